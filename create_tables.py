@@ -1,0 +1,42 @@
+"""Create every table of the warehouse, empty; drop those that are there. One transaction.
+
+This is for the first day. etl.py empties and reloads by itself, atomically, and keeps grants and
+other people's views.
+"""
+
+import logging
+import sys
+
+import sql_queries
+from warehouse import command, statements, tables
+
+log = logging.getLogger("warehouse.create_tables")
+
+
+def run(config, arguments):
+    """Drop and create in one transaction; refuses to drop a table that is not ours without --force."""
+    values = statements.values_of(config)
+    with command.session(config) as connection:
+        with statements.transaction(connection) as cursor:
+            statements.execute(cursor, sql_queries.etl_lock_create, values)
+        with statements.transaction(connection) as cursor:
+            statements.lock(cursor, config)
+            if not arguments.force:
+                tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
+            for sql in sql_queries.drop_table_queries + sql_queries.create_table_queries:
+                tables.run_ddl(cursor, sql, values)
+    created = [statements.subject_of(sql) for sql in sql_queries.create_table_queries]
+    log.info("created %s", ", ".join(created))
+
+
+def options():
+    parser = command.parser(__doc__)
+    parser.add_argument(
+        "--force", action="store_true",
+        help="also drop tables of the same names whose columns are not ours",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command.main(run, options()))

@@ -1,0 +1,248 @@
+"""The shell of both scripts: arguments, log, signals, progress, summary, exit status."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator
+
+import psycopg2
+from psycopg2 import extensions
+
+from . import WarehouseError, __version__, statements
+from .config import Config, read
+from .connection import connect
+
+log = logging.getLogger(__name__)
+
+EXIT_STATUS = """\
+exit status:
+  0        done, or nothing to do
+  1        the outside world failed: database, network, S3; rolled back
+  2        wrong usage or configuration; nothing was changed
+  3        the data was refused: rejected rows or a failed check; rolled back
+  75       another load is running; try again later
+  130, 143 interrupted; rolled back
+"""
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that both scripts share."""
+    options = argparse.ArgumentParser(
+        description=description,
+        epilog=EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        "--config", metavar="FILE", type=Path, default=Path(sys.argv[0]).resolve().parent / "dwh.cfg",
+        help="configuration file (default: dwh.cfg beside the script)",
+    )
+    loudness = options.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="print only warnings and errors")
+    loudness.add_argument("--verbose", action="store_true", help="log every statement")
+    options.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return options
+
+
+def main(run: Callable[[Config, argparse.Namespace], None], options: argparse.ArgumentParser) -> int:
+    """Run a script; returns its exit status. A failure is one message on stderr.
+
+    An exception that is not ours keeps its traceback: it is a bug in the toolkit.
+    """
+    arguments = options.parse_args()
+    start_log(arguments)
+    try:
+        config = read(arguments.config)
+        for warning in config.warnings:
+            log.warning("%s", warning)
+        if config.ignored:
+            log.info("ignored in %s: %s", config.path.name, ", ".join(config.ignored))
+        run(config, arguments)
+        return 0
+    except WarehouseError as error:
+        return failed(error, error.exit_status)
+    except KeyboardInterrupt as error:
+        return failed(error, 128 + signal.SIGINT)
+    except Exception as error:
+        traceback.print_exc()
+        return failed(error, 1)
+
+
+@contextmanager
+def session(config: Config) -> Iterator[extensions.connection]:
+    """A connection that signals interrupt, closed at the end. Rejected rows are explained."""
+    connection = connect(config, PROGRESS)
+    try:
+        with INTERRUPTION.cancels(connection):
+            yield connection
+    except statements.RowsRejected as error:
+        raise statements.rejected_rows(connection, error) from error
+    finally:
+        connection.close()
+
+
+def failed(error: BaseException, status: int) -> int:
+    sentences = " ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
+    log.error("%s", sentences)
+    return status
+
+
+# ---------------------------------------------------------------------------------------------- log
+
+class LineHandler(logging.StreamHandler):
+    """Logs to stderr, first clearing a progress line that stands there."""
+
+    def emit(self, record):
+        PROGRESS.clear()
+        super().emit(record)
+
+
+def start_log(arguments: argparse.Namespace) -> None:
+    handler = LineHandler()
+    formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logger = logging.getLogger("warehouse")
+    logger.addHandler(handler)
+    logger.setLevel(
+        logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
+    )
+    PROGRESS.shown = not arguments.quiet
+
+
+class Progress:
+    """How far a long step is: a line that changes on a terminal, else a log line now and then."""
+
+    first = 1.0  # seconds before anything is shown
+    between = {True: 0.2, False: 30.0}  # seconds between two showings, on a terminal or not
+
+    def __init__(self):
+        self.shown = False
+        self.step = ""
+        self.due = 0.0
+        self.standing = False
+
+    def begin(self, step: str) -> None:
+        self.clear()
+        terminal = sys.stderr.isatty()
+        self.step = step
+        self.due = time.monotonic() + (self.first if terminal else self.between[False])
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report the bytes read so far of those listed; cheap enough for every chunk."""
+        INTERRUPTION.check()
+        if not self.shown or time.monotonic() < self.due:
+            return
+        terminal = sys.stderr.isatty()
+        self.due = time.monotonic() + self.between[terminal]
+        text = f"{self.step}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+        if terminal:
+            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.flush()
+            self.standing = True
+        else:
+            log.info("%s", text)
+
+    def clear(self) -> None:
+        if self.standing:
+            sys.stderr.write("\r\033[K")
+            self.standing = False
+
+
+# ------------------------------------------------------------------------------------------ signals
+
+class Interrupted(WarehouseError):
+    """SIGINT or SIGTERM arrived."""
+
+    def __init__(self, number: int):
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.exit_status = 128 + number
+
+
+class Interruption:
+    """SIGINT and SIGTERM while a connection is busy.
+
+    libpq does not return to Python for a signal, so a thread of its own waits for it and cancels the
+    statement on the server; the main thread then rolls back. A second signal ends the process at once.
+    """
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self):
+        self.number = 0
+
+    def check(self) -> None:
+        """Raise Interrupted if a signal has come."""
+        if self.number:
+            raise Interrupted(self.number)
+
+    @contextmanager
+    def cancels(self, connection) -> Iterator[None]:
+        """While in this block, a signal cancels what the connection does; then Interrupted is raised."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)
+        threading.Thread(target=self.wait, args=(connection,), daemon=True).start()
+        try:
+            yield
+            self.check()
+        except WarehouseError as error:
+            if self.number and not isinstance(error, Interrupted):
+                interrupted = Interrupted(self.number)
+                for note in getattr(error, "__notes__", ()):
+                    interrupted.add_note(note)
+                raise interrupted from error
+            raise
+
+    def wait(self, connection) -> None:
+        self.number = signal.sigwait(self.signals)
+        try:
+            connection.cancel()
+        except psycopg2.Error:
+            pass  # closed meanwhile: nothing is left to cancel
+        os._exit(128 + signal.sigwait(self.signals))
+
+
+PROGRESS = Progress()
+INTERRUPTION = Interruption()
+
+
+# ------------------------------------------------------------------------------------------ summary
+
+class Summary:
+    """The table that ends a run: a line per table, with files, rows and seconds."""
+
+    heads = ("table", "files", "rows", "seconds")
+
+    def __init__(self):
+        self.lines: list[list] = []
+        self.started = time.monotonic()
+
+    def add(self, table: str, rows: int, seconds: float, files: int | None = None) -> None:
+        self.lines.append([table, files, rows, seconds])
+
+    def set_files(self, table: str, files: int) -> None:
+        for line in self.lines:
+            if line[0] == table:
+                line[1] = files
+
+    def total(self) -> str:
+        return f"{len(self.lines)} tables in {time.monotonic() - self.started:.1f} s"
+
+    def __str__(self) -> str:
+        total = ["total", None, None, time.monotonic() - self.started]
+        cells = [self.heads] + [
+            (table, "" if files is None else f"{files:,}", "" if rows is None else f"{rows:,}",
+             f"{seconds:.1f}")
+            for table, files, rows, seconds in [*self.lines, total]
+        ]
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        return "\n".join(
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+            for line in cells
+        )
+

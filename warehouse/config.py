@@ -1,0 +1,435 @@
+"""dwh.cfg -> Config. All that is wrong with the file is reported at once, each with its line.
+
+Nothing is contacted here. SETTINGS is the list of what can be set; a new setting is a line there.
+"""
+import difflib
+import ipaddress
+import os
+import re
+import shlex
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from . import ConfigError
+
+MAX_BYTES = 1_000_000
+MAX_PROBLEMS = 50
+OTHER_FILE = "Or name another file with --config FILE."
+UNREADABLE = {
+    FileNotFoundError: "there is no such file. Copy the dwh.cfg that came with the scripts there",
+    IsADirectoryError: "is a folder. Name the file in it",
+    PermissionError: "this user may not read it. Run as its owner, or allow it with chmod u+r",
+}
+LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
+
+REGION = r"[a-z]{2,5}(?:-[a-z]+){1,3}-[0-9]{1,2}"
+ROLE = r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+"
+REDSHIFT = re.compile(
+    rf".+?\.(?:({REGION})\.)?redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.I | re.A)
+BUCKET = r"(?=[^/]{3,63}(?:/|\Z))(?![^/]*\.\.)(?![0-9.]+(?:/|\Z))[a-z0-9][a-z0-9.-]*[a-z0-9]"
+S3_URI = re.compile(rf"s3://{BUCKET}(?:/[^\\\x00-\x1f\x7f-\x9f]*)?")
+QUOTED = re.compile(r"""(['"])(.*?)\1(?:\s+[#;].*|\s*)""")  # shortest body that leaves a comment
+CURLY = tuple("“”„‟‘’‚‛")
+LOOKS_SECRET = re.compile(
+    r"(?i)secret|passw|pwd|token|credential|signature|@|\b[a-z0-9/+]{40}(?![a-z0-9/+])")
+
+
+class Mistake(Exception):
+    """What is wrong with one line or one value; read() adds where."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A dwh.cfg that passed every check; `ignored` and `warnings` are for the log."""
+
+    path: Path
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)  # '' leaves it to libpq: PGPASSWORD, ~/.pgpass
+    schema: str
+    sslmode: str  # '' where the file says nothing
+    iam_role: str
+    log_data: str
+    log_jsonpath: str
+    song_data: str
+    region: str
+    manifests: str
+    max_errors: int
+    connect_timeout: int
+    lock_timeout: int
+    statement_timeout: int
+    ignored: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        return kind(self.host) == "local"
+
+    @property
+    def is_redshift_endpoint(self) -> bool:
+        return kind(self.host) == "redshift"
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        return kind(self.host) in ("local", "socket", "loopback")
+
+
+class Entry(NamedTuple):
+    """One `KEY = value`; the value is None where the line is wrong, which is reported already."""
+
+    section: str
+    key: str
+    line: int
+    value: str | None
+
+
+class Site(NamedTuple):
+    """What the meaning of one setting may depend on."""
+
+    kind: str
+    host: str
+    folder: Path
+    uses_s3: bool
+
+
+# A check takes the text of a value and returns the value, or raises Mistake(what to write).
+
+def anything(text: str, site: Site) -> str:
+    return text
+
+
+def whole(low: int, high: int) -> Callable[[str, Site], int]:
+    def check(text: str, site: Site) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise Mistake(f"a whole number from {low} to {high}")
+        return int(text)
+    return check
+
+
+def lower(pattern: str, wanted: str) -> Callable[[str, Site], str]:
+    def check(text: str, site: Site) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
+            raise Mistake(wanted)
+        return text.lower()
+    return check
+
+
+def a_host(text: str, site: Site) -> str:
+    name, port, database = endpoint(text)
+    if not name:
+        raise Mistake("the name of a host alone, the folder of a socket, or local")
+    if name != text:
+        also = [f"DB_PORT = {port}"] * bool(port) + [f"DB_NAME = {database}"] * bool(database)
+        more = f" and, on lines of their own, {' and '.join(also)}" if also else ""
+        raise Mistake(f"HOST = {name}{more}")
+    return text
+
+
+def a_role(text: str, site: Site) -> str:
+    if text.lower() == "default":
+        return "default"
+    if not re.fullmatch(f"{ROLE}(?:,{ROLE})*", text):
+        raise Mistake("default or arn:aws:iam::123456789012:role/NAME; a comma alone joins several")
+    return text
+
+
+def a_place(text: str, site: Site) -> str:
+    """An S3 URI as it is, or a path made absolute; a trailing slash means something and stays."""
+    like_a_uri = re.match(r"(?i)[a-z][a-z0-9+.-]*:/|s3[an]?:", text)
+    if site.kind == "redshift" and not like_a_uri:
+        raise Mistake("s3://bucket/prefix: Redshift cannot read files of this machine")
+    if like_a_uri and not S3_URI.fullmatch(text):
+        raise Mistake("s3://bucket/prefix: the bucket has 3 to 63 small letters, digits, dots or "
+                      "hyphens, and no backslash or control character follows")
+    if like_a_uri:
+        return text
+    path = str(site.folder / text)
+    return path.rstrip("/") + "/" if text.endswith("/") else path
+
+
+def a_jsonpath(text: str, site: Site) -> str:
+    if text.lower() in ("auto", "auto ignorecase"):
+        return text.lower()
+    place = a_place(text, site)
+    if place.endswith("/") or re.fullmatch("s3://[^/]+", place):
+        raise Mistake("the name of a JSONPaths file, auto, or auto ignorecase")
+    return place
+
+
+def default_region(site: Site) -> str | None:
+    if site.kind == "redshift":
+        return REDSHIFT.fullmatch(site.host.lower())[1]
+    return None if site.kind == "remote" and site.uses_s3 else "us-east-1"
+
+
+class Setting(NamedTuple):
+    """One thing to set. `default` may depend on the site; None means that it must be given."""
+
+    field: str
+    section: str
+    key: str
+    check: Callable[[str, Site], Any]
+    default: Any = None
+    aliases: tuple[str, ...] = ()
+    example: str = ""
+    elsewhere: tuple[tuple[str, str], ...] = ()  # (SECTION, KEY), asked if its section is silent
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.key, *self.aliases)
+
+
+SETTINGS = (
+    Setting("host", "CLUSTER", "HOST", a_host, example="local"),
+    Setting("port", "CLUSTER", "DB_PORT", whole(1, 65535), 5439, ("PORT", "DBPORT")),
+    Setting("database", "CLUSTER", "DB_NAME", anything,
+            lambda site: "dwh" if site.kind == "local" else None, ("DBNAME", "DB"), "dwh"),
+    Setting("user", "CLUSTER", "DB_USER", anything,
+            lambda site: "" if site.kind in ("local", "socket") else None,
+            ("USER", "DBUSER"), "dwhuser"),
+    Setting("password", "CLUSTER", "DB_PASSWORD", anything, "", ("PASSWORD", "DBPASSWORD")),
+    Setting("schema", "CLUSTER", "SCHEMA",
+            lower("[a-z_][a-z0-9_]*", "a plain name of letters, digits and _"), "public"),
+    Setting("sslmode", "CLUSTER", "SSLMODE",
+            lower("disable|allow|prefer|require|verify-ca|verify-full",
+                  "disable, allow, prefer, require, verify-ca or verify-full"), ""),
+    Setting("iam_role", "IAM_ROLE", "ARN", a_role,
+            lambda site: None if site.kind == "redshift" else "default",
+            ("ROLE_ARN", "DWH_ARN", "DWH_ROLE_ARN"), "default"),
+    Setting("log_data", "S3", "LOG_DATA", a_place, example="s3://bucket/log_data"),
+    Setting("song_data", "S3", "SONG_DATA", a_place, example="s3://bucket/song_data"),
+    Setting("log_jsonpath", "S3", "LOG_JSONPATH", a_jsonpath, "auto ignorecase",
+            ("LOG_JSON_PATH", "LOG_JSON_FORMAT")),
+    Setting("region", "S3", "REGION", lower(REGION, "a region such as us-west-2"), default_region,
+            ("S3_REGION",), "us-west-2",
+            tuple((section, key) for section in ("CLUSTER", "AWS", "GENERAL")
+                  for key in ("REGION", "S3_REGION"))),
+    Setting("manifests", "S3", "MANIFESTS", a_place, ""),
+    Setting("max_errors", "LOAD", "MAX_ERRORS", whole(0, 99_999), 0),
+    Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", whole(0, LONGEST_TIMEOUT), 60),
+    Setting("lock_timeout", "LOAD", "LOCK_TIMEOUT", whole(0, LONGEST_TIMEOUT), 60),
+    Setting("statement_timeout", "LOAD", "STATEMENT_TIMEOUT", whole(0, LONGEST_TIMEOUT), 0),
+)
+KNOWN = {(s.section, name) for s in SETTINGS for name in s.names}
+KNOWN |= {name for s in SETTINGS for name in s.elsewhere}
+
+
+def read(path: Path) -> Config:
+    """Raises ConfigError, whose message has one line per problem."""
+    path = Path(path)
+    data, mode = contents(path)
+    entries, sections, problems = parse(data.decode("utf-8-sig", "surrogateescape"))
+    chosen = {setting: choose(setting, entries, problems) for setting in SETTINGS}
+    site = site_of(path, {setting.field: entry for setting, entry in chosen.items()})
+    unset = [setting for setting in SETTINGS if not chosen[setting]]
+    ignored, misspelt = strangers(entries, sections, unset, problems)
+    values = {setting.field: checked(setting, entry, site, problems) if entry
+              else setting.default(site) if callable(setting.default) else setting.default
+              for setting, entry in chosen.items()}
+    missing = [s for s in unset if values[s.field] is None and s not in misspelt]
+    if missing:
+        problems.append((0, is_missing(missing, entries)))
+    if problems:
+        raise ConfigError(report(path, problems))
+    exposed = values["password"] and mode & 0o044 and site.kind in ("redshift", "remote")
+    warning = (f"{path}: other users of this machine can read DB_PASSWORD. "
+               f"Run: chmod 600 {shlex.quote(str(path))}")
+    return Config(path=path, ignored=ignored, warnings=(warning,) if exposed else (), **values)
+
+
+def contents(path: Path) -> tuple[bytes, int]:
+    """The bytes of the file and its mode."""
+    # O_NONBLOCK: opening a FIFO would wait for its writer
+    try:
+        with open(path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK)) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise ConfigError(f"{path}: is not a regular file. Put one there. {OTHER_FILE}")
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = UNREADABLE.get(type(error)) or f"cannot be read: {getattr(error, 'strerror', error)}"
+        raise ConfigError(f"{path}: {why}. {OTHER_FILE}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than 1 MB. Is it the right one? {OTHER_FILE}")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigError(f"{path}:1: is written in UTF-16. Save the file as UTF-8.")
+    return data, mode
+
+
+def parse(text: str) -> tuple[dict[tuple[str, str], Entry], dict[str, int], list[tuple[int, str]]]:
+    """Return the entries, the line of every section, and the problems as (line, what)."""
+    entries, sections, problems, section = {}, {}, [], ""
+    for number, line in enumerate(map(str.strip, re.split("\r\n|\r|\n", text)), 1):
+        key, value = "", None
+        try:
+            if line.startswith("["):
+                section = line[1:].partition("]")[0].strip().upper()
+                first = sections.setdefault(section, number)
+                check_line(line, section, r"\[[^\[\]]*\](?:\s+[#;].*)?")
+                if first != number:
+                    raise Mistake(f"[{section}] was opened on line {first}. Join the two.")
+            elif line and line[0] not in "#;":
+                name, separator, rest = re.match("([^=:]*)([=:]?)(.*)", line, re.DOTALL).groups()
+                key = (name.strip() if separator else name.split()[0]).upper()
+                check_line(line, key, ".*[=:].*")
+                if not section:
+                    raise Mistake(f"{key} stands before the first [SECTION]. Move it below one.")
+                if first := entries.get((section, key)):
+                    raise Mistake(f"[{section}] {key} is already on line {first.line}. Keep one.")
+                value = unquote(key, rest)
+            else:
+                check_line(line, "comment", ".*")
+        except Mistake as mistake:
+            problems.append((number, str(mistake)))
+        if key:
+            entries.setdefault((section, key), Entry(section, key, number, value))
+    return entries, sections, problems
+
+
+def check_line(line: str, name: str, shape: str) -> None:
+    # the text of the line is not shown: it may be a secret that slipped to a line of its own
+    if found := re.search("[\udc80-\udcff]", line):
+        byte = ord(found[0]) - 0xDC00
+        raise Mistake(f"the byte 0x{byte:02X} is not UTF-8. Save the file as UTF-8.")
+    if not (re.fullmatch(shape, line, re.DOTALL) and re.fullmatch(r"[\w .-]{1,100}", name)):
+        raise Mistake("this is neither [SECTION] nor KEY = value nor a comment. Write one of them; "
+                      "a name has letters, digits and _, and a comment begins with #.")
+
+
+def unquote(key: str, text: str) -> str:
+    """The value without its quotes and without the comment behind it."""
+    if found := re.search("[\0\v\f\x1c-\x1e\x85\u2028\u2029]", text):
+        raise Mistake(f"{key} holds U+{ord(found[0]):04X}, a NUL or line break. Type it anew.")
+    if text.lstrip().startswith(("'", '"')):
+        if not (quoted := QUOTED.fullmatch(text.lstrip())):
+            raise Mistake(f"{key} opens a quote that is not closed, or text follows it. Write it "
+                          "at both ends, and a blank before a comment.")
+        return quoted[2]
+    bare = re.split(r"\s[#;]", text, maxsplit=1)[0].strip()
+    if bare.startswith(CURLY) or bare.endswith(CURLY):
+        raise Mistake(f"{key} stands in curly quotes. Use straight ones, ' or \", or none.")
+    return bare
+
+
+def choose(setting: Setting, entries: dict, problems: list) -> Entry | None:
+    """The entry that counts for a setting; one that is empty counts as not written."""
+    for names in ([(setting.section, name) for name in setting.names], setting.elsewhere):
+        given = [entries[name] for name in names if name in entries]
+        given = [entry for entry in given if entry.value is None or entry.value.strip()]
+        if len({entry.value for entry in given} - {None}) > 1:
+            both = " and ".join(f"[{e.section}] {e.key} (line {e.line})" for e in given)
+            problems.append((given[-1].line, f"{both} mean the same but differ. "
+                             f"Keep one value, as [{setting.section}] {setting.key}."))
+            return given[0]._replace(value=None)
+        if given:
+            return given[0]
+    return None
+
+
+def site_of(path: Path, chosen: dict[str, Entry | None]) -> Site:
+    host, *data = ((chosen[name] and chosen[name].value or "").strip()
+                   for name in ("host", "log_data", "song_data"))
+    if not host and chosen["host"]:
+        host = "local"  # its line is wrong, and said so: ask for nothing that depends on it
+    host = endpoint(host)[0]
+    return Site(kind(host), host, path.absolute().parent, any(d.startswith("s3://") for d in data))
+
+
+def checked(setting: Setting, entry: Entry, site: Site, problems: list) -> Any:
+    if entry.value is None:
+        return None
+    secret = setting.field == "password"
+    text = entry.value if secret else entry.value.strip()
+    try:
+        if not re.fullmatch("<[^<>]*>", text):
+            return setting.check(text, site)
+        example = "" if secret else f" {text[:80]!r}"
+        what = f"still holds the placeholder{example}. Write your own value."
+    except Mistake as wanted:
+        what = f"is {shown(text)}; write {wanted}"
+    problems.append((entry.line, f"{entry.key} {what}"))
+    return None
+
+
+def strangers(entries: dict, sections: dict[str, int], unset: list[Setting],
+              problems: list) -> tuple[tuple[str, ...], list[Setting]]:
+    """The names to ignore, and the settings that a misspelt name was meant for."""
+    known_sections = {section for section, _ in KNOWN}
+    ignored = [(line, f"[{name}]") for name, line in sections.items() if name not in known_sections]
+    misspelt = []
+    for name, entry in entries.items():
+        if name in KNOWN or entry.section not in known_sections or entry.value is None:
+            continue
+        names = {n: s for s in unset if s.section == entry.section for n in s.names}
+        if meant := closest(entry.key, names):
+            problems.append((entry.line, f"[{entry.section}] {entry.key} is no setting; "
+                             f"did you mean {meant}? Rename it, or delete the line."))
+            misspelt.append(names[meant])
+        else:
+            ignored.append((entry.line, f"[{entry.section}] {entry.key}"))
+    return tuple(name for _, name in sorted(ignored)), misspelt
+
+
+def closest(name: str, names: Iterable[str]) -> str | None:
+    # 0.72 tells DB_HOST from DB_PORT, and still finds HOST in DB_HOST
+    return next(iter(difflib.get_close_matches(name, sorted(names), 1, 0.72)), None)
+
+
+def is_missing(missing: list[Setting], entries: dict) -> str:
+    empty = [entries.get((s.section, s.key)) for s in missing]
+    names = [f"[{s.section}] {s.key}" + (f" (line {entry.line} is empty)" if entry else "")
+             for s, entry in zip(missing, empty)]
+    what = (f"{names[0]} is missing" if len(names) == 1
+            else f"{len(names)} settings are missing: {', '.join(names)}")
+    first = missing[0]
+    return f"{what}. Write, for example, {first.key} = {first.example} under [{first.section}]."
+
+
+def report(path: Path, problems: list[tuple[int, str]]) -> str:
+    problems = sorted(problems, key=lambda problem: (not problem[0], problem))
+    lines = [f"{path}:{line}: {what}" if line else f"{path}: {what}" for line, what in problems]
+    if len(lines) > MAX_PROBLEMS:
+        lines[MAX_PROBLEMS:] = [f"{path}: and {len(lines) - MAX_PROBLEMS} more problems"]
+    return "\n".join(lines)
+
+
+def shown(text: str) -> str:
+    if LOOKS_SECRET.search(text):
+        return "a value that may hold a secret, so not shown"
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def kind(host: str) -> str:
+    """One of local, socket, loopback, redshift, remote, or unknown for no host at all."""
+    if host.lower() in ("", "local"):
+        return host.lower() or "unknown"
+    if host.startswith("/"):
+        return "socket"
+    if REDSHIFT.fullmatch(host):
+        return "redshift"
+    found = address(host)
+    return "loopback" if host.lower() == "localhost" or found and found.is_loopback else "remote"
+
+
+def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def endpoint(text: str) -> tuple[str, str, str]:
+    """(host, port, database) of a HOST copied from the AWS console, or blanks. Never a secret."""
+    if address(text) or re.fullmatch("/[^,]*", text):
+        return text, "", ""
+    rest = re.sub(r"^(?:jdbc:)?[a-z]+(?::iam)?://", "", text, flags=re.IGNORECASE)
+    server, _, tail = rest.partition("/")
+    name, _, port = server.rpartition("@")[2].partition(":")
+    if "@" in tail or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+        return "", "", ""
+    return name, port if re.fullmatch("[0-9]{1,5}", port) else "", re.match(r"\w*", tail)[0]

@@ -1,0 +1,168 @@
+"""Objects (S3) and files (a folder), both listed by string prefix and opened as binary streams.
+
+A url is `s3://bucket/key` or an absolute path. Retries, paging and credentials are boto3's own; it is
+imported only when an s3:// url is met. Every failure is an ObjectError whose message is for the user.
+"""
+
+import functools
+import os
+import re
+from contextlib import contextmanager
+from typing import BinaryIO, Iterator, NamedTuple
+
+from . import WarehouseError
+
+S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
+
+
+class ObjectError(WarehouseError):
+    """An object could not be listed or read."""
+
+
+class Object(NamedTuple):
+    """One object or file, as it was when listed; size in bytes, etag changes with the content."""
+
+    url: str
+    size: int
+    etag: str
+
+
+def is_s3(url: str) -> bool:
+    return url.startswith("s3://")
+
+
+def split_s3(url: str) -> tuple[str, str]:
+    """Bucket and key.
+
+    >>> split_s3("s3://bucket/log_data/2018")
+    ('bucket', 'log_data/2018')
+    """
+    match = S3_URL.fullmatch(url)
+    if not match:
+        raise ObjectError(f"{url} is not of the form s3://bucket/key")
+    return match[1], match[2]
+
+
+def listed(prefix: str) -> list[Object]:
+    """All objects whose url begins with the prefix, in the order of their keys.
+
+    A prefix is text and not a folder, as in COPY: s3://b/log_data also names s3://b/log_data2/x.
+    """
+    return listed_in_s3(prefix) if is_s3(prefix) else listed_in_folder(prefix)
+
+
+def listed_in_s3(prefix: str) -> list[Object]:
+    bucket, key = split_s3(prefix)
+    with explained(prefix):
+        pages = s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+        return [
+            Object(f"s3://{bucket}/{found['Key']}", found["Size"], found["ETag"].strip('"'))
+            for page in pages
+            for found in page.get("Contents", ())
+        ]
+
+
+def listed_in_folder(prefix: str) -> list[Object]:
+    folder, start = os.path.split(prefix)
+    objects = []
+    with explained(prefix):
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            path = os.path.join(folder, name)
+            if not name.startswith(start):
+                continue
+            if os.path.isdir(path):
+                objects += (file for top, _, names in os.walk(path, onerror=raise_error)
+                            for file in files(top, names))
+            else:
+                objects += files(folder, [name])
+    return sorted(objects)
+
+
+def files(folder: str, names: list[str]) -> Iterator[Object]:
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            status = os.stat(path)
+            yield Object(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+
+
+def raise_error(error: OSError) -> None:
+    raise error
+
+
+@contextmanager
+def opened(url: str) -> Iterator[BinaryIO]:
+    """The bytes of one object. What goes wrong while they are read is explained as well."""
+    with explained(url):
+        if is_s3(url):
+            bucket, key = split_s3(url)
+            stream = s3().get_object(Bucket=bucket, Key=key)["Body"]
+        else:
+            stream = open(url, "rb")
+        with stream:
+            yield stream
+
+
+def read(url: str) -> bytes:
+    """The whole of a small object."""
+    with opened(url) as stream:
+        return stream.read()
+
+
+@functools.cache
+def s3():
+    """The process's S3 client. AWS_ENDPOINT_URL_S3 points it at any S3-compatible server."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        # boto3 asks for some region even where the endpoint has none.
+        region_name=boto3.session.Session().region_name or "us-east-1",
+        config=Config(
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=10,
+            read_timeout=60,
+            max_pool_connections=32,
+        ),
+    )
+
+
+NEXT_STEPS = {
+    "NoSuchBucket": "Is the bucket's name right?",
+    "NoSuchKey": "It is not there, or not any more.",
+    "AccessDenied": "Allow s3:ListBucket on the bucket and s3:GetObject on its objects.",
+    "403": "Allow s3:ListBucket on the bucket and s3:GetObject on its objects.",
+    "ExpiredToken": "The AWS credentials have expired: get new ones.",
+    "InvalidAccessKeyId": "The AWS credentials are not known there.",
+    "SignatureDoesNotMatch": "The AWS secret key is not the right one.",
+    "RequestTimeTooSkewed": "The clock of this machine is wrong.",
+    "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
+}
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn the errors of the file system and of boto3 into an ObjectError that names the object."""
+    try:
+        yield
+    except OSError as error:  # botocore's streaming errors are OSErrors too
+        raise ObjectError(f"{url}: {error.strerror or error}") from error
+    except Exception as error:
+        if not type(error).__module__.startswith(("botocore", "boto3", "urllib3")):
+            raise
+        raise ObjectError(f"{url}: {explanation(error)}") from error
+
+
+def explanation(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    if response and "Error" in response:
+        code = response["Error"].get("Code", "")
+        said = response["Error"].get("Message") or code
+        return f"S3 says {code}: {said}. {NEXT_STEPS.get(code, '')}".strip()
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return (
+            "no AWS credentials were found. Give this machine a role, run `aws configure`, or set"
+            " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return str(error)

@@ -1,0 +1,90 @@
+"""python -m warehouse.standin status|psql|stop: look at, query and stop the stand-in's server."""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+from contextlib import closing
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from warehouse import WarehouseError
+from warehouse.standin.server import Server
+
+NOT_RUNNING = 3
+
+
+def main(arguments: list[str]) -> int:
+    # What follows `psql [database]` is for psql, which has options of the same names.
+    psql_has_database = arguments[1:2] and not arguments[1].startswith("-")
+    own = (2 if psql_has_database else 1) if arguments[:1] == ["psql"] else len(arguments)
+    options = parser().parse_args(arguments[:own])
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        server = Server()
+        if options.command == "psql":
+            return psql(server, options.database, arguments[own:])
+        return status(server) if options.command == "status" else stop(server)
+    except (WarehouseError, psycopg2.OperationalError) as error:
+        print(str(error).strip(), file=sys.stderr)
+        return getattr(error, "exit_status", WarehouseError.exit_status)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m warehouse.standin",
+        description="Look at, query and stop the private PostgreSQL that stands in for Redshift. "
+                    "create_tables.py and etl.py start it.",
+        epilog="SPARKIFY_STANDIN names the folder of another one.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("status", help="say whether it runs (exit status 0) or not (3), and where")
+    shell = commands.add_parser(
+        "psql", help="open psql, starting the server if need be",
+        usage="%(prog)s [database] [arguments of psql ...]")
+    shell.add_argument("database", nargs="?", default="dwh", help="default: %(default)s")
+    commands.add_parser("stop", help="stop it; its data stays")
+    return top
+
+
+def status(server: Server) -> int:
+    running = server.running()
+    print("running:  ", "yes" if running else "no")
+    if running:
+        with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SHOW server_version")
+            print("version:  ", "PostgreSQL", cursor.fetchone()[0])
+            cursor.execute("SELECT datname, pg_size_pretty(pg_database_size(datname))"
+                           " FROM pg_database WHERE NOT datistemplate ORDER BY datname")
+            databases = cursor.fetchall()
+    print("folder:   ", server.folder)
+    if not running:
+        return NOT_RUNNING
+    print("socket:   ", server.socket_folder)
+    print("databases:", ", ".join(f"{name} ({size})" for name, size in databases))
+    return 0
+
+
+def psql(server: Server, database: str, extra: list[str]) -> int:
+    """Become psql; return only where there is nothing to query."""
+    if not server.data.exists():
+        raise WarehouseError(f"there is no stand-in in {server.folder} yet. "
+                             "Run create_tables.py first.")
+    server.start()
+    beside = server.binaries().folder / "psql"
+    program = str(beside) if os.access(beside, os.X_OK) else shutil.which("psql")
+    if not program:
+        raise WarehouseError(f"there is no psql beside the server in {beside.parent} or on PATH.")
+    os.execv(program, ["psql", "-d", make_dsn(**server.connect_parameters(database)), *extra])
+
+
+def stop(server: Server) -> int:
+    stopped = server.stop()
+    print("stopped the stand-in in" if stopped else "the stand-in did not run in", server.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,214 @@
+"""Runs the statements of sql_queries.py: by name, in a transaction, with errors that say which."""
+
+import logging
+import re
+import time
+from contextlib import contextmanager
+from typing import Iterator, NamedTuple
+
+import psycopg2
+from psycopg2 import extensions
+from psycopg2.extensions import AsIs
+
+import sql_queries
+
+from . import BusyError, DataError, WarehouseError
+from .config import Config
+
+log = logging.getLogger(__name__)
+
+NOTHING_COMMITTED = "Nothing was committed."
+LOAD_FAILED = re.compile(r"Check '(stl_load_errors|sys_load_error_detail)'")
+CANCELLED = "57014"
+UNDEFINED_TABLE = "42P01"
+
+
+class Done(NamedTuple):
+    """What a statement did: rows changed or found, and how long it took."""
+
+    rows: int
+    seconds: float
+
+
+class RowsRejected(DataError):
+    """A COPY failed because of its data; the load-error tables know which rows."""
+
+
+def name_of(sql: str) -> str:
+    """The name of a statement.
+
+    >>> name_of("-- copy staging_events: every log file under LOG_DATA\\nCOPY …")
+    'copy staging_events'
+    """
+    return sql.partition("\n")[0].removeprefix("-- ").partition(":")[0]
+
+
+def subject_of(sql: str) -> str:
+    """The table that a statement is about: the last word of its name."""
+    return name_of(sql).split()[-1]
+
+
+def purpose_of(sql: str) -> str:
+    """What the first line of a statement says after its name."""
+    return sql.partition("\n")[0].partition(": ")[2]
+
+
+def values_of(config: Config) -> dict[str, object]:
+    """What the placeholders of sql_queries.py stand for."""
+    return {
+        "log_data": config.log_data,
+        "log_jsonpath": config.log_jsonpath,
+        "song_data": config.song_data,
+        # DEFAULT is a keyword of IAM_ROLE and not a string.
+        "iam_role": AsIs("default") if config.iam_role == "default" else config.iam_role,
+        "region": config.region,
+        "maxerror": config.max_errors + 1,  # COPY fails at this many
+    }
+
+
+@contextmanager
+def transaction(connection: extensions.connection) -> Iterator[extensions.cursor]:
+    """One transaction: committed at the end, rolled back on any error, which then says so."""
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    except BaseException as error:
+        if not connection.closed:
+            connection.rollback()
+        error.add_note(NOTHING_COMMITTED)
+        raise
+    try:
+        connection.commit()
+    except psycopg2.Error as error:
+        raise WarehouseError(
+            f"COMMIT: {message_of(error)}. The connection was lost while it was committed, so the"
+            " load is either complete or undone. Run it again: that is safe in both cases."
+        ) from error
+
+
+def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
+    """Run one statement; raises WarehouseError with its name."""
+    name = name_of(sql)
+    started = time.monotonic()
+    try:
+        cursor.execute(sql, values)
+    except psycopg2.Error as error:
+        raise explained(name, error) from error
+    except WarehouseError as error:
+        raise type(error)(f"{name}: {error}") from error
+    done = Done(cursor.rowcount, time.monotonic() - started)
+    log.debug("%s: %d rows in %.2f s\n%s", name, done.rows, done.seconds, sql.strip())
+    return done
+
+
+def explained(name: str, error: psycopg2.Error) -> WarehouseError:
+    said = message_of(error)
+    if LOAD_FAILED.search(said):
+        return RowsRejected(f"{name}: rows were rejected")
+    if error.pgcode == UNDEFINED_TABLE:
+        return WarehouseError(f"{name}: {said}. Run create_tables.py first.")
+    if error.pgcode == CANCELLED and "timeout" in said:
+        return WarehouseError(f"{name}: {said}. STATEMENT_TIMEOUT in dwh.cfg allows more.")
+    return WarehouseError(f"{name}: {said}")
+
+
+def message_of(error: psycopg2.Error) -> str:
+    """The server's message with its detail, without the quotation of the statement."""
+    diagnosis = error.diag
+    if not diagnosis.message_primary:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ". ".join(filter(None, (diagnosis.message_primary, diagnosis.message_detail)))
+
+
+def lock(cursor: extensions.cursor, config: Config) -> None:
+    """Take etl_lock, waiting LOCK_TIMEOUT seconds at most; raises BusyError that says who has it."""
+    try:
+        cursor.execute("SET statement_timeout TO %s", (max(1, config.lock_timeout * 1000),))
+        cursor.execute(sql_queries.etl_lock_take)
+        cursor.execute("SET statement_timeout TO %s", (config.statement_timeout * 1000,))
+    except psycopg2.Error as error:
+        if error.pgcode != CANCELLED or "timeout" not in message_of(error):
+            raise explained(name_of(sql_queries.etl_lock_take), error) from error
+        cursor.connection.rollback()
+        raise BusyError(
+            f"another load or reset is running{holder(cursor)}; this one waited"
+            f" {config.lock_timeout} s (LOCK_TIMEOUT) and stops. Try again later."
+        ) from error
+
+
+def holder(cursor: extensions.cursor) -> str:
+    """Who holds the lock, as far as the server tells."""
+    try:
+        cursor.execute(sql_queries.lock_holder)
+        row = cursor.fetchone()
+    except psycopg2.Error:
+        cursor.connection.rollback()
+        return ""
+    return f" (process {row[0]} of {row[1]}, since {row[2]:%H:%M:%S} UTC)" if row else ""
+
+
+def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str:
+    """Run a check; returns '' if it passes, else a sentence with the rows that offend."""
+    execute(cursor, sql, values)
+    rows = cursor.fetchmany(3)
+    if not rows:
+        return ""
+    names = [column.name for column in cursor.description]
+    shown = "; ".join(
+        ", ".join(f"{name} = {value!s}" for name, value in zip(names, row)) for row in rows
+    )
+    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {shown}"
+
+
+def rejected_rows(connection: extensions.connection, error: RowsRejected) -> DataError:
+    """The error with the rows that COPY rejected: file, line, column, value, reason.
+
+    To be called after ROLLBACK. If the load-error tables cannot be read, the error says that they
+    should be, and keeps its own message.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql_queries.load_errors)
+            rows = cursor.fetchall()
+        connection.rollback()
+    except psycopg2.Error as report_error:
+        log.debug("the load-error tables could not be read: %s", message_of(report_error))
+        rows = []
+    message = f"{error}. SELECT * FROM sys_load_error_detail tells which."
+    if rows:
+        lines = "\n".join(f"  {rejected_row(*row)}" for row in rows)
+        message = f"{error}:\n{lines}\nMend the file, or let MAX_ERRORS in dwh.cfg leave such rows out."
+    explained = DataError(message)
+    for note in getattr(error, "__notes__", ()):
+        explained.add_note(note)
+    return explained
+
+
+def add_history(connection: extensions.connection, copies: dict[str, int], summary) -> None:
+    """Add to the summary how many files each COPY read, and warn of rows it rejected.
+
+    To be called after COMMIT: a system table that may not be read must not undo a load.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql_queries.load_history, {"copies": tuple(copies.values())})
+            history = {copy: rest for copy, *rest in cursor.fetchall()}
+        connection.rollback()
+    except psycopg2.Error as error:
+        log.debug("the load history could not be read: %s", message_of(error))
+        return
+    for table, copy in copies.items():
+        files, rejected = history.get(copy, (None, 0))
+        summary.set_files(table, files)
+        if rejected:
+            log.warning(
+                "rejected %d rows of %s, within MAX_ERRORS: SELECT * FROM sys_load_error_detail"
+                " WHERE query_id = %d", rejected, table, copy,
+            )
+
+
+def rejected_row(file, line, column, type_name, length, code, reason, value) -> str:
+    kind = f" ({type_name}{f' {length}' if length and length != '0' else ''})" if column else ""
+    what = f" column {column}{kind}:" if column else ""
+    shown = f", in {value!r}" if value else ""
+    return f"{file}:{line}:{what} {reason} (error {code}){shown}"
