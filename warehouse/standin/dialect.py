@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-from warehouse.standin.refused import (
+from .refused import (
     ADVICE_ON_TYPES,
     CAST_TYPES,
     LEADER_FUNCTIONS,
@@ -98,7 +98,7 @@ def _unterminated(what: str, position: int) -> Exception:
 
 
 def statements(sql: str) -> list[list[Token]]:
-    """The statements of a script, each without its semicolon; those that say nothing are left out."""
+    """The statements of a script, without semicolons; those that say nothing are left out."""
     found = [[]]
     for token in tokenize(sql):
         if token == ("op", ";"):
@@ -136,9 +136,15 @@ def identifier(token: Token) -> str:
     return text.translate(_FOLD)
 
 
+def first_word(tokens: list[Token]) -> str:
+    """The verb of a statement in lower case, empty if it begins with none."""
+    first = next((t for t in tokens if t.kind not in ("space", "comment")), Token("op", ""))
+    return first.text.translate(_FOLD) if first.kind == "word" else ""
+
+
 def commits(tokens: list[Token]) -> bool:
     """Whether Redshift commits right after the statement (r_TRUNCATE)."""
-    return next((t.text.lower() for t in tokens if t.kind == "word"), "") == "truncate"
+    return first_word(tokens) == "truncate"
 
 
 class Edit:
@@ -165,7 +171,10 @@ class Edit:
         return self.words[p : p + len(expected)] == expected
 
     def text(self, p: int, q: int) -> str:
-        return "".join(self.out[self.at[p] : self.at[q - 1] + 1]) if p < q else ""
+        """The text from p up to q as it is by now."""
+        if p >= min(q, len(self.at)):
+            return ""
+        return "".join(self.out[self.at[p] : self.at[q - 1] + 1])
 
     def put(self, p: int, q: int, text: str) -> None:
         first, last = self.at[p], self.at[q - 1]
@@ -207,7 +216,10 @@ class Edit:
     def qualified(self, p: int) -> int:
         """The position after a name that may have a schema before it."""
         self.name(p)
-        return self.qualified(p + 2) if self.word(p + 1) == "." else p + 1
+        while self.word(p + 1) == ".":
+            p += 2
+            self.name(p)
+        return p + 1
 
     def names(self, p: int) -> dict[str, str]:
         """The names in the parentheses that open at p, each with its spelling."""
@@ -302,10 +314,10 @@ def _read_type(edit: Edit, p: int) -> Type:
     if name in _CHARACTER_TYPES and name not in ("text", "bpchar"):
         if first == "max" and _CHARACTER_TYPES[name][0] == "varchar":
             return Type(name, -1, end)
-        if arguments.isdecimal():
+        if re.fullmatch(r"\d{1,9}", arguments):
             return Type(name, int(arguments), end)
     elif name in ("numeric", "decimal"):
-        digits = re.fullmatch(r"\s*(\d+)\s*(?:,\s*(\d+)\s*)?", arguments)
+        digits = re.fullmatch(r"\s*(\d{1,9})\s*(?:,\s*(\d{1,9})\s*)?", arguments)
         if digits and int(digits[2] or 0) <= int(digits[1]) <= 38:
             return Type(name, int(digits[1]), end)
         message = f"Redshift has no {name.upper()}({arguments})"
@@ -544,7 +556,7 @@ def _top(edit: Edit, p: int) -> None:
 
 
 def _window(edit: Edit, p: int) -> None:
-    """Aggregates over an ordered window need a frame, ranks must not have one (c_Window_functions)."""
+    """An aggregate over an ordered window needs a frame, a rank takes none (c_Window_functions)."""
     opened = next((o for o, c in edit.close.items() if c == p - 1), 0)
     function, start, end = edit.word(opened - 1), p + 2, edit.close[p + 1]
     ordered = edit.find(start, end, "order") < end
@@ -737,7 +749,7 @@ class Table:
             message = "Redshift's DISTSTYLE KEY needs a DISTKEY (column)"
             raise errors.InvalidTableDefinition(message)
         if self.like and (self.dist or self.sort or self.style):
-            message = "Redshift's LIKE takes the keys of its parent; DISTSTYLE and SORTKEY go unsaid"
+            message = "Redshift's LIKE takes its parent's keys; leave out DISTSTYLE and SORTKEY"
             raise errors.InvalidTableDefinition(message)
         if len(self.sort) > 400 or len(self.dist) > 1:
             raise errors.InvalidTableDefinition(
@@ -872,13 +884,12 @@ def _column(edit: Edit, start: int, end: int, table: Table) -> None:
         p = _column_attribute(edit, p, end, table, name, kind)
 
 
-def _column_attribute(
-    edit: Edit, p: int, end: int, table: Table, column: str, kind: str
-) -> int:
+def _column_attribute(edit: Edit, p: int, end: int, table: Table, column: str, kind: str) -> int:
     """Translate one attribute or constraint of a column; return where the next begins."""
     word, start = edit.word(p), p
     if word == "default" and p + 1 < end:
-        return edit.find(p + 2, end, *_ATTRIBUTES)
+        value_end = edit.close[p + 1] + 1 if edit.word(p + 1) == "(" else p + 2
+        return edit.find(value_end, end, *_ATTRIBUTES)
     if edit.says(p, "not null"):
         table.filled.add(column)
         return p + 2
@@ -930,7 +941,7 @@ def _identity(edit: Edit, p: int, table: Table, column: str, kind: str) -> int:
         message = "Redshift's IDENTITY stands on INT or BIGINT only"
         raise refusal(message, f"{column} BIGINT IDENTITY(0, 1)", errors.DatatypeMismatch)
     end = edit.close[opened] + 1
-    numbers = re.fullmatch(r"\s*(-?\d+)\s*,\s*(-?\d+)\s*", edit.text(opened + 1, end - 1))
+    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", edit.text(opened + 1, end - 1))
     if not numbers or int(numbers[2]) == 0:
         raise edit.unexpected(opened + 1, "IDENTITY(seed, step)")
     how = "ALWAYS" if edit.word(p) == "identity" else "BY DEFAULT"
@@ -1113,7 +1124,7 @@ def _setting(edit: Edit) -> list[str]:
         or edit.words[0] != "set" and name == "all"
         or edit.words[0] == "show"
     ):
-        message = f"Redshift has no setting {edit.text(p, p + 1) or 'without a name'}"
+        message = f"Redshift has no setting {edit.word(p) or 'without a name'}"
         instead = f"one of {', '.join(sorted(SHARED_SETTINGS | REMEMBERED_SETTINGS))}"
         raise refusal(message, instead, errors.UndefinedObject)
     return [str(edit)]

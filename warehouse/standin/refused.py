@@ -22,8 +22,8 @@ RESERVED = frozenset("""
 
 # Column types: Redshift's that the stand-in has, and Redshift's that it has not.
 TYPES = frozenset("""
-    smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time timetz
-    timestamp timestamptz
+    smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time
+    timetz timestamp timestamptz
 """.split()) | {
     "double precision", "time with time zone", "time without time zone",
     "timestamp with time zone", "timestamp without time zone",

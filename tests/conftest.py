@@ -1,0 +1,214 @@
+"""Real servers for the tests: a private PostgreSQL for the session, S3 by moto over HTTP, real processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from warehouse.standin.cursor import Session, adopt
+from warehouse.standin.server import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_DATA = ROOT.parent / "shared" / "sparkify-data"
+
+TABLES = ("staging_events", "staging_songs", "songplays", "users", "songs", "artists", "time")
+STAR = ("songplays", "users", "songs", "artists", "time")
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A private PostgreSQL, gone with its folder at the end. Not under pytest's own folder: when root
+    runs the tests, another account serves and must be able to get there."""
+    folder = Path(tempfile.mkdtemp(prefix="sparkify-tests-"))
+    folder.chmod(0o711)
+    server = Server(folder / "standin")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(server):
+    """The name of a fresh database (UTF8, C), dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.ensure_database(name)
+    yield name
+    connection = psycopg2.connect(**server.connect_parameters("postgres"))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    connection.close()
+
+
+@pytest.fixture
+def postgres(server, database):
+    """A plain psycopg2 connection to the fresh database."""
+    connection = psycopg2.connect(**server.connect_parameters(database))
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def redshift(server, database):
+    """A connection to the fresh database that speaks Redshift."""
+
+    def connect():
+        return psycopg2.connect(**server.connect_parameters(database))
+
+    connection = connect()
+    adopt(connection, Session(connect, lambda done, total: None))
+    yield connection
+    connection.close()
+
+
+class Project:
+    """A folder with a dwh.cfg and data, and the two scripts run on it as processes of their own."""
+
+    def __init__(self, folder: Path, server: Server, database: str):
+        self.folder = folder
+        self.server = server
+        self.database = database
+        self.environment = {}
+        self.settings = {
+            "CLUSTER": {"HOST": "local", "DB_NAME": database},
+            "S3": {"LOG_DATA": "log_data/", "SONG_DATA": "song_data/"},
+            "LOAD": {},
+        }
+        (folder / "log_data").mkdir()
+        (folder / "song_data").mkdir()
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "dwh.cfg"
+
+    def configure(self, **settings: str) -> None:
+        """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written anew at the next run."""
+        for key, value in settings.items():
+            section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
+                "LOAD" if key in ("MAX_ERRORS", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT") else "CLUSTER")
+            self.settings[section][key] = value
+
+    def write_config(self) -> None:
+        self.config.write_text("".join(
+            f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+            for section, keys in self.settings.items()
+        ))
+
+    def write(self, name: str, content: str | bytes | list[dict] | dict) -> Path:
+        """A data file: text, bytes, one JSON document, or a list of them a line each."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, list):
+            content = "".join(json.dumps(document) + "\n" for document in content)
+        elif isinstance(content, dict):
+            content = json.dumps(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def start(self, script: str, *arguments: str, configured: bool = True) -> subprocess.Popen:
+        """The process of a script, running. It sees little of the environment, as under cron.
+
+        configured=False leaves dwh.cfg as the test wrote it."""
+        if configured:
+            self.write_config()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "SPARKIFY_STANDIN": str(self.server.folder),
+            **self.environment,
+        }
+        return subprocess.Popen(
+            [sys.executable, ROOT / script, "--config", self.config, *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd="/", env=environment,
+        )
+
+    def run(self, script: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+        """Run a script to its end: its exit status, stdout and stderr."""
+        process = self.start(script, *arguments, **options)
+        stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def load(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run etl.py, which must succeed."""
+        done = self.run("etl.py", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def query(self, sql: str) -> list[tuple]:
+        connection = psycopg2.connect(**self.server.connect_parameters(self.database))
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def rows(self, table: str) -> list[tuple]:
+        """All rows of a table in a fixed order, without when they were loaded."""
+        columns = [name for name, in self.query(
+            "SELECT column_name FROM information_schema.columns"
+            f" WHERE table_name = '{table}' AND column_name <> 'loaded_at' ORDER BY ordinal_position")]
+        listed = ", ".join(columns)
+        return self.query(f"SELECT {listed} FROM {table} ORDER BY {listed}")
+
+    def snapshot(self, tables: tuple[str, ...] = TABLES) -> dict[str, list[tuple]]:
+        return {table: self.rows(table) for table in tables}
+
+
+@pytest.fixture
+def project(tmp_path, server, database):
+    """An empty project on a fresh database."""
+    return Project(tmp_path, server, database)
+
+
+@pytest.fixture
+def warehouse(project):
+    """A project whose tables are created."""
+    done = project.run("create_tables.py")
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint():
+    """The url of a moto server: S3 over real HTTP."""
+    from moto.server import ThreadedMotoServer
+
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+S3_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-west-2",
+}
+
+
+@pytest.fixture
+def bucket(s3_endpoint, monkeypatch):
+    """A boto3 Bucket that is empty and new; this process's and the projects' S3 is moto's."""
+    import boto3
+
+    from warehouse import objects
+
+    for key, value in {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3_endpoint}.items():
+        monkeypatch.setenv(key, value)
+    objects.s3.cache_clear()
+    bucket = boto3.resource("s3").Bucket(f"test-{uuid.uuid4().hex[:12]}")
+    bucket.create(CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    yield bucket
+    bucket.objects.delete()
+    bucket.delete()
+    objects.s3.cache_clear()
