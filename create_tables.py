@@ -19,8 +19,8 @@ def run(config, arguments):
     with command.session(config) as connection:
         with statements.transaction(connection) as cursor:
             statements.execute(cursor, sql_queries.etl_lock_create, values)
-        with statements.transaction(connection) as cursor:
-            statements.lock(cursor, config)
+            statements.execute(cursor, sql_queries.etl_lock_fill, values)
+        with statements.locked(connection, config) as cursor:
             if not arguments.force:
                 tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
             for sql in sql_queries.drop_table_queries + sql_queries.create_table_queries:

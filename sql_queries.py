@@ -12,11 +12,29 @@ content decides, so the same files always give the same tables.
 # ------------------------------------------------------------------------------------------- tables
 # Lengths of VARCHAR are bytes. Text columns have room: Redshift refuses what is longer.
 
-etl_lock_create = """-- create etl_lock: whoever holds its lock is the only load running; it stays empty
+etl_lock_create = """-- create etl_lock: whoever holds its lock is the only load or reset running
 CREATE TABLE IF NOT EXISTS etl_lock (
-    held BOOLEAN
+    loads BIGINT NOT NULL
 )
 DISTSTYLE ALL
+"""
+
+etl_lock_fill = """-- fill etl_lock: its one row counts the loads
+INSERT INTO etl_lock (loads)
+SELECT 0
+WHERE NOT EXISTS (SELECT 1 FROM etl_lock)
+"""
+
+loaded_files_table_create = """-- create loaded_files: the ledger, one row per file whose rows are in staging
+CREATE TABLE loaded_files (
+    url       VARCHAR(2048) NOT NULL,
+    etag      VARCHAR(128)  NOT NULL,
+    bytes     BIGINT        NOT NULL,
+    loaded_at TIMESTAMP     NOT NULL DEFAULT SYSDATE,
+    PRIMARY KEY (url)
+)
+DISTSTYLE EVEN          -- read whole
+SORTKEY (loaded_at)
 """
 
 staging_events_table_create = """-- create staging_events: the log as it came, a column per JSON key
@@ -41,7 +59,7 @@ CREATE TABLE staging_events (
     userid        BIGINT,
     loaded_at     TIMESTAMP      NOT NULL DEFAULT SYSDATE
 )
-DISTSTYLE EVEN          -- read whole, joined on nothing twice
+DISTKEY (userid)        -- a user's events lie together, for the latest one and for repeated ones
 SORTKEY (loaded_at)     -- a load looks at its own rows, which lie together
 """
 
@@ -59,8 +77,25 @@ CREATE TABLE staging_songs (
     year             INTEGER,
     loaded_at        TIMESTAMP      NOT NULL DEFAULT SYSDATE
 )
-DISTSTYLE EVEN          -- read whole, joined on nothing twice
+DISTKEY (song_id)       -- the versions of a song lie together
 SORTKEY (loaded_at)     -- a load looks at its own rows, which lie together
+"""
+
+staging_catalogue_table_create = """-- create staging_catalogue: one row per song id, whole from one file
+CREATE TABLE staging_catalogue (
+    song_id          VARCHAR(64)    NOT NULL,
+    title            VARCHAR(1024)  NOT NULL,
+    artist_id        VARCHAR(64)    NOT NULL,
+    artist_name      VARCHAR(1024)  NOT NULL,
+    artist_location  VARCHAR(2048),
+    artist_latitude  NUMERIC(9, 5),
+    artist_longitude NUMERIC(9, 5),
+    year             INTEGER,
+    duration         NUMERIC(12, 5) NOT NULL,
+    PRIMARY KEY (song_id)
+)
+DISTSTYLE ALL                   -- joined with plays from every node
+SORTKEY (title, artist_name)    -- plays are matched by these
 """
 
 user_table_create = """-- create users: one row per user id seen on any page
@@ -142,73 +177,15 @@ DISTKEY (start_time)    -- spreads evenly; most song_id are NULL and would fill 
 SORTKEY (start_time)    -- reports ask for a span of time
 """
 
-# -------------------------------------------------------------------------------------------- views
-# What staging means, said once: one row per play, one row per song.
-
-staging_plays_view_create = """-- create staging_plays: one row per NextSong event, known by user, session, item and ts
-CREATE VIEW staging_plays AS
-SELECT
-    MD5(
-        COALESCE(CAST(userid AS VARCHAR), '') || '|' || CAST(sessionid AS VARCHAR) || '|'
-        || CAST(iteminsession AS VARCHAR) || '|' || CAST(ts AS VARCHAR)
-    ) AS songplay_id,
-    TIMESTAMP 'epoch' + ts * INTERVAL '0.001 second' AS start_time,
-    userid AS user_id,
-    level,
-    sessionid AS session_id,
-    location,
-    TRIM(BOTH '"' FROM useragent) AS user_agent,
-    song AS song_title,
-    artist AS artist_name,
-    length
-FROM (
-    SELECT
-        userid, sessionid, iteminsession, ts, level, location, useragent, song, artist, length,
-        ROW_NUMBER() OVER (
-            PARTITION BY userid, sessionid, iteminsession, ts
-            ORDER BY song, artist, length, level, location, useragent
-        ) AS nth_version
-    FROM staging_events
-    WHERE page = 'NextSong'
-) AS versions
-WHERE nth_version = 1
-"""
-
-staging_catalogue_view_create = """-- create staging_catalogue: one row per song id, whole from one file
-CREATE VIEW staging_catalogue AS
-SELECT
-    song_id,
-    title,
-    artist_id,
-    artist_name,
-    NULLIF(TRIM(artist_location), '') AS artist_location,
-    artist_latitude,
-    artist_longitude,
-    NULLIF(year, 0) AS year,
-    duration
-FROM (
-    SELECT
-        song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
-        year, duration,
-        ROW_NUMBER() OVER (
-            PARTITION BY song_id
-            ORDER BY title, artist_id, artist_name, duration, year,
-                artist_location, artist_latitude, artist_longitude
-        ) AS nth_version
-    FROM staging_songs
-) AS versions
-WHERE nth_version = 1
-"""
-
 # --------------------------------------------------------------------------------------------- drop
 # In this order nothing that is dropped is still referred to, so CASCADE is never needed: it would
 # take other people's views along.
 
-staging_plays_view_drop = """-- drop staging_plays
-DROP VIEW IF EXISTS staging_plays
+loaded_files_table_drop = """-- drop loaded_files
+DROP TABLE IF EXISTS loaded_files
 """
-staging_catalogue_view_drop = """-- drop staging_catalogue
-DROP VIEW IF EXISTS staging_catalogue
+staging_catalogue_table_drop = """-- drop staging_catalogue
+DROP TABLE IF EXISTS staging_catalogue
 """
 staging_events_table_drop = """-- drop staging_events
 DROP TABLE IF EXISTS staging_events
@@ -238,9 +215,21 @@ etl_lock_take = """-- lock etl_lock: no other load or reset runs until this one 
 LOCK etl_lock
 """
 
+# Who had to wait for the lock may see the tables as they were before the other load committed. Then
+# this fails, as two changes of one row at once do on both engines, and the load begins again.
+etl_lock_count = """-- count etl_lock: fails if another load committed since this transaction began
+UPDATE etl_lock SET loads = loads + 1
+"""
+
 # -------------------------------------------------------------------------------------------- empty
 # DELETE and not TRUNCATE, which commits on Redshift: readers keep the old rows until COMMIT.
 
+loaded_files_table_empty = """-- empty loaded_files
+DELETE FROM loaded_files
+"""
+staging_catalogue_table_empty = """-- empty staging_catalogue
+DELETE FROM staging_catalogue
+"""
 staging_events_table_empty = """-- empty staging_events
 DELETE FROM staging_events
 """
@@ -263,12 +252,83 @@ time_table_empty = """-- empty time
 DELETE FROM time
 """
 
+# ------------------------------------------------------------------------------------------- ledger
+
+loaded_files_select = """-- list loaded_files: every file loaded so far, in its version
+SELECT url, etag, bytes
+FROM loaded_files
+"""
+
+loaded_files_last = """-- last load: when files were last loaded
+SELECT MAX(loaded_at)
+FROM loaded_files
+"""
+
+staging_rows = """-- count staging: rows, also those of a load by prefix, which leaves no ledger
+SELECT (SELECT COUNT(*) FROM staging_events) + (SELECT COUNT(*) FROM staging_songs)
+"""
+
+loaded_files_copy = """-- copy loaded_files: the files of this load
+COPY loaded_files (url, etag, bytes)
+FROM %(loaded_files)s
+IAM_ROLE %(iam_role)s
+REGION %(region)s
+FORMAT AS JSON 'auto'
+COMPUPDATE OFF
+STATUPDATE OFF
+"""
+
+loaded_files_analyze = """-- analyze loaded_files
+ANALYZE loaded_files
+"""
+
+loaded_files_forget = """-- forget loaded_files: earlier versions of the files of this load
+DELETE FROM loaded_files
+WHERE loaded_at <> SYSDATE
+    AND url IN (SELECT url FROM loaded_files WHERE loaded_at = SYSDATE)
+"""
+
 # --------------------------------------------------------------------------------------------- copy
 # ROUNDEC: COPY reads a JSON number as a double and would cut it to the scale, which turns half of
 # the lengths into the next lower value. TRIMBLANKS: Redshift ignores trailing blanks when it
 # compares, other engines do not. MAXERROR is the number of rejected rows at which COPY fails.
+# loaded_at is not in the lists: it takes its default, the time at which the transaction began.
 
-staging_events_copy = """-- copy staging_events: every log file under LOG_DATA
+staging_events_copy = """-- copy staging_events: the log files of a manifest
+COPY staging_events (
+    artist, auth, firstname, gender, iteminsession, lastname, length, level, location, method, page,
+    registration, sessionid, song, status, ts, useragent, userid
+)
+FROM %(staging_events_manifest)s
+IAM_ROLE %(iam_role)s
+REGION %(region)s
+MANIFEST
+FORMAT AS JSON %(log_jsonpath)s
+ROUNDEC
+TRIMBLANKS
+MAXERROR %(maxerror)s
+COMPUPDATE OFF
+STATUPDATE OFF
+"""
+
+staging_songs_copy = """-- copy staging_songs: the song files of a manifest
+COPY staging_songs (
+    artist_id, artist_latitude, artist_location, artist_longitude, artist_name, duration, num_songs,
+    song_id, title, year
+)
+FROM %(staging_songs_manifest)s
+IAM_ROLE %(iam_role)s
+REGION %(region)s
+MANIFEST
+FORMAT AS JSON 'auto ignorecase'
+ROUNDEC
+TRIMBLANKS
+MAXERROR %(maxerror)s
+COMPUPDATE OFF
+STATUPDATE OFF
+"""
+
+staging_events_copy_prefix = """-- copy staging_events: every log file under LOG_DATA
 COPY staging_events (
     artist, auth, firstname, gender, iteminsession, lastname, length, level, location, method, page,
     registration, sessionid, song, status, ts, useragent, userid
@@ -284,7 +344,7 @@ COMPUPDATE OFF
 STATUPDATE OFF
 """
 
-staging_songs_copy = """-- copy staging_songs: every song file under SONG_DATA
+staging_songs_copy_prefix = """-- copy staging_songs: every song file under SONG_DATA
 COPY staging_songs (
     artist_id, artist_latitude, artist_location, artist_longitude, artist_name, duration, num_songs,
     song_id, title, year
@@ -304,19 +364,183 @@ last_copy = """-- last copy: id and rows of the COPY just made in this session
 SELECT pg_last_copy_id(), pg_last_copy_count()
 """
 
+# -------------------------------------------------------------------------------------------- touch
+# What this load touches: its own rows are those of loaded_at = SYSDATE, and what else depends on
+# them is made anew. A full load has just loaded every row, so it touches everything.
+
+touched_users_create = """-- touch users: users of the new events
+CREATE TEMP TABLE touched_users AS
+SELECT DISTINCT userid AS user_id
+FROM staging_events
+WHERE loaded_at = SYSDATE
+    AND userid IS NOT NULL
+"""
+
+touched_songs_create = """-- touch songs: songs of the new files
+CREATE TEMP TABLE touched_songs AS
+SELECT DISTINCT song_id
+FROM staging_songs
+WHERE loaded_at = SYSDATE
+"""
+
+touched_artists_create = """-- touch artists: artists that any version of a touched song names
+CREATE TEMP TABLE touched_artists AS
+SELECT DISTINCT versions.artist_id
+FROM touched_songs
+JOIN staging_songs AS versions ON versions.song_id = touched_songs.song_id
+"""
+
+touched_plays_create = """-- touch plays: one row per new NextSong event, known by user, session, item and ts
+CREATE TEMP TABLE touched_plays AS
+WITH new_plays AS (
+    SELECT DISTINCT userid, sessionid, iteminsession, ts
+    FROM staging_events
+    WHERE loaded_at = SYSDATE
+        AND page = 'NextSong'
+),
+versions AS (
+    SELECT
+        events.userid, events.sessionid, events.iteminsession, events.ts, events.level,
+        events.location, events.useragent, events.song, events.artist, events.length,
+        ROW_NUMBER() OVER (
+            PARTITION BY events.userid, events.sessionid, events.iteminsession, events.ts
+            ORDER BY events.song, events.artist, events.length, events.level, events.location,
+                events.useragent
+        ) AS nth_version
+    FROM new_plays
+    JOIN staging_events AS events
+        ON (
+            events.userid = new_plays.userid
+            OR (events.userid IS NULL AND new_plays.userid IS NULL)
+        )
+        AND events.sessionid = new_plays.sessionid
+        AND events.iteminsession = new_plays.iteminsession
+        AND events.ts = new_plays.ts
+    WHERE events.page = 'NextSong'
+)
+SELECT
+    MD5(
+        COALESCE(CAST(userid AS VARCHAR), '') || '|' || CAST(sessionid AS VARCHAR) || '|'
+        || CAST(iteminsession AS VARCHAR) || '|' || CAST(ts AS VARCHAR)
+    ) AS songplay_id,
+    TIMESTAMP 'epoch' + ts * INTERVAL '0.001 second' AS start_time,
+    userid AS user_id,
+    level,
+    sessionid AS session_id,
+    location,
+    TRIM(BOTH '"' FROM useragent) AS user_agent,
+    song AS song_title,
+    artist AS artist_name,
+    length
+FROM versions
+WHERE nth_version = 1
+"""
+
+touched_plays_insert = """-- touch earlier plays: those that a version of a touched song fits
+INSERT INTO touched_plays (
+    songplay_id, start_time, user_id, level, session_id, location, user_agent, song_title,
+    artist_name, length
+)
+WITH titles AS (
+    SELECT DISTINCT versions.title, versions.artist_name
+    FROM touched_songs
+    JOIN staging_songs AS versions ON versions.song_id = touched_songs.song_id
+)
+SELECT
+    plays.songplay_id, plays.start_time, plays.user_id, plays.level, plays.session_id,
+    plays.location, plays.user_agent, plays.song_title, plays.artist_name, plays.length
+FROM songplays AS plays
+JOIN titles
+    ON titles.title = plays.song_title
+    AND titles.artist_name = plays.artist_name
+LEFT JOIN touched_plays AS new_plays ON new_plays.songplay_id = plays.songplay_id
+WHERE new_plays.songplay_id IS NULL
+"""
+
+touched_users_analyze = """-- analyze touched_users
+ANALYZE touched_users
+"""
+touched_songs_analyze = """-- analyze touched_songs
+ANALYZE touched_songs
+"""
+touched_artists_analyze = """-- analyze touched_artists
+ANALYZE touched_artists
+"""
+touched_plays_analyze = """-- analyze touched_plays
+ANALYZE touched_plays
+"""
+
+# ------------------------------------------------------------------------------------------- delete
+# What is touched is deleted and inserted again: an upsert that both engines have.
+
+staging_catalogue_delete = """-- delete staging_catalogue: the touched songs
+DELETE FROM staging_catalogue USING touched_songs
+WHERE staging_catalogue.song_id = touched_songs.song_id
+"""
+
+user_table_delete = """-- delete users: the touched ones
+DELETE FROM users USING touched_users
+WHERE users.user_id = touched_users.user_id
+"""
+
+artist_table_delete = """-- delete artists: the touched ones
+DELETE FROM artists USING touched_artists
+WHERE artists.artist_id = touched_artists.artist_id
+"""
+
+song_table_delete = """-- delete songs: the touched ones
+DELETE FROM songs USING touched_songs
+WHERE songs.song_id = touched_songs.song_id
+"""
+
+songplay_table_delete = """-- delete songplays: the touched ones
+DELETE FROM songplays USING touched_plays
+WHERE songplays.songplay_id = touched_plays.songplay_id
+"""
+
+time_table_delete = """-- delete time: the instants of the touched plays
+DELETE FROM time USING touched_plays
+WHERE time.start_time = touched_plays.start_time
+"""
+
 # ------------------------------------------------------------------------------------------- insert
+
+staging_catalogue_insert = """-- insert staging_catalogue: of the versions of a song the first by content
+INSERT INTO staging_catalogue (
+    song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
+    duration
+)
+WITH versions AS (
+    SELECT
+        songs.song_id, songs.title, songs.artist_id, songs.artist_name, songs.artist_location,
+        songs.artist_latitude, songs.artist_longitude, songs.year, songs.duration,
+        ROW_NUMBER() OVER (
+            PARTITION BY songs.song_id
+            ORDER BY songs.title, songs.artist_id, songs.artist_name, songs.duration, songs.year,
+                songs.artist_location, songs.artist_latitude, songs.artist_longitude
+        ) AS nth_version
+    FROM touched_songs
+    JOIN staging_songs AS songs ON songs.song_id = touched_songs.song_id
+)
+SELECT
+    song_id, title, artist_id, artist_name, NULLIF(TRIM(artist_location), ''), artist_latitude,
+    artist_longitude, NULLIF(year, 0), duration
+FROM versions
+WHERE nth_version = 1
+"""
 
 user_table_insert = """-- insert users: as the latest event of each user knows them
 INSERT INTO users (user_id, first_name, last_name, gender, level)
 WITH events AS (
     SELECT
-        userid, firstname, lastname, gender, level,
+        events.userid, events.firstname, events.lastname, events.gender, events.level,
         ROW_NUMBER() OVER (
-            PARTITION BY userid
-            ORDER BY ts DESC, iteminsession DESC, sessionid DESC, level, firstname, lastname, gender
+            PARTITION BY events.userid
+            ORDER BY events.ts DESC, events.iteminsession DESC, events.sessionid DESC,
+                events.level, events.firstname, events.lastname, events.gender
         ) AS nth_latest
-    FROM staging_events
-    WHERE userid IS NOT NULL
+    FROM touched_users
+    JOIN staging_events AS events ON events.userid = touched_users.user_id
 )
 SELECT userid, firstname, lastname, gender, level
 FROM events
@@ -327,16 +551,21 @@ artist_table_insert = """-- insert artists: one song's row each, with a location
 INSERT INTO artists (artist_id, name, location, latitude, longitude)
 WITH catalogue AS (
     SELECT
-        artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
+        songs.artist_id, songs.artist_name, songs.artist_location, songs.artist_latitude,
+        songs.artist_longitude,
         ROW_NUMBER() OVER (
-            PARTITION BY artist_id
+            PARTITION BY songs.artist_id
             ORDER BY
-                CASE WHEN artist_location IS NULL THEN 1 ELSE 0 END,
-                CASE WHEN artist_latitude IS NULL OR artist_longitude IS NULL THEN 1 ELSE 0 END,
-                COALESCE(year, 0) DESC,
-                song_id
+                CASE WHEN songs.artist_location IS NULL THEN 1 ELSE 0 END,
+                CASE
+                    WHEN songs.artist_latitude IS NULL OR songs.artist_longitude IS NULL THEN 1
+                    ELSE 0
+                END,
+                COALESCE(songs.year, 0) DESC,
+                songs.song_id
         ) AS nth_best
-    FROM staging_catalogue
+    FROM touched_artists
+    JOIN staging_catalogue AS songs ON songs.artist_id = touched_artists.artist_id
 )
 SELECT artist_id, artist_name, artist_location, artist_latitude, artist_longitude
 FROM catalogue
@@ -345,11 +574,12 @@ WHERE nth_best = 1
 
 song_table_insert = """-- insert songs: the catalogue; an unknown year (0) is NULL
 INSERT INTO songs (song_id, title, artist_id, year, duration)
-SELECT song_id, title, artist_id, year, duration
-FROM staging_catalogue
+SELECT catalogue.song_id, catalogue.title, catalogue.artist_id, catalogue.year, catalogue.duration
+FROM touched_songs
+JOIN staging_catalogue AS catalogue ON catalogue.song_id = touched_songs.song_id
 """
 
-songplay_table_insert = """-- insert songplays: every play, with the song of the same title and artist nearest in length
+songplay_table_insert = """-- insert songplays: plays with the song of the same title and artist nearest in length
 INSERT INTO songplays (
     songplay_id, start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,
     song_title, artist_name, length
@@ -364,7 +594,7 @@ WITH candidates AS (
             PARTITION BY plays.songplay_id
             ORDER BY ABS(catalogue.duration - plays.length), catalogue.song_id
         ) AS nth_closest
-    FROM staging_plays AS plays
+    FROM touched_plays AS plays
     LEFT JOIN staging_catalogue AS catalogue
         ON catalogue.title = plays.song_title
         AND catalogue.artist_name = plays.artist_name
@@ -376,7 +606,7 @@ FROM candidates
 WHERE nth_closest = 1
 """
 
-time_table_insert = """-- insert time: the instants of songplays; week is ISO, weekday 0 is Sunday
+time_table_insert = """-- insert time: the instants of the plays; week is ISO, weekday 0 is Sunday
 INSERT INTO time (start_time, hour, day, week, month, year, weekday)
 SELECT DISTINCT
     start_time,
@@ -386,7 +616,7 @@ SELECT DISTINCT
     EXTRACT(month FROM start_time),
     EXTRACT(year FROM start_time),
     EXTRACT(dow FROM start_time)
-FROM songplays
+FROM touched_plays
 """
 
 # ------------------------------------------------------------------------------------------ analyze
@@ -397,6 +627,9 @@ ANALYZE staging_events
 """
 staging_songs_analyze = """-- analyze staging_songs
 ANALYZE staging_songs
+"""
+staging_catalogue_analyze = """-- analyze staging_catalogue
+ANALYZE staging_catalogue
 """
 songplay_analyze = """-- analyze songplays
 ANALYZE songplays
@@ -415,7 +648,8 @@ ANALYZE time
 """
 
 # ------------------------------------------------------------------------------------------- checks
-# Each selects the rows that offend, up to three of them; none is a pass.
+# Each selects the rows that offend, up to three of them; none is a pass. They look at what
+# the load touched.
 
 staging_events_complete = """-- staging_events_complete: staging_events holds as many rows as COPY reported
 SELECT COUNT(*) AS rows_found, %(staging_events_rows)s AS rows_copied
@@ -434,7 +668,8 @@ HAVING COUNT(*) <> %(staging_songs_rows)s
 staging_events_required = """-- staging_events_required: page and level of an event are not blank
 SELECT ts, sessionid, iteminsession, page, level
 FROM staging_events
-WHERE page = '' OR level = ''
+WHERE loaded_at = SYSDATE
+    AND (page = '' OR level = '')
 ORDER BY ts, sessionid, iteminsession
 LIMIT 3
 """
@@ -442,7 +677,8 @@ LIMIT 3
 staging_events_ts_plausible = """-- staging_events_ts_plausible: ts is milliseconds since 1970, from 2000 to 2100
 SELECT ts, sessionid, iteminsession, page
 FROM staging_events
-WHERE ts NOT BETWEEN 946684800000 AND 4102444800000
+WHERE loaded_at = SYSDATE
+    AND ts NOT BETWEEN 946684800000 AND 4102444800000
 ORDER BY ts, sessionid, iteminsession
 LIMIT 3
 """
@@ -450,12 +686,13 @@ LIMIT 3
 staging_songs_required = """-- staging_songs_required: ids, title and artist name of a song are not blank
 SELECT song_id, title, artist_id, artist_name
 FROM staging_songs
-WHERE song_id = '' OR title = '' OR artist_id = '' OR artist_name = ''
+WHERE loaded_at = SYSDATE
+    AND (song_id = '' OR title = '' OR artist_id = '' OR artist_name = '')
 ORDER BY song_id, title, artist_id, artist_name
 LIMIT 3
 """
 
-staging_events_filled = """-- staging_events_filled: a column is empty in every event, as after a wrong LOG_JSONPATH
+staging_events_filled = """-- staging_events_filled: no column is empty in every event, as after a wrong LOG_JSONPATH
 SELECT
     COUNT(artist) AS artist, COUNT(auth) AS auth, COUNT(firstname) AS firstname,
     COUNT(gender) AS gender, COUNT(lastname) AS lastname, COUNT(length) AS length,
@@ -463,6 +700,7 @@ SELECT
     COUNT(song) AS song, COUNT(status) AS status, COUNT(useragent) AS useragent,
     COUNT(userid) AS userid
 FROM staging_events
+WHERE loaded_at = SYSDATE
 HAVING COUNT(*) > 0
     AND LEAST(
         COUNT(artist), COUNT(auth), COUNT(firstname), COUNT(gender), COUNT(lastname), COUNT(length),
@@ -471,12 +709,13 @@ HAVING COUNT(*) > 0
     ) = 0
 """
 
-staging_songs_filled = """-- staging_songs_filled: a column is empty in every song
+staging_songs_filled = """-- staging_songs_filled: no column is empty in every song
 SELECT
     COUNT(artist_latitude) AS artist_latitude, COUNT(artist_location) AS artist_location,
     COUNT(artist_longitude) AS artist_longitude, COUNT(num_songs) AS num_songs,
     COUNT(year) AS year
 FROM staging_songs
+WHERE loaded_at = SYSDATE
 HAVING COUNT(*) > 0
     AND LEAST(
         COUNT(artist_latitude), COUNT(artist_location), COUNT(artist_longitude), COUNT(num_songs),
@@ -484,120 +723,131 @@ HAVING COUNT(*) > 0
     ) = 0
 """
 
-songplays_unique = """-- songplays_unique: a songplay_id stands for one play
-SELECT songplay_id, COUNT(*) AS times
-FROM songplays
-GROUP BY songplay_id
+loaded_files_unique = """-- loaded_files_unique: a file is loaded in one version
+SELECT new_files.url, COUNT(*) AS times
+FROM loaded_files AS new_files
+JOIN loaded_files AS files ON files.url = new_files.url
+WHERE new_files.loaded_at = SYSDATE
+GROUP BY new_files.url
 HAVING COUNT(*) > 1
-ORDER BY songplay_id
+ORDER BY new_files.url
+LIMIT 3
+"""
+
+staging_catalogue_unique = """-- staging_catalogue_unique: a song_id stands for one song of the catalogue
+SELECT catalogue.song_id, COUNT(*) AS times
+FROM touched_songs
+LEFT JOIN staging_catalogue AS catalogue ON catalogue.song_id = touched_songs.song_id
+GROUP BY catalogue.song_id
+HAVING COUNT(*) > 1
+ORDER BY catalogue.song_id
 LIMIT 3
 """
 
 users_unique = """-- users_unique: a user_id stands for one user
-SELECT user_id, COUNT(*) AS times
-FROM users
-GROUP BY user_id
-HAVING COUNT(*) > 1
-ORDER BY user_id
+SELECT touched_users.user_id, COUNT(users.user_id) AS times
+FROM touched_users
+LEFT JOIN users ON users.user_id = touched_users.user_id
+GROUP BY touched_users.user_id
+HAVING COUNT(users.user_id) <> 1
+ORDER BY touched_users.user_id
 LIMIT 3
 """
 
 songs_unique = """-- songs_unique: a song_id stands for one song
-SELECT song_id, COUNT(*) AS times
-FROM songs
-GROUP BY song_id
-HAVING COUNT(*) > 1
-ORDER BY song_id
+SELECT touched_songs.song_id, COUNT(songs.song_id) AS times
+FROM touched_songs
+LEFT JOIN songs ON songs.song_id = touched_songs.song_id
+GROUP BY touched_songs.song_id
+HAVING COUNT(songs.song_id) <> 1
+ORDER BY touched_songs.song_id
 LIMIT 3
 """
 
 artists_unique = """-- artists_unique: an artist_id stands for one artist
-SELECT artist_id, COUNT(*) AS times
-FROM artists
-GROUP BY artist_id
+SELECT touched_artists.artist_id, COUNT(*) AS times
+FROM touched_artists
+JOIN artists ON artists.artist_id = touched_artists.artist_id
+GROUP BY touched_artists.artist_id
 HAVING COUNT(*) > 1
-ORDER BY artist_id
+ORDER BY touched_artists.artist_id
 LIMIT 3
 """
 
-time_unique = """-- time_unique: a start_time stands once in time
-SELECT start_time, COUNT(*) AS times
-FROM time
-GROUP BY start_time
-HAVING COUNT(*) > 1
-ORDER BY start_time
+songplays_unique = """-- songplays_unique: a songplay_id stands for one play
+SELECT touched_plays.songplay_id, COUNT(songplays.songplay_id) AS times
+FROM touched_plays
+LEFT JOIN songplays ON songplays.songplay_id = touched_plays.songplay_id
+GROUP BY touched_plays.songplay_id
+HAVING COUNT(songplays.songplay_id) <> 1
+ORDER BY touched_plays.songplay_id
 LIMIT 3
 """
 
-songplays_complete = """-- songplays_complete: every NextSong event is in songplays
-SELECT
-    MD5(
-        COALESCE(CAST(userid AS VARCHAR), '') || '|' || CAST(sessionid AS VARCHAR) || '|'
-        || CAST(iteminsession AS VARCHAR) || '|' || CAST(ts AS VARCHAR)
-    ) AS songplay_id
-FROM staging_events
-WHERE page = 'NextSong'
-EXCEPT
-SELECT songplay_id
-FROM songplays
-ORDER BY songplay_id
+time_unique = """-- time_unique: the start_time of a play stands once in time
+SELECT plays.start_time, COUNT(time.start_time) AS times
+FROM (SELECT DISTINCT start_time FROM touched_plays) AS plays
+LEFT JOIN time ON time.start_time = plays.start_time
+GROUP BY plays.start_time
+HAVING COUNT(time.start_time) <> 1
+ORDER BY plays.start_time
 LIMIT 3
 """
 
-songplays_real = """-- songplays_real: every row of songplays is a NextSong event
-SELECT songplay_id
-FROM songplays
-EXCEPT
-SELECT
-    MD5(
-        COALESCE(CAST(userid AS VARCHAR), '') || '|' || CAST(sessionid AS VARCHAR) || '|'
-        || CAST(iteminsession AS VARCHAR) || '|' || CAST(ts AS VARCHAR)
-    ) AS songplay_id
-FROM staging_events
-WHERE page = 'NextSong'
-ORDER BY songplay_id
+songplays_complete = """-- songplays_complete: every new NextSong event is in songplays
+SELECT DISTINCT events.userid, events.sessionid, events.iteminsession, events.ts
+FROM staging_events AS events
+LEFT JOIN songplays
+    ON songplays.songplay_id = MD5(
+        COALESCE(CAST(events.userid AS VARCHAR), '') || '|' || CAST(events.sessionid AS VARCHAR)
+        || '|' || CAST(events.iteminsession AS VARCHAR) || '|' || CAST(events.ts AS VARCHAR)
+    )
+WHERE events.loaded_at = SYSDATE
+    AND events.page = 'NextSong'
+    AND songplays.songplay_id IS NULL
+ORDER BY events.ts, events.sessionid, events.iteminsession, events.userid
+LIMIT 3
+"""
+
+songplays_real = """-- songplays_real: every touched play is a NextSong event
+SELECT plays.songplay_id, plays.user_id, plays.session_id, plays.start_time
+FROM touched_plays
+JOIN songplays AS plays ON plays.songplay_id = touched_plays.songplay_id
+LEFT JOIN staging_events AS events
+    ON (events.userid = plays.user_id OR (events.userid IS NULL AND plays.user_id IS NULL))
+    AND events.sessionid = plays.session_id
+    AND TIMESTAMP 'epoch' + events.ts * INTERVAL '0.001 second' = plays.start_time
+    AND events.page = 'NextSong'
+WHERE events.ts IS NULL
+ORDER BY plays.songplay_id
 LIMIT 3
 """
 
 songplays_users_known = """-- songplays_users_known: every user_id of songplays is in users
 SELECT DISTINCT plays.user_id
-FROM songplays AS plays
+FROM touched_plays AS plays
 LEFT JOIN users ON users.user_id = plays.user_id
-WHERE plays.user_id IS NOT NULL AND users.user_id IS NULL
+WHERE plays.user_id IS NOT NULL
+    AND users.user_id IS NULL
 ORDER BY plays.user_id
 LIMIT 3
 """
 
-songplays_songs_known = """-- songplays_songs_known: every song_id of songplays is in songs
-SELECT DISTINCT plays.song_id
-FROM songplays AS plays
-LEFT JOIN songs ON songs.song_id = plays.song_id
-WHERE plays.song_id IS NOT NULL AND songs.song_id IS NULL
-ORDER BY plays.song_id
-LIMIT 3
-"""
-
-songplays_artists_known = """-- songplays_artists_known: every artist_id of songplays is in artists
-SELECT DISTINCT plays.artist_id
-FROM songplays AS plays
-LEFT JOIN artists ON artists.artist_id = plays.artist_id
-WHERE plays.artist_id IS NOT NULL AND artists.artist_id IS NULL
-ORDER BY plays.artist_id
-LIMIT 3
-"""
-
-songplays_times_known = """-- songplays_times_known: every start_time of songplays is in time
-SELECT DISTINCT plays.start_time
-FROM songplays AS plays
-LEFT JOIN time ON time.start_time = plays.start_time
-WHERE time.start_time IS NULL
-ORDER BY plays.start_time
+songplays_songs_known = """-- songplays_songs_known: song_id and artist_id of a play are those of one song of songs
+SELECT DISTINCT plays.song_id, plays.artist_id
+FROM touched_plays
+JOIN songplays AS plays ON plays.songplay_id = touched_plays.songplay_id
+LEFT JOIN songs ON songs.song_id = plays.song_id AND songs.artist_id = plays.artist_id
+WHERE (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)
+    AND songs.song_id IS NULL
+ORDER BY plays.song_id, plays.artist_id
 LIMIT 3
 """
 
 songs_artists_known = """-- songs_artists_known: every artist_id of songs is in artists
 SELECT DISTINCT songs.artist_id
-FROM songs
+FROM touched_songs
+JOIN songs ON songs.song_id = touched_songs.song_id
 LEFT JOIN artists ON artists.artist_id = songs.artist_id
 WHERE artists.artist_id IS NULL
 ORDER BY songs.artist_id
@@ -606,13 +856,14 @@ LIMIT 3
 
 # ------------------------------------------------------------------------------------------- report
 
-songplays_matched = """-- songplays matched: plays, and plays whose song is in the catalogue
-SELECT COUNT(*), COUNT(song_id)
-FROM songplays
+songplays_matched = """-- songplays matched: plays made anew, and those of them whose song is in the catalogue
+SELECT COUNT(*), COUNT(songplays.song_id)
+FROM touched_plays
+JOIN songplays ON songplays.songplay_id = touched_plays.songplay_id
 """
 
-load_history = """-- load history: files and rejected rows of this load's COPYs
-SELECT query_id, source_file_count, error_count
+load_history = """-- load history: rows that this load's COPYs rejected
+SELECT query_id, error_count
 FROM sys_load_history
 WHERE query_id IN %(copies)s
 """
@@ -657,26 +908,26 @@ LIMIT 1
 # ---------------------------------------------------------------------------------------- run order
 
 create_table_queries = (
+    loaded_files_table_create,
     staging_events_table_create,
     staging_songs_table_create,
+    staging_catalogue_table_create,
     user_table_create,
     artist_table_create,
     song_table_create,
     time_table_create,
     songplay_table_create,
-    staging_plays_view_create,
-    staging_catalogue_view_create,
 )
 drop_table_queries = (
-    staging_plays_view_drop,
-    staging_catalogue_view_drop,
     songplay_table_drop,
     time_table_drop,
     song_table_drop,
     artist_table_drop,
     user_table_drop,
+    staging_catalogue_table_drop,
     staging_songs_table_drop,
     staging_events_table_drop,
+    loaded_files_table_drop,
 )
 empty_table_queries = (
     songplay_table_empty,
@@ -684,12 +935,35 @@ empty_table_queries = (
     song_table_empty,
     artist_table_empty,
     user_table_empty,
+    staging_catalogue_table_empty,
     staging_songs_table_empty,
     staging_events_table_empty,
+    loaded_files_table_empty,
 )
 copy_table_queries = (staging_events_copy, staging_songs_copy)
+copy_prefix_queries = (staging_events_copy_prefix, staging_songs_copy_prefix)
 analyze_staging_queries = (staging_events_analyze, staging_songs_analyze)
+touch_queries = (
+    touched_users_create,
+    touched_songs_create,
+    touched_songs_analyze,
+    touched_artists_create,
+    touched_plays_create,
+    touched_plays_insert,
+    touched_users_analyze,
+    touched_artists_analyze,
+    touched_plays_analyze,
+)
+delete_table_queries = (
+    songplay_table_delete,
+    time_table_delete,
+    song_table_delete,
+    artist_table_delete,
+    user_table_delete,
+    staging_catalogue_delete,
+)
 insert_table_queries = (
+    staging_catalogue_insert,
     user_table_insert,
     artist_table_insert,
     song_table_insert,
@@ -697,12 +971,14 @@ insert_table_queries = (
     time_table_insert,
 )
 analyze_star_queries = (
+    staging_catalogue_analyze,
     user_analyze,
     artist_analyze,
     song_analyze,
     songplay_analyze,
     time_analyze,
 )
+record_queries = (loaded_files_copy, loaded_files_analyze, loaded_files_forget)
 
 check_staging_queries = (
     staging_events_complete,
@@ -713,16 +989,16 @@ check_staging_queries = (
 )
 warn_staging_queries = (staging_events_filled, staging_songs_filled)
 check_star_queries = (
-    songplays_unique,
+    staging_catalogue_unique,
     users_unique,
     songs_unique,
     artists_unique,
+    songplays_unique,
     time_unique,
     songplays_complete,
     songplays_real,
     songplays_users_known,
     songplays_songs_known,
-    songplays_artists_known,
-    songplays_times_known,
     songs_artists_known,
 )
+check_ledger_queries = (loaded_files_unique,)

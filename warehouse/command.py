@@ -10,7 +10,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, NamedTuple
 
 import psycopg2
 from psycopg2 import extensions
@@ -213,36 +213,45 @@ INTERRUPTION = Interruption()
 
 # ------------------------------------------------------------------------------------------ summary
 
-class Summary:
-    """The table that ends a run: a line per table, with files, rows and seconds."""
+class Line(NamedTuple):
+    """A table in the summary; files and the COPY's id are known for staging tables only."""
 
-    heads = ("table", "files", "rows", "seconds")
+    table: str
+    rows: int
+    seconds: float
+    files: int | None
+    copy_id: int | None
+
+
+class Summary:
+    """The table that ends a run: a line per table with files, rows written and seconds."""
 
     def __init__(self):
-        self.lines: list[list] = []
+        self.lines: list[Line] = []
         self.started = time.monotonic()
 
-    def add(self, table: str, rows: int, seconds: float, files: int | None = None) -> None:
-        self.lines.append([table, files, rows, seconds])
-
-    def set_files(self, table: str, files: int) -> None:
-        for line in self.lines:
-            if line[0] == table:
-                line[1] = files
+    def add(self, table: str, rows: int, seconds: float, files: int | None = None,
+            copy_id: int | None = None) -> None:
+        self.lines.append(Line(table, rows, seconds, files, copy_id))
 
     def total(self) -> str:
         return f"{len(self.lines)} tables in {time.monotonic() - self.started:.1f} s"
 
     def __str__(self) -> str:
-        total = ["total", None, None, time.monotonic() - self.started]
-        cells = [self.heads] + [
-            (table, "" if files is None else f"{files:,}", "" if rows is None else f"{rows:,}",
-             f"{seconds:.1f}")
-            for table, files, rows, seconds in [*self.lines, total]
-        ]
-        widths = [max(map(len, column)) for column in zip(*cells)]
-        return "\n".join(
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-            for line in cells
-        )
+        return table_of([
+            ("table", "files", "rows", "seconds"),
+            *(
+                (line.table, "" if line.files is None else f"{line.files:,}", f"{line.rows:,}",
+                 f"{line.seconds:.1f}")
+                for line in self.lines
+            ),
+            ("total", "", "", f"{time.monotonic() - self.started:.1f}"),
+        ])
 
+
+def table_of(lines: list[tuple[str, ...]]) -> str:
+    """Lines of cells as text: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines
+    )

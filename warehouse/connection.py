@@ -40,6 +40,11 @@ def connect(
     return connection
 
 
+def reads_folders(connection: extensions.connection) -> bool:
+    """Whether COPY reads manifests and files from this machine, as the stand-in does."""
+    return connection.cursor_factory is not None
+
+
 def login(config: Config) -> dict[str, object]:
     """libpq's keywords for user and password. Other ways to log in belong beside this one."""
     if config.is_local:

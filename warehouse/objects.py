@@ -5,6 +5,7 @@ imported only when an s3:// url is met. Every failure is an ObjectError whose me
 """
 
 import functools
+import json
 import os
 import re
 from contextlib import contextmanager
@@ -107,6 +108,28 @@ def read(url: str) -> bytes:
     """The whole of a small object."""
     with opened(url) as stream:
         return stream.read()
+
+
+def write_new(url: str, data: bytes) -> None:
+    """Write an object that must not exist yet; one that does is never overwritten."""
+    with explained(url):
+        if is_s3(url):
+            bucket, key = split_s3(url)
+            s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        else:
+            os.makedirs(os.path.dirname(url), exist_ok=True)
+            with open(url, "xb") as file:
+                file.write(data)
+
+
+def manifest(files: list[Object]) -> bytes:
+    """A COPY manifest of exactly these objects (guide: loading-data-files-using-manifest).
+
+    mandatory: COPY would pass over a missing object in silence otherwise.
+    """
+    return json.dumps({"entries": [
+        {"url": file.url, "mandatory": True, "meta": {"content_length": file.size}} for file in files
+    ]}).encode()
 
 
 @functools.cache

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 NOTHING_COMMITTED = "Nothing was committed."
 LOAD_FAILED = re.compile(r"Check '(stl_load_errors|sys_load_error_detail)'")
 CANCELLED = "57014"
+SERIALIZATION_FAILURE = "40001"
+STALE = re.compile(r"\b1023\b|conflict with concurrent transaction", re.IGNORECASE)
+MOST_STALE_STARTS = 20
 UNDEFINED_TABLE = "42P01"
 
 
@@ -120,20 +123,40 @@ def message_of(error: psycopg2.Error) -> str:
     return ". ".join(filter(None, (diagnosis.message_primary, diagnosis.message_detail)))
 
 
-def lock(cursor: extensions.cursor, config: Config) -> None:
-    """Take etl_lock, waiting LOCK_TIMEOUT seconds at most; raises BusyError that says who has it."""
+@contextmanager
+def locked(connection: extensions.connection, config: Config) -> Iterator[extensions.cursor]:
+    """A transaction that holds etl_lock and sees all that was committed before it got the lock.
+
+    Raises BusyError, saying who has the lock, after LOCK_TIMEOUT seconds.
+    """
+    for _ in range(MOST_STALE_STARTS):
+        with transaction(connection) as cursor:
+            if not lock(cursor, config):
+                continue
+            yield cursor
+            return
+    raise BusyError("other loads keep committing; this one could not begin. Try again later.")
+
+
+def lock(cursor: extensions.cursor, config: Config) -> bool:
+    """Take etl_lock; False if another load committed while this one waited, so that it must begin
+    again: what this transaction sees may be older than what that load committed."""
     try:
-        cursor.execute("SET statement_timeout TO %s", (max(1, config.lock_timeout * 1000),))
+        cursor.execute("SET statement_timeout TO %s", (max(1, config.lock_timeout) * 1000,))
         cursor.execute(sql_queries.etl_lock_take)
+        cursor.execute(sql_queries.etl_lock_count)
         cursor.execute("SET statement_timeout TO %s", (config.statement_timeout * 1000,))
     except psycopg2.Error as error:
+        cursor.connection.rollback()
+        if STALE.search(message_of(error)) or error.pgcode == SERIALIZATION_FAILURE:
+            return False
         if error.pgcode != CANCELLED or "timeout" not in message_of(error):
             raise explained(name_of(sql_queries.etl_lock_take), error) from error
-        cursor.connection.rollback()
         raise BusyError(
             f"another load or reset is running{holder(cursor)}; this one waited"
             f" {config.lock_timeout} s (LOCK_TIMEOUT) and stops. Try again later."
         ) from error
+    return True
 
 
 def holder(cursor: extensions.cursor) -> str:
@@ -184,26 +207,25 @@ def rejected_rows(connection: extensions.connection, error: RowsRejected) -> Dat
     return explained
 
 
-def add_history(connection: extensions.connection, copies: dict[str, int], summary) -> None:
-    """Add to the summary how many files each COPY read, and warn of rows it rejected.
+def warn_of_rejected_rows(connection: extensions.connection, summary) -> None:
+    """Log what the COPYs of a load left out within MAX_ERRORS.
 
     To be called after COMMIT: a system table that may not be read must not undo a load.
     """
+    copies = {line.copy_id: line.table for line in summary.lines if line.copy_id is not None}
     try:
         with connection.cursor() as cursor:
-            cursor.execute(sql_queries.load_history, {"copies": tuple(copies.values())})
-            history = {copy: rest for copy, *rest in cursor.fetchall()}
+            cursor.execute(sql_queries.load_history, {"copies": tuple(copies)})
+            history = cursor.fetchall()
         connection.rollback()
     except psycopg2.Error as error:
         log.debug("the load history could not be read: %s", message_of(error))
         return
-    for table, copy in copies.items():
-        files, rejected = history.get(copy, (None, 0))
-        summary.set_files(table, files)
+    for copy_id, rejected in history:
         if rejected:
             log.warning(
                 "rejected %d rows of %s, within MAX_ERRORS: SELECT * FROM sys_load_error_detail"
-                " WHERE query_id = %d", rejected, table, copy,
+                " WHERE query_id = %d", rejected, copies[copy_id], copy_id,
             )
 
 

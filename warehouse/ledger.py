@@ -1,0 +1,126 @@
+"""What is under LOG_DATA and SONG_DATA, held against loaded_files: what a load has to do."""
+
+import json
+from typing import NamedTuple
+
+from psycopg2 import extensions
+
+import sql_queries
+
+from . import DataError, WarehouseError, objects
+from .config import Config
+from .objects import Object
+from .statements import execute
+
+
+class Source(NamedTuple):
+    """The files for one staging table, as listed; new and changed are those of them to load."""
+
+    table: str
+    listed: list[Object]
+    new: list[Object]
+    changed: list[Object]
+
+    @property
+    def to_load(self) -> list[Object]:
+        return self.new + self.changed
+
+
+class Plan(NamedTuple):
+    """What a load would do. vanished: urls that are loaded but no longer listed. full: why every table
+    is emptied first and all files are loaded, '' if only new ones are."""
+
+    sources: list[Source]
+    vanished: list[str]
+    full: str
+
+    def files(self, source: Source) -> list[Object]:
+        """The files of a source that this load copies, in the order of their keys."""
+        return source.listed if self.full else sorted(source.to_load)
+
+    @property
+    def all_files(self) -> list[Object]:
+        return [file for source in self.sources for file in self.files(source)]
+
+    @property
+    def nothing_new(self) -> bool:
+        return not self.full and not self.all_files
+
+
+def listed_sources(config: Config) -> list[tuple[str, list[Object]]]:
+    """Table and files for each setting; raises WarehouseError if a prefix names no object at all."""
+    sources = []
+    for setting, table, prefix in (
+        ("LOG_DATA", "staging_events", config.log_data),
+        ("SONG_DATA", "staging_songs", config.song_data),
+    ):
+        files = objects.listed(prefix)
+        if not files:
+            raise WarehouseError(
+                f"{setting}: there is no object under {prefix}. Check it in {config.path.name}, and"
+                " that this machine may list it."
+            )
+        sources.append((table, files))
+    return sources
+
+
+def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:
+    """Compare what is listed with what is loaded, for all files at once."""
+    sources = listed_sources(config)
+    execute(cursor, sql_queries.loaded_files_select, {})
+    loaded = {url: etag for url, etag, _ in cursor}
+    compared = [compare(table, files, loaded) for table, files in sources]
+    listed = {file.url for source in compared for file in source.listed}
+    vanished = [url for url in loaded if url not in listed]
+    return Plan(compared, sorted(vanished), "--full" if full else reason_for_full(cursor, loaded, compared))
+
+
+def compare(table: str, files: list[Object], loaded: dict[str, str]) -> Source:
+    return Source(
+        table,
+        files,
+        [file for file in files if file.url not in loaded],
+        [file for file in files if loaded.get(file.url, file.etag) != file.etag],
+    )
+
+
+def reason_for_full(cursor: extensions.cursor, loaded: dict, sources: list[Source]) -> str:
+    """Why new files cannot simply be added, or ''."""
+    if not loaded:
+        execute(cursor, sql_queries.staging_rows, {})
+        return "the tables hold rows of a load by prefix" if cursor.fetchone()[0] else ""
+    # A log file only grows, and known events are recognised. A song file says something else now.
+    songs = next(source for source in sources if source.table == "staging_songs")
+    if songs.changed:
+        more = f" and {len(songs.changed) - 1} more" if len(songs.changed) > 1 else ""
+        return f"song file {songs.changed[0].url}{more} changed"
+    return ""
+
+
+def counted(plan: Plan) -> str:
+    """What the plan found, for the log."""
+    parts = [
+        f"{len(source.listed):,} files for {source.table} ({len(source.new):,} new,"
+        f" {len(source.changed):,} changed)"
+        for source in plan.sources
+    ]
+    if plan.vanished:
+        parts.append(f"{len(plan.vanished):,} loaded files are gone and stay loaded")
+    return "; ".join(parts) or plan.full
+
+
+def refuse_loss(plan: Plan) -> None:
+    """Raise DataError if a full load would lose the rows of files that are gone."""
+    if plan.full and plan.vanished:
+        shown = ", ".join(plan.vanished[:3]) + (", …" if len(plan.vanished) > 3 else "")
+        raise DataError(
+            f"a full load is due ({plan.full}), but {len(plan.vanished)} loaded files are gone and their"
+            f" rows would be lost: {shown}. Bring them back, or run etl.py --full --force."
+        )
+
+
+def lines(files: list[Object]) -> bytes:
+    """The rows for loaded_files, as JSON for its COPY."""
+    return "".join(
+        json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size}) + "\n" for file in files
+    ).encode()
