@@ -212,3 +212,13 @@ def bucket(s3_endpoint, monkeypatch):
     bucket.objects.delete()
     bucket.delete()
     objects.s3.cache_clear()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--orders", type=int, default=4, metavar="N",
+                     help="how many random orders of files to load (default: 4)")
+
+
+def pytest_generate_tests(metafunc):
+    if "order_seed" in metafunc.fixturenames:
+        metafunc.parametrize("order_seed", range(metafunc.config.getoption("--orders")))

@@ -1,0 +1,456 @@
+"""A night's run loads what is new, and any order gives the same warehouse."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import psycopg2
+import pytest
+from conftest import REAL_DATA, STAR, TABLES, Project
+from generate import generate
+
+from warehouse import config, manifests
+
+
+# ------------------------------------------------------------------------------ order and batches
+
+class History:
+    """How a set of files came to be: steps that bring, grow and change files until all are final.
+
+    Everything is drawn from the seed, so a failure can be run again.
+    """
+
+    def __init__(self, final: Path, seed: int):
+        self.final = final
+        self.random = random.Random(seed)
+        logs = sorted(final.glob("log_data/**/*.json"))
+        songs = sorted(final.glob("song_data/**/*.json"))
+        self.steps = [self.whole(file) for file in logs + songs]
+        grown = self.random.sample(logs, 2)
+        changed = self.random.sample(songs, 3)
+        self.steps = [step for step in self.steps if step[0] not in grown + changed]
+        self.random.shuffle(self.steps)
+        for file in grown:
+            self.in_order(file, [self.beginning(file), self.whole(file)])
+        for file in changed:
+            self.in_order(file, [self.other_song(file), self.whole(file)])
+
+    def whole(self, file: Path) -> tuple[Path, bytes]:
+        return file, file.read_bytes()
+
+    def beginning(self, file: Path) -> tuple[Path, bytes]:
+        lines = file.read_bytes().splitlines(keepends=True)
+        return file, b"".join(lines[: self.random.randrange(1, len(lines))])
+
+    def other_song(self, file: Path) -> tuple[Path, bytes]:
+        song = json.loads(file.read_bytes())
+        song |= {"title": "Something Else", "artist_id": "ARELSEWHERE", "artist_name": "Nobody"}
+        return file, json.dumps(song).encode()
+
+    def in_order(self, file: Path, versions: list) -> None:
+        """Put the versions of a file among the steps, the earlier ones first."""
+        places = sorted(self.random.sample(range(len(self.steps)), len(versions)), reverse=True)
+        for place, version in zip(places, reversed(versions)):
+            self.steps.insert(place, version)
+
+    def batches(self, count: int) -> list[list[tuple[Path, bytes]]]:
+        """The steps in batches of random sizes."""
+        cuts = sorted(self.random.sample(range(1, len(self.steps)), count - 1))
+        return [self.steps[a:b] for a, b in zip([0, *cuts], [*cuts, len(self.steps)])]
+
+
+def bring(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:
+    for file, content in batch:
+        project.write(str(file.relative_to(final)), content)
+
+
+def run_and_kill(project: Project, after: float) -> None:
+    process = project.start("etl.py")
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def needs_both_sources(project: Project) -> bool:
+    return not (any(project.folder.glob("log_data/**/*.json"))
+                and any(project.folder.glob("song_data/**/*.json")))
+
+
+@pytest.fixture(scope="module")
+def final_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("final")
+    generate(folder, events=900, songs=70, files=5, users=25, seed=7)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def full_load(final_files, server, tmp_path_factory):
+    """The star schema of one full load of the final files."""
+    database = "full_load_of_final_files"
+    server.ensure_database(database)
+    project = Project(tmp_path_factory.mktemp("full"), server, database)
+    for name in ("log_data", "song_data"):
+        shutil.copytree(final_files / name, project.folder / name, dirs_exist_ok=True)
+    assert project.run("create_tables.py").returncode == 0
+    project.load()
+    return project.snapshot(STAR)
+
+
+def test_any_order_and_batches_give_the_tables_of_one_full_load(
+    warehouse, final_files, full_load, order_seed
+):
+    history = History(final_files, order_seed)
+    for batch in history.batches(6):
+        bring(warehouse, final_files, batch)
+        if needs_both_sources(warehouse):
+            continue
+        if history.random.random() < 0.4:
+            run_and_kill(warehouse, after=history.random.uniform(0.1, 0.5))
+        warehouse.load()
+        if history.random.random() < 0.3:
+            warehouse.load()
+    warehouse.load()
+    assert warehouse.snapshot(STAR) == full_load
+    warehouse.load("--full")
+    assert warehouse.snapshot(STAR) == full_load
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
+def test_thirty_nights_of_real_logs_with_late_songs_give_the_tables_of_one_load(
+    warehouse, tmp_path_factory
+):
+    import tarfile
+
+    songs = tmp_path_factory.mktemp("songs")
+    with tarfile.open(REAL_DATA / "song_data.tar.gz") as archive:
+        archive.extractall(songs, filter="data")
+    files = sorted(songs.glob("song_data/**/*.json"))
+    random.Random(1).shuffle(files)
+    portions = [files[nth::10] for nth in range(10)]
+    for night, log in enumerate(sorted(REAL_DATA.glob("log_data/**/*.json"))):
+        warehouse.write(f"log_data/{log.name}", log.read_bytes())
+        if night % 3 == 0:
+            for song in portions[night // 3]:
+                warehouse.write(str(song.relative_to(songs)), song.read_bytes())
+        warehouse.load("--quiet")
+    by_nights = warehouse.snapshot(STAR)
+    warehouse.load("--full")
+    assert warehouse.snapshot(STAR) == by_nights
+    assert {table: len(rows) for table, rows in by_nights.items()} == {
+        "songplays": 6820, "users": 97, "songs": 14896, "artists": 9553, "time": 6813,
+    }
+    assert warehouse.query("SELECT COUNT(song_id) FROM songplays") == [(333,)]
+
+
+# ------------------------------------------------------------------------------------- small cases
+
+def event(number: int, **changes) -> dict:
+    return {
+        "artist": "The Band", "auth": "Logged In", "firstName": "Ann", "gender": "F",
+        "itemInSession": number, "lastName": "Lee", "length": 200.5, "level": "free",
+        "location": "Nome, AK", "method": "PUT", "page": "NextSong", "registration": 1540919166796.0,
+        "sessionId": 1, "song": "The Song", "status": 200, "ts": 1541105830796 + number * 1000,
+        "userAgent": "\"Mozilla\"", "userId": "7",
+    } | changes
+
+
+def song(song_id: str = "SO1", **changes) -> dict:
+    return {
+        "artist_id": "AR1", "artist_latitude": None, "artist_location": "", "artist_longitude": None,
+        "artist_name": "The Band", "duration": 200.5, "num_songs": 1, "song_id": song_id,
+        "title": "The Song", "year": 0,
+    } | changes
+
+
+@pytest.fixture
+def loaded(warehouse):
+    """A warehouse with two events and one other song."""
+    warehouse.write("log_data/1.json", [event(1), event(2)])
+    warehouse.write("song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
+    warehouse.load()
+    return warehouse
+
+
+def test_a_run_with_nothing_new_says_so_and_changes_nothing(loaded):
+    before = loaded.snapshot()
+    done = loaded.load()
+    assert "found nothing new" in done.stderr
+    assert done.stdout == ""
+    assert loaded.snapshot() == before
+
+
+def test_a_late_song_is_matched_with_earlier_plays(loaded):
+    assert loaded.query("SELECT song_id FROM songplays") == [(None,), (None,)]
+    loaded.write("song_data/late.json", song())
+    loaded.load()
+    assert loaded.query("SELECT song_id, artist_id FROM songplays") == [("SO1", "AR1")] * 2
+
+
+def test_a_later_song_that_is_nearer_in_length_takes_over_the_play(loaded):
+    loaded.write("song_data/far.json", song("SO1", duration=190.0))
+    loaded.load()
+    loaded.write("song_data/near.json", song("SO2", duration=200.0))
+    loaded.load()
+    assert loaded.query("SELECT song_id FROM songplays") == [("SO2",)] * 2
+
+
+def test_a_second_file_for_a_song_id_may_take_its_plays_away(loaded):
+    loaded.write("song_data/b.json", song(title="The Song"))
+    loaded.load()
+    # The first by content is the one whose title comes first.
+    loaded.write("song_data/a.json", song(title="A Song", artist_id="AR2", artist_name="Other"))
+    loaded.load()
+    assert loaded.query("SELECT song_id FROM songplays") == [(None,)] * 2
+    assert loaded.query("SELECT artist_id FROM artists ORDER BY 1") == [("AR0",), ("AR2",)]
+
+
+def test_a_grown_log_file_adds_its_new_events_only(loaded):
+    loaded.write("log_data/1.json", [event(1), event(2), event(3)])
+    done = loaded.load()
+    assert "1 changed" in done.stderr
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(3,)]
+    assert loaded.query("SELECT COUNT(*) FROM loaded_files") == [(2,)]
+
+
+def test_a_changed_song_file_makes_the_run_a_full_one_and_is_named(loaded):
+    loaded.write("song_data/other.json", song("SO9"))
+    done = loaded.load()
+    assert "emptying every table first: song file" in done.stderr
+    assert "other.json changed" in done.stderr
+    assert loaded.query("SELECT song_id FROM songs") == [("SO9",)]
+
+
+def test_a_vanished_file_stays_loaded_and_a_full_load_is_refused_unless_forced(loaded):
+    (loaded.folder / "log_data/1.json").unlink()
+    loaded.write("log_data/2.json", [event(5)])
+    assert "1 loaded files are gone and stay loaded" in loaded.load().stderr
+    before = loaded.snapshot()
+    done = loaded.run("etl.py", "--full")
+    assert done.returncode == 3
+    assert "1.json" in done.stderr and "--full --force" in done.stderr
+    assert "Nothing was committed." in done.stderr
+    assert loaded.snapshot() == before
+    loaded.load("--full", "--force")
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(1,)]
+
+
+def test_an_older_event_that_comes_late_does_not_set_a_user_back(loaded):
+    loaded.write("log_data/2.json", [event(9, level="paid")])
+    loaded.load()
+    loaded.write("log_data/0.json", [event(0, level="free")])
+    loaded.load()
+    assert loaded.query("SELECT level FROM users") == [("paid",)]
+
+
+def test_files_are_recorded_with_the_load_that_brought_them(loaded):
+    rows = loaded.query("SELECT url, bytes, etag <> '' FROM loaded_files ORDER BY url")
+    assert rows == [
+        (str(file), file.stat().st_size, True)
+        for file in sorted(loaded.folder.glob("*_data/*.json"))
+    ]
+    assert loaded.query(
+        "SELECT COUNT(DISTINCT loaded_at) FROM (SELECT loaded_at FROM loaded_files UNION ALL"
+        " SELECT loaded_at FROM staging_events UNION ALL SELECT loaded_at FROM staging_songs) all_rows"
+    ) == [(1,)]
+
+
+# -------------------------------------------------------------------------------- status, dry run
+
+def test_status_counts_what_is_listed_loaded_new_changed_and_vanished(loaded):
+    before = loaded.snapshot()
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.write("log_data/1.json", [event(1), event(2), event(3)])
+    (loaded.folder / "song_data/other.json").unlink()
+    loaded.write("song_data/new.json", song())
+    done = loaded.load("--status")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["for", "objects", "bytes", "loaded", "new", "changed"]
+    assert lines[1][0] == "staging_events" and lines[1][3:] == ["0", "1", "1"]
+    assert lines[2][0] == "staging_songs" and lines[2][3:] == ["0", "1", "0"]
+    assert "vanished: 1 loaded files" in done.stdout and "other.json" in done.stdout
+    assert loaded.snapshot() == before
+
+
+def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes_nothing(loaded):
+    loaded.write("log_data/2.json", [event(5)])
+    before = loaded.snapshot()
+    dry = loaded.load("--dry-run")
+    assert "log_data/2.json" in dry.stdout and "log_data/1.json" not in dry.stdout
+    assert loaded.snapshot() == before
+    printed = statement_names(dry.stdout)
+    verbose = loaded.load("--verbose")
+    # The lock is taken, and reports are asked for, by other hands than `execute`.
+    assert [name for name in printed if "etl_lock" not in name] == [
+        name for name in statement_names(verbose.stderr)
+        if name not in ("list loaded_files", "last copy", "songplays matched")
+    ]
+
+
+def statement_names(text: str) -> list[str]:
+    return [line[3:].partition(":")[0] for line in text.splitlines()
+            if line.startswith("-- ") and not line.startswith(("-- dry run", "-- full", "--  "))]
+
+
+def test_a_dry_run_of_a_full_load_says_why_and_empties_first(loaded):
+    loaded.write("song_data/other.json", song("SO9"))
+    printed = loaded.load("--dry-run").stdout
+    assert "-- full load: song file" in printed
+    assert "DELETE FROM staging_events" in printed
+
+
+def test_a_dry_run_writes_no_manifest(loaded):
+    loaded.configure(MANIFESTS="manifests/")
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.load("--dry-run")
+    assert not (loaded.folder / "manifests").exists()
+    loaded.load()
+    written = sorted(path.name.partition("-")[2].partition("-")[2]
+                     for path in (loaded.folder / "manifests").iterdir())
+    assert written == ["loaded_files.json", "staging_events.manifest"]
+
+
+# ------------------------------------------------------------------------------------- at one time
+
+def hold(project: Project, table: str):
+    """A session that keeps everybody else off a table until it is closed."""
+    connection = psycopg2.connect(**project.server.connect_parameters(project.database))
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    return connection
+
+
+def wait_until_somebody_waits_for(project: Project, table: str, how_many: int = 1) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        waiting = project.query(
+            f"SELECT COUNT(*) FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted")
+        if waiting[0][0] >= how_many:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"nobody came to wait for {table}")
+
+
+def test_of_two_loads_at_once_the_second_waits_and_finds_nothing_new(loaded):
+    loaded.write("log_data/2.json", [event(5)])
+    holder = hold(loaded, "songs")
+    first = loaded.start("etl.py")
+    wait_until_somebody_waits_for(loaded, "songs")
+    second = loaded.start("etl.py")
+    wait_until_somebody_waits_for(loaded, "etl_lock")
+    holder.close()
+    assert first.communicate()[1].count("committed") == 1
+    assert "found nothing new" in second.communicate()[1]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(3,)]
+
+
+def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
+    loaded.configure(LOCK_TIMEOUT="1")
+    loaded.write("log_data/2.json", [event(5)])
+    holder = hold(loaded, "songs")
+    first = loaded.start("etl.py")
+    wait_until_somebody_waits_for(loaded, "songs")
+    second = loaded.run("etl.py")
+    assert second.returncode == 75
+    assert "another load or reset is running (process" in second.stderr
+    assert "Nothing was committed." in second.stderr
+    holder.close()
+    first.communicate()
+    assert first.returncode == 0
+
+
+def test_a_file_that_vanishes_between_listing_and_copy_stops_the_load(loaded):
+    loaded.write("log_data/2.json", [event(5)])
+    before = loaded.snapshot()
+    holder = hold(loaded, "staging_events")
+    process = loaded.start("etl.py")
+    wait_until_somebody_waits_for(loaded, "staging_events")
+    gone = (loaded.folder / "log_data/2.json").rename(loaded.folder / "away.json")
+    holder.close()
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert "log_data/2.json" in said and "Nothing was committed." in said
+    assert loaded.snapshot() == before
+    gone.rename(loaded.folder / "log_data/2.json")
+    loaded.load()
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(3,)]
+
+
+def test_a_file_replaced_between_listing_and_copy_is_loaded_as_found_and_again_next_time(loaded):
+    loaded.write("log_data/2.json", [event(5)])
+    holder = hold(loaded, "staging_events")
+    process = loaded.start("etl.py")
+    wait_until_somebody_waits_for(loaded, "staging_events")
+    loaded.write("log_data/2.json", [event(5), event(6)])
+    holder.close()
+    process.communicate()
+    assert process.returncode == 0
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(4,)]
+    assert "1 changed" in loaded.load().stderr
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(4,)]
+    assert "found nothing new" in loaded.load().stderr
+
+
+def test_a_manifest_that_cannot_be_written_stops_the_load(loaded):
+    loaded.write("manifests", "a file and not a folder")
+    loaded.configure(MANIFESTS="manifests/")
+    loaded.write("log_data/2.json", [event(5)])
+    before = loaded.snapshot()
+    done = loaded.run("etl.py")
+    assert done.returncode == 1
+    assert "manifests" in done.stderr and "Nothing was committed." in done.stderr
+    assert loaded.snapshot() == before
+    os.remove(loaded.folder / "manifests")
+    loaded.load()
+
+
+def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, monkeypatch):
+    loaded.environment = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    loaded.configure(
+        LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
+        MANIFESTS=f"s3://{bucket.name}/manifests", REGION="us-west-2",
+    )
+    for nth in range(3):
+        bucket.put_object(Key=f"log_data/{nth}.json", Body=json.dumps(event(10 + nth)).encode())
+        bucket.put_object(Key="song_data/1.json", Body=json.dumps(song()).encode())
+        loaded.load("--force")
+    assert loaded.query("SELECT COUNT(*) FROM songplays") == [(5,)]
+    written = [o for o in bucket.objects.filter(Prefix="manifests/") if "events" in o.key]
+    newest = json.loads(max(written, key=lambda o: o.last_modified).get()["Body"].read())
+    assert newest["entries"] == [{
+        "url": f"s3://{bucket.name}/log_data/2.json", "mandatory": True,
+        "meta": {"content_length": len(json.dumps(event(12)))},
+    }]
+
+
+# ------------------------------------------------------------------------------------ by prefix
+
+def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, monkeypatch):
+    """As on Redshift without MANIFESTS, which nothing but the connection can tell."""
+    import etl
+    from warehouse import command
+
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
+    settings = config.read(loaded.config)
+    arguments = etl.options().parse_args([])
+
+    def load_by_prefix():
+        with monkeypatch.context() as patch:
+            patch.setattr(manifests, "reads_folders", lambda connection: False)
+            patch.setattr(command.INTERRUPTION, "cancels", contextlib.nullcontext)
+            etl.run(settings, arguments)
+
+    before = loaded.snapshot()
+    load_by_prefix()
+    assert loaded.snapshot() == before
+    assert loaded.query("SELECT COUNT(*) FROM loaded_files") == [(0,)]
+    load_by_prefix()
+    assert loaded.snapshot() == before
+    assert "rows of a load by prefix" in loaded.load().stderr
+    assert loaded.snapshot() == before
+    assert "found nothing new" in loaded.load().stderr
