@@ -137,7 +137,7 @@ class Progress:
     def __call__(self, done: int, total: int) -> None:
         """Report the bytes read so far of those listed; cheap enough for every chunk."""
         INTERRUPTION.check()
-        if not self.shown or time.monotonic() < self.due:
+        if not self.shown or not self.step or time.monotonic() < self.due:
             return
         terminal = sys.stderr.isatty()
         self.due = time.monotonic() + self.between[terminal]
@@ -148,6 +148,10 @@ class Progress:
             self.standing = True
         else:
             log.info("%s", text)
+
+    def end(self) -> None:
+        self.clear()
+        self.step = ""
 
     def clear(self) -> None:
         if self.standing:

@@ -180,7 +180,8 @@ def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str
     shown = "; ".join(
         ", ".join(f"{name} = {value!s}" for name, value in zip(names, row)) for row in rows
     )
-    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {shown}"
+    found = f"{cursor.rowcount:,} rows, for example " if cursor.rowcount > len(rows) else ""
+    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {found}{shown}"
 
 
 def rejected_rows(connection: extensions.connection, error: RowsRejected) -> DataError:

@@ -5,26 +5,25 @@ that cannot be loaded go to the load-error tables by a connection of their own, 
 Redshift, they can be read after ROLLBACK.
 """
 
-import bz2
-import gzip
 import io
-import json
-import zlib
+import re
 from contextlib import contextmanager
-from typing import BinaryIO, Callable, Iterator
+from typing import Callable, Iterator, NamedTuple
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2 import errorcodes, errors, extensions
 
 from .. import objects
-from . import catalog, dialect
+from . import catalog, dialect, files
+from .converters import CONVERTERS
 from .copy_statement import Statement, parsed, quoted
-from .rows import Keys, Paths, Reader, jsonpath
-from .values import CONVERTERS, Column, Options, Rejected
+from .mapping import Keys, Paths, jsonpaths
+from .rows import Reader
+from .values import Column, Options, Rejected
 
 
 class Source(io.RawIOBase):
-    """What psycopg2 reads the rows from. An exception of the reading is kept: libpq would lose it."""
+    """What psycopg2 reads the rows from. An exception is kept: libpq would lose it."""
 
     def __init__(self, chunks: Iterator[bytes]):
         self.chunks = chunks
@@ -49,186 +48,181 @@ class TooManyErrors(Exception):
 class Load:
     """One COPY: what it reads, how far it is, and which rows it rejected."""
 
-    def __init__(self, statement: Statement, files: list[objects.Object],
+    def __init__(self, statement: Statement, listed: list[objects.Object], record: catalog.Record,
                  on_progress: Callable[[int, int], None]):
-        self.statement = statement
-        self.files = files
+        self.options = statement.options
+        self.files = listed
+        self.record = record
         self.on_progress = on_progress
-        self.limit = max(1, statement.options.get("maxerror", 0))
-        self.errors: list[tuple[str, int, Rejected]] = []
+        self.limit = max(1, self.options.get("maxerror", 0))
         self.file = ""
         self.bytes_done = 0
-        self.bytes_listed = sum(file.size for file in files)
-        self.started = catalog.now()
+        self.bytes_listed = sum(file.size for file in listed)
 
     def reject(self, line: int, rejected: Rejected) -> None:
-        self.errors.append((self.file, line, rejected))
-        if len(self.errors) >= self.limit:
+        self.record.add_error(self.file, line, rejected)
+        if self.record.errors >= self.limit and "ignoreallerrors" not in self.options:
             raise TooManyErrors
 
     def chunks(self, reader: Reader) -> Iterator[bytes]:
         """The lines of all files, in the order of their keys."""
         for file in self.files:
             self.file = file.url
+            begun, before = catalog.now(), self.bytes_done
             with objects.opened(file.url) as stream:
-                counted = Counted(stream, self.count)
-                with decompressed(counted, self.statement.options, file.url) as plain:
-                    for lines in reader.lines(plain):
-                        if lines:
-                            yield lines
+                counted = files.Counted(stream, self.count)
+                with files.unpacked(counted, self.options, file.url) as plain:
+                    yield from reader.lines(plain)
+            self.record.add_file(file, self.bytes_done - before, reader.lines_scanned, begun)
 
     def count(self, size: int) -> None:
         self.bytes_done += size
         self.on_progress(self.bytes_done, self.bytes_listed)
 
 
-class Counted(io.RawIOBase):
-    """A stream that reports how many bytes were read from it."""
-
-    def __init__(self, stream: BinaryIO, count: Callable[[int], None]):
-        self.stream = stream
-        self.count = count
-
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def read(self, size=-1):
-        data = self.stream.read(size)
-        self.count(len(data))
-        return data
-
-
-@contextmanager
-def decompressed(stream: BinaryIO, options: dict, url: str) -> Iterator[BinaryIO]:
-    try:
-        if "gzip" in options:
-            yield gzip.GzipFile(fileobj=stream)
-        elif "bzip2" in options:
-            yield bz2.BZ2File(stream)
-        else:
-            yield stream
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise objects.ObjectError(f"{url}: not a whole compressed file: {error}") from error
-
-
 def run(connection, session, tokens: list[dialect.Token]) -> None:
     """Run a COPY statement in the connection's transaction.
 
-    Raises what Redshift's COPY raises, by way of the server, so that the transaction is failed after
-    it. Rejected rows and the history are committed at once, by a connection of their own.
+    Raises what Redshift's COPY raises, by way of the server, so that the transaction is failed
+    after it. Rejected rows and the history are committed at once, by a connection of their own.
     """
-    statement = parsed(tokens)
-    with psycopg2.extensions.cursor(connection) as cursor:
-        columns = table_columns(cursor, statement)
-        try:
-            files = source_files(statement)
-            mapping = column_mapping(statement, columns)
-        except objects.ObjectError as error:
-            fail(cursor, f"S3ServiceException: {error}")
-        load = Load(statement, files, session.on_progress)
-        reader = Reader(columns, mapping, value_options(statement), load.reject)
-        cursor.execute("SELECT nextval('standin.copy_id')")
-        copy_id = cursor.fetchone()[0]
-        problem = send(cursor, load, reader, columns)
-        with session.recorder() as recorder:
-            catalog.record(recorder, connection, copy_id, load, reader.rows, failed=bool(problem))
-        if problem:
-            fail(cursor, problem)
-        catalog.remember(cursor, copy_id, reader.rows)
+    with extensions.cursor(connection) as cursor:
+        with failing(cursor):
+            statement = parsed(tokens)
+            target = target_of(cursor, statement)
+            listed = files_of(statement)
+            mapping = mapping_of(statement, target.columns, listed)
+        with catalog.Record(cursor, statement.source, target.oid, target.name) as record:
+            load = Load(statement, listed, record, session.on_progress)
+            header = statement.options.get("ignoreheader", 0)
+            reader = Reader(
+                target.columns, mapping, value_options(statement), load.reject, header)
+            problem = send(cursor, statement, target, load.chunks(reader))
+            rows = 0 if problem or "noload" in statement.options else reader.rows
+            with session.recorder() as recorder:
+                record.write(recorder, rows, load.bytes_done, load.bytes_listed, bool(problem))
+            if problem:
+                catalog.fail(cursor, problem)
+            catalog.remember(cursor, record, target.name, rows)
 
 
-def table_columns(cursor, statement: Statement) -> list[Column]:
-    """The columns that the COPY fills, in its order; raises UndefinedTable, UndefinedColumn."""
+@contextmanager
+def failing(cursor) -> Iterator[None]:
+    """Have the server raise what was raised here: only then is the transaction failed."""
+    try:
+        yield
+    except objects.ObjectError as error:
+        catalog.fail(cursor, f"S3ServiceException: {error}")
+    except psycopg2.Error as error:
+        name = re.sub("(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
+        if error.pgcode or not hasattr(errorcodes, name):
+            raise
+        catalog.fail(cursor, str(error), getattr(errorcodes, name))
+
+
+class Target(NamedTuple):
+    """The table of a COPY, and the columns that it fills, in its order."""
+
+    oid: int
+    name: str
+    columns: list[Column]
+
+
+def target_of(cursor, statement: Statement) -> Target:
+    """Look the target up; raises what Redshift raises where it cannot be loaded."""
     cursor.execute(
-        """
-        SELECT attname, typname, atttypmod, attnotnull, attidentity <> ''
-        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
-        WHERE attrelid = CAST(%s AS regclass) AND attnum > 0 AND NOT attisdropped
-        ORDER BY attnum
-        """,
+        "SELECT oid, relname, relkind FROM pg_class WHERE oid = CAST(%s AS regclass)",
         (statement.table,),
     )
+    oid, name, kind = cursor.fetchone()
+    if kind not in ("r", "p"):
+        raise errors.WrongObjectType(f"Redshift's COPY: {statement.table} is not a table")
+    cursor.execute(
+        """
+        SELECT attname, typname, atttypmod, attnotnull, atthasdef, attidentity
+        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+        WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
+        ORDER BY attnum
+        """,
+        (oid,),
+    )
     found = cursor.fetchall()
-    every = {name: column(name, *rest) for name, *rest, _ in found}
-    listed = statement.columns or [name for name, *_, identity in found if not identity]
+    every = {row[0]: column(*row[:4]) for row in found}
+    identities = {row[0]: row[5] for row in found if row[5]}
+    listed = listed_columns(statement, every, identities)
+    defaults = {row[0] for row in found if row[4]} | identities.keys()
+    for missing in every.keys() - defaults - set(listed):
+        if every[missing].required:
+            raise errors.NotNullViolation(
+                f'Redshift\'s COPY: column "{missing}" is NOT NULL, has no DEFAULT, is not listed')
+    return Target(oid, name, [every[name] for name in listed])
+
+
+def listed_columns(
+    statement: Statement, every: dict[str, Column], identities: dict[str, str]
+) -> list[str]:
+    """The names of the columns to fill (guide: copy-parameters-column-mapping)."""
+    explicit = "explicit_ids" in statement.options
+    listed = statement.columns or [name for name in every if explicit or name not in identities]
     for name in listed:
         if name not in every:
             raise errors.UndefinedColumn(f'column "{name}" of {statement.table} does not exist')
         if every[name].type not in CONVERTERS:
             raise errors.FeatureNotSupported(
-                f'COPY into column "{name}" of type {every[name].type} is not emulated')
-    return [every[name] for name in listed]
+                f"the stand-in does not emulate Redshift's COPY into column \"{name}\" of type"
+                f" {every[name].type}")
+        if identities.get(name) == "a" and not explicit:
+            raise errors.FeatureNotSupported(
+                f"Redshift's COPY: IDENTITY column \"{name}\" needs EXPLICIT_IDS")
+    if len(set(listed)) < len(listed):
+        raise errors.DuplicateColumn("Redshift's COPY: a column is listed more than once")
+    if explicit and not (identities and identities.keys() <= set(listed)):
+        raise errors.FeatureNotSupported(
+            "Redshift's COPY: EXPLICIT_IDS needs the table's IDENTITY column in the column list")
+    return list(listed)
 
 
 def column(name: str, type_name: str, modifier: int, required: bool) -> Column:
-    """A column from the catalogue; its modifier holds the length, or precision and scale, plus 4."""
+    """A column from the catalogue; its modifier holds length, or precision and scale, plus 4."""
     if type_name == "numeric":
         return Column(name, type_name, (modifier - 4) >> 16, (modifier - 4) & 0x7FF, required)
     return Column(name, type_name, max(modifier - 4, 0), 0, required)
 
 
-def source_files(statement: Statement) -> list[objects.Object]:
-    """What FROM names: every object under a prefix, or those of a manifest."""
-    if "manifest" in statement.options:
-        return manifest_files(statement.source)
-    files = objects.listed(statement.source)
-    if not files:
-        _, key = objects.split_s3(statement.source) if objects.is_s3(statement.source) else (
-            "", statement.source)
-        raise objects.ObjectError(f"The specified S3 prefix '{key}' does not exist")
-    return files
-
-
-def manifest_files(url: str) -> list[objects.Object]:
-    """The objects of a manifest (guide: loading-data-files-using-manifest); optional ones may lack."""
+def files_of(statement: Statement) -> list[objects.Object]:
+    """The files to read; raises ObjectError."""
     try:
-        entries = json.loads(objects.read(url))["entries"]
-        wanted = [(entry["url"], bool(entry.get("mandatory", False))) for entry in entries]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise objects.ObjectError(f"{url} is not a manifest: {error!r}") from error
-    files = []
-    for name, mandatory in wanted:
-        exact = [file for file in objects.listed(name) if file.url == name]
-        if not exact and mandatory:
-            raise objects.ObjectError(
-                f"{name} is mandatory in the manifest {url}, and is not there. COPY with MANIFEST "
-                "parameter requires full path of an Amazon S3 object")
-        files += exact
-    if not files:
-        raise objects.ObjectError(f"None of the objects of the manifest {url} was found")
-    return files
+        if "manifest" in statement.options:
+            return files.of_manifest(statement.source)
+        return files.listed(statement.source)
+    except ValueError as error:  # a NUL in the url
+        raise objects.ObjectError(f"{statement.source!r}: {error}") from error
 
 
-def column_mapping(statement: Statement, columns: list[Column]) -> Keys | Paths:
-    """How a document's values find their columns; a JSONPaths file that is wrong fails the COPY."""
+def mapping_of(
+    statement: Statement, columns: list[Column], listed: list[objects.Object]
+) -> Keys | Paths:
+    """How a document's values find their columns; raises ObjectError."""
     how = statement.options["json"]
     if how in ("auto", "auto ignorecase"):
         return Keys(columns, ignorecase=how != "auto")
     if how == "noshred":
-        raise errors.FeatureNotSupported("COPY with JSON 'noshred' is not emulated, though Redshift has it")
+        raise errors.FeatureNotSupported(
+            "the stand-in does not emulate Redshift's COPY with JSON 'noshred'")
     try:
-        document = json.loads(objects.read(how))
-        if not isinstance(document, dict):
-            raise ValueError("it is not one JSON object")
-        paths = document.get("jsonpaths")
-        if paths is None:
-            return Keys(columns, ignorecase=False)
-        steps = [jsonpath(path) if isinstance(path, str) else None for path in paths]
-    except (ValueError, TypeError) as error:
+        paths = jsonpaths(objects.read(how))
+    except ValueError as error:
         raise objects.ObjectError(f"{how} is not a JSONPaths file: {error}") from error
-    if None in steps:
-        wrong = paths[steps.index(None)]
-        raise objects.ObjectError(f"{how}: Invalid JSONPath format: {wrong!r} is not supported")
-    if len(steps) != len(columns):
+    if any(file.url == how for file in listed):
         raise objects.ObjectError(
-            "Number of jsonpaths and the number of columns should match. "
-            f"JSONPath size: {len(steps)}, Number of columns in table or column list: {len(columns)}")
-    return Paths(steps)
+            f"{how}: the JSONPaths file lies under {statement.source} and would be read as data")
+    if paths is None:
+        return Keys(columns, ignorecase=False)
+    if len(paths) != len(columns):
+        raise objects.ObjectError(
+            "Number of jsonpaths and the number of columns should match. JSONPath size: "
+            f"{len(paths)}, Number of columns in table or column list: {len(columns)}")
+    return Paths(paths)
 
 
 def value_options(statement: Statement) -> Options:
@@ -237,14 +231,14 @@ def value_options(statement: Statement) -> Options:
     })
 
 
-def send(cursor, load: Load, reader: Reader, columns: list[Column]) -> str:
+def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) -> str:
     """Stream the rows to the server; returns what Redshift would say of a failure, or ''."""
-    statement = load.statement
-    in_block = not cursor.connection.autocommit
+    status = cursor.connection.info.transaction_status
+    in_block = status == extensions.TRANSACTION_STATUS_INTRANS
     if in_block:
         cursor.execute("SAVEPOINT copy_begins")
-    source = Source(load.chunks(reader))
-    listed = ", ".join(quoted(column.name) for column in columns)
+    source = Source(chunks)
+    listed = ", ".join(quoted(column.name) for column in target.columns)
     try:
         if "noload" in statement.options:
             while source.read():
@@ -254,20 +248,22 @@ def send(cursor, load: Load, reader: Reader, columns: list[Column]) -> str:
     except (psycopg2.Error, TooManyErrors, objects.ObjectError) as error:
         if cursor.connection.closed or not source.error:
             raise
-        if isinstance(source.error, objects.ObjectError):
-            problem = f"S3ServiceException: {source.error}"
-        elif isinstance(source.error, TooManyErrors):
-            table = statement.table.rsplit(".", 1)[-1].strip('"')
-            problem = (f"Load into table '{table}' failed.  "
-                       "Check 'sys_load_error_detail' system table for details.")
-        else:
+        problem = problem_of(source.error, target.name)
+        if not problem:
             raise source.error from error
         if in_block:
             cursor.execute("ROLLBACK TO SAVEPOINT copy_begins")
         return problem
+    if in_block:
+        cursor.execute("RELEASE SAVEPOINT copy_begins")
     return ""
 
 
-def fail(cursor, message: str):
-    """Let the server raise the error, which fails the transaction as a COPY's failure does."""
-    cursor.execute("SELECT standin.fail(%s)", (message,))
+def problem_of(error: BaseException, table: str) -> str:
+    """What Redshift would say of an error of the reading, or '' for one that is not its own."""
+    if isinstance(error, objects.ObjectError):
+        return f"S3ServiceException: {error}"
+    if isinstance(error, TooManyErrors):
+        return (f"Load into table '{table}' failed.  "
+                "Check 'sys_load_error_detail' system table for details.")
+    return ""

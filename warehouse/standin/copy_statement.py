@@ -1,16 +1,24 @@
 """The text of a COPY statement -> what it asks for (guide: r_COPY and its copy-parameters-* pages).
 
 An option is honoured or refused by name, never ignored: a load that is green here because an option
-was overlooked would not be green on Redshift.
+was overlooked would not be green on Redshift. Credentials are read and forgotten, and no message
+quotes a string of the statement.
 """
 
+import re
 from typing import Callable, NamedTuple
 
 from psycopg2 import errors
 
 from . import dialect
+from .moments import PER_SECOND, pattern
 
 MAX_ERRORS = 100_000
+
+ARN = r"arn:aws[a-z-]*:iam::[0-9]+:role/[^\s,;]+"
+ROLES = re.compile(rf"{ARN}(?:,{ARN}){{0,9}}")
+PAIR = r"aws_(?:access_key_id|secret_access_key)=[^\s;]+"
+CREDENTIALS = re.compile(rf"aws_iam_role={ROLES.pattern}|{PAIR};{PAIR}(?:;token=[^\s;]+)?")
 
 
 class Statement(NamedTuple):
@@ -60,34 +68,43 @@ class Tokens:
         return found
 
     def string(self, complaint: str) -> str:
-        token = self.next()
+        token = self.peek()
         if not token or token.kind != "string":
-            raise errors.SyntaxError(f"Redshift's COPY: {complaint}")
-        return dialect.literal(token)
+            raise wrong(complaint)
+        return dialect.literal(self.next())
 
     def near(self) -> str:
         token = self.peek()
-        return f'near "{token.text}"' if token else "at its end"
+        if not token:
+            return "at its end"
+        return "near a string" if token.kind == "string" else f'near "{token.text}"'
 
 
-def refuse_format(name: str):
-    raise errors.FeatureNotSupported(
-        f"COPY with FORMAT {name.upper()} is not emulated. Redshift has it; the stand-in reads JSON only")
+def wrong(what: str) -> errors.SyntaxError:
+    return errors.SyntaxError(f"Redshift's COPY: {what}")
+
+
+def wrong_value(what: str) -> errors.InvalidParameterValue:
+    return errors.InvalidParameterValue(f"Redshift's COPY: {what}")
+
+
+def not_emulated(what: str) -> errors.FeatureNotSupported:
+    return errors.FeatureNotSupported(f"the stand-in does not emulate Redshift's COPY {what}")
 
 
 def argument_string(tokens: Tokens, name: str) -> str:
-    return tokens.string(f"{name} needs a value in quotes")
+    tokens.skip("as")
+    return tokens.string(f"{name} needs a value in quotes, {tokens.near()}")
 
 
 def argument_count(tokens: Tokens, name: str) -> int:
     tokens.skip("as")
-    token = tokens.next()
-    if not token or token.kind != "number" or not token.text.isdecimal():
-        raise errors.SyntaxError(f"Redshift's COPY: {name} needs a whole number")
-    count = int(token.text)
+    token = tokens.peek()
+    if not token or token.kind != "number" or not re.fullmatch("[0-9]{1,9}", token.text):
+        raise wrong(f"{name} needs a whole number, {tokens.near()}")
+    count = int(tokens.next().text)
     if name == "MAXERROR" and count > MAX_ERRORS:
-        raise errors.InvalidParameterValue(
-            f"Redshift's COPY: MAXERROR is {count}, more than {MAX_ERRORS}")
+        raise wrong_value(f"MAXERROR is {count}, more than {MAX_ERRORS}")
     return count
 
 
@@ -98,33 +115,78 @@ def argument_switch(tokens: Tokens, name: str) -> bool:
     return word not in ("off", "false")
 
 
-def argument_role(tokens: Tokens, name: str) -> str:
-    return "default" if tokens.skip("default") else argument_string(tokens, name)
+def argument_role(tokens: Tokens, name: str) -> bool:
+    if not tokens.skip("default"):
+        role = tokens.string("IAM_ROLE needs 'arn:aws:iam::…:role/…' or the word default")
+        if role != "SESSION" and not ROLES.fullmatch(role):
+            raise wrong_value("IAM_ROLE is not of the form 'arn:aws:iam::…:role/…'")
+    return True
+
+
+def argument_credentials(tokens: Tokens, name: str) -> bool:
+    given = argument_string(tokens, name)
+    found = CREDENTIALS.fullmatch(given)
+    if not found or any(given.count(key) > 1 for key in ("aws_access", "aws_secret")):
+        raise wrong_value(
+            "invalid credentials. Must be of the format: 'aws_iam_role=…' or"
+            " 'aws_access_key_id=…;aws_secret_access_key=…[;token=…]'")
+    return True
+
+
+def argument_secret(tokens: Tokens, name: str) -> bool:
+    argument_string(tokens, name)
+    return True
+
+
+def argument_region(tokens: Tokens, name: str) -> str:
+    region = argument_string(tokens, name)
+    if not re.fullmatch("[a-z]{2}(-[a-z]+)+-[0-9]+", region):
+        raise wrong_value(f"REGION {region!r} is not the name of a region")
+    return region
+
+
+def argument_dateformat(tokens: Tokens, name: str) -> str:
+    form = argument_string(tokens, name)
+    if form != "auto" and not pattern(form):
+        raise wrong_value(f"DATEFORMAT '{form}' is neither 'auto' nor made of the elements that "
+                          "r_DATEFORMAT_and_TIMEFORMAT_strings lists, in capitals")
+    return form
 
 
 def argument_timeformat(tokens: Tokens, name: str) -> str:
-    tokens.skip("as")
     form = argument_string(tokens, name)
-    if form not in ("epochsecs", "epochmillisecs"):
-        raise errors.FeatureNotSupported(
-            f"COPY with TIMEFORMAT '{form}' is not emulated. Redshift has it; the stand-in reads "
-            "timestamps written YYYY-MM-DD HH:MI:SS, 'epochsecs' and 'epochmillisecs'")
+    if form not in ("auto", *PER_SECOND) and not pattern(form):
+        raise wrong_value(f"TIMEFORMAT '{form}' is neither 'auto', 'epochsecs', 'epochmillisecs' "
+                          "nor made of the elements that r_DATEFORMAT_and_TIMEFORMAT_strings "
+                          "lists, in capitals and without a zone")
     return form
+
+
+def argument_character(tokens: Tokens, name: str) -> str:
+    has_as = tokens.skip("as")
+    token = tokens.peek()
+    if not has_as and not (token and token.kind == "string"):
+        return "?"
+    character = argument_string(tokens, name)
+    if len(character) != 1 or not "\0" < character < "\x80":
+        raise wrong_value(f"{name} takes one ASCII character")
+    return character
 
 
 def argument_encoding(tokens: Tokens, name: str) -> str:
     tokens.skip("as")
     token = tokens.next()
     if not token or token.text.strip("'").upper() != "UTF8":
-        raise errors.FeatureNotSupported(
-            "COPY with another ENCODING than UTF8 is not emulated, though Redshift has it")
+        raise not_emulated("with another ENCODING than UTF8")
     return "UTF8"
 
 
 def argument_json(tokens: Tokens, name: str) -> str:
-    tokens.skip("as")
+    has_as = tokens.skip("as")
     token = tokens.peek()
-    return argument_string(tokens, name) if token and token.kind == "string" else "auto"
+    if not has_as and not (token and token.kind == "string"):
+        return "auto"
+    return argument_string(tokens, name)
 
 
 def argument_format(tokens: Tokens, name: str) -> str:
@@ -140,35 +202,47 @@ def argument_none(tokens: Tokens, name: str) -> bool:
 
 OPTIONS: dict[str, Callable[[Tokens, str], object]] = {
     "iam_role": argument_role,
-    "credentials": lambda tokens, name: (tokens.skip("as"), argument_string(tokens, name))[1],
-    "region": lambda tokens, name: (tokens.skip("as"), argument_string(tokens, name))[1],
+    "credentials": argument_credentials,
+    "access_key_id": argument_secret,
+    "secret_access_key": argument_secret,
+    "session_token": argument_secret,
+    "region": argument_region,
     "format": argument_format,
     "json": argument_json,
-    "manifest": argument_none,
-    "gzip": argument_none,
-    "bzip2": argument_none,
-    "roundec": argument_none,
-    "trimblanks": argument_none,
-    "truncatecolumns": argument_none,
-    "emptyasnull": argument_none,
-    "blanksasnull": argument_none,
+    "acceptinvchars": argument_character,
+    "dateformat": argument_dateformat,
     "timeformat": argument_timeformat,
     "encoding": argument_encoding,
+    "ignoreheader": argument_count,
     "maxerror": argument_count,
-    "noload": argument_none,
-    "compupdate": argument_switch,
     "comprows": argument_count,
+    "compupdate": argument_switch,
     "statupdate": argument_switch,
-}
+} | dict.fromkeys(
+    (
+        "acceptanydate", "blanksasnull", "bzip2", "emptyasnull", "explicit_ids", "gzip",
+        "ignoreallerrors", "manifest", "noload", "roundec", "trimblanks", "truncatecolumns",
+    ),
+    argument_none,
+)
 OTHER_FORMATS = ("csv", "delimiter", "fixedwidth", "avro", "parquet", "orc", "shapefile")
 NOT_WITH_JSON = (
     "escape", "fillrecord", "ignoreblanklines", "null", "readratio", "removequotes", "quote",
 )
-NOT_EMULATED = (
-    "acceptanydate", "acceptinvchars", "access_key_id", "secret_access_key", "session_token",
-    "dateformat", "encrypted", "explicit_ids", "ignoreallerrors", "ignoreheader", "lzop",
-    "master_symmetric_key", "ssh", "zstd",
+NOT_EMULATED = ("encrypted", "lzop", "master_symmetric_key", "ssh", "zstd")
+EXCLUDING = (
+    ("gzip", "bzip2"),
+    ("ignoreallerrors", "maxerror"),
+    ("iam_role", "credentials"),
+    ("iam_role", "access_key_id"),
+    ("credentials", "access_key_id"),
 )
+NEEDING = {
+    "acceptanydate": "dateformat",
+    "access_key_id": "secret_access_key",
+    "secret_access_key": "access_key_id",
+    "session_token": "access_key_id",
+}
 
 
 def is_copy(tokens: list[dialect.Token]) -> bool:
@@ -176,7 +250,7 @@ def is_copy(tokens: list[dialect.Token]) -> bool:
 
 
 def parsed(tokens: list[dialect.Token]) -> Statement:
-    """Read a COPY statement; raises a psycopg2 error that names what Redshift or the stand-in lacks."""
+    """Read a COPY statement; raises a psycopg2 error that names what is lacking."""
     reader = Tokens(tokens)
     reader.skip("copy")
     table = ".".join(map(quoted, names(reader, ".")))
@@ -184,45 +258,59 @@ def parsed(tokens: list[dialect.Token]) -> Statement:
     if reader.skip_op("("):
         columns = names(reader, ",")
         if not reader.skip_op(")"):
-            raise errors.SyntaxError(f"Redshift's COPY: a syntax error {reader.near()}")
-    if not table or not reader.skip("from"):
-        raise errors.SyntaxError(f"Redshift's COPY: expected COPY table FROM '…', {reader.near()}")
+            raise wrong(f"a syntax error {reader.near()}")
+    if not reader.skip("from"):
+        raise wrong(f"expected COPY table FROM 's3://…', {reader.near()}")
     if reader.peek_word() in ("stdin", "program"):
         raise errors.FeatureNotSupported(
             f"Redshift has no COPY … FROM {reader.peek_word().upper()}; it copies from S3, "
             "COPY table FROM 's3://…'")
     source = reader.string("FROM needs 's3://bucket/prefix' in quotes")
+    scheme, separator, _ = source.partition("://")
+    if separator and scheme != "s3":
+        raise not_emulated(f"from {scheme}://…, only from s3://…")
     return Statement(table, columns, source, read_options(reader))
 
 
 def names(reader: Tokens, separator: str) -> tuple[str, ...]:
     """One name or more with the separator between them."""
     found = []
-    while (token := reader.peek()) and token.kind in ("word", "name"):
+    while True:
+        token = reader.peek()
+        if not token or token.kind not in ("word", "name"):
+            raise wrong(f"a name is missing {reader.near()}")
         found.append(dialect.identifier(reader.next()))
         if not reader.skip_op(separator):
-            break
-    return tuple(found)
+            return tuple(found)
 
 
 def read_options(reader: Tokens) -> dict[str, object]:
     options = {}
     while reader.peek():
-        reader.skip("with")
+        if reader.skip("with") and reader.peek_word() != "credentials":
+            raise wrong(f"WITH goes before CREDENTIALS only, {reader.near()}")
         word = reader.peek_word()
         refuse_option(word, reader)
         reader.next()
         key = "json" if word == "format" else word
         if key in options:
-            raise errors.SyntaxError(f"Redshift's COPY: conflicting or redundant option {word.upper()}")
+            raise wrong(f"conflicting or redundant option {word.upper()}")
         options[key] = OPTIONS[word](reader, word.upper())
-    if "iam_role" not in options and "credentials" not in options:
-        raise errors.SyntaxError("Redshift's COPY needs IAM_ROLE 'arn:aws:iam::…' or IAM_ROLE default")
+    if not options.keys() & {"iam_role", "credentials", "access_key_id"}:
+        raise wrong("it needs IAM_ROLE 'arn:aws:iam::…:role/…' or IAM_ROLE default")
     if "json" not in options:
         refuse_format("delimited text (the default)")
-    if "gzip" in options and "bzip2" in options:
-        raise errors.SyntaxError("Redshift's COPY: GZIP and BZIP2 exclude each other")
+    for one, other in EXCLUDING:
+        if one in options and other in options:
+            raise wrong(f"{one.upper()} and {other.upper()} exclude each other")
+    for one, other in NEEDING.items():
+        if one in options and other not in options:
+            raise wrong(f"{one.upper()} needs {other.upper()}")
     return options
+
+
+def refuse_format(name: str):
+    raise not_emulated(f"with FORMAT {name.upper()}; it reads JSON only")
 
 
 def refuse_option(word: str, reader: Tokens) -> None:
@@ -233,6 +321,5 @@ def refuse_option(word: str, reader: Tokens) -> None:
     if word in NOT_WITH_JSON:
         raise errors.FeatureNotSupported(f"Redshift's COPY has no {word.upper()} with FORMAT JSON")
     if word in NOT_EMULATED:
-        raise errors.FeatureNotSupported(
-            f"COPY with {word.upper()} is not emulated by the stand-in, though Redshift has it")
-    raise errors.SyntaxError(f"Redshift's COPY has no such option: a syntax error {reader.near()}")
+        raise not_emulated(f"with {word.upper()}")
+    raise wrong(f"a syntax error {reader.near()}: there is no such option")

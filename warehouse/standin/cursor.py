@@ -90,6 +90,7 @@ def adopt(connection: extensions.connection, session: Session) -> None:
                 " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         catalog.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute("SET work_mem = '128MB'")  # a load joins and sorts everything it brings
         if connection.server_version >= 140000:
             # A client that was killed must not keep its locks until its statement ends.
             cursor.execute("SET client_connection_check_interval = '2s'")

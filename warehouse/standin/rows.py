@@ -1,11 +1,11 @@
 """JSON files -> rows for PostgreSQL's COPY, read as Redshift's COPY reads them.
 
-A file is a sequence of JSON documents with nothing but white space between them, on one line or many
-(guide: copy-parameters-data-format); each document is a row. Files are streamed: what is held in
-memory is one chunk, or one document where that is larger.
+A file is a sequence of JSON documents with nothing but white space between them, on one line or
+many (guide: copy-parameters-data-format); each document is a row. Files are streamed: what is held
+in memory is one chunk, or one document where that is larger. Where a chunk ends changes nothing.
 
-A chunk's documents are converted together, column by column (`many` of values.py). Where that is not
-possible each is read again on its own, which finds the exact row, column and value to blame.
+A chunk's documents are converted together, column by column (`many` of values.py). Where that is
+not possible each is read again on its own, which finds the exact row, column and value to blame.
 """
 
 import codecs
@@ -14,15 +14,22 @@ import re
 from operator import itemgetter
 from typing import BinaryIO, Callable, Iterator, NamedTuple
 
-from .values import Column, Number, Options, Rejected, Unusual, converter
+from .converters import converter
+from .mapping import Keys, Paths
+from .values import Column, Number, Options, Rejected, Unusual
 
 CHUNK = 128 * 1024  # bytes; small enough that the server parses one chunk while the next is made
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes (guide: copy-parameters-data-format)
+MAX_SHOWN = 1024  # characters of a document that the load-error tables keep
+MAX_EXCERPT = 200  # characters of a malformed document that are shown as its value
 
+TOO_LARGE = f"JSON document is larger than {MAX_DOCUMENT} bytes"
+TOO_DEEP = "Invalid JSON: nested too deeply"
 WHITE = re.compile(r"[ \t\r\n]*")
 STRAY = re.compile(r"[^{\[\n]+")
 NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
-MAX_EXCERPT = 200  # characters of a malformed document that are shown
+# A literal or \u escape cut in two is reported where it starts, a few characters back.
+CUT = 16
 
 
 class Document(NamedTuple):
@@ -33,8 +40,25 @@ class Document(NamedTuple):
     end: int
 
 
+class Fault(NamedTuple):
+    """What is wrong at a position, and where to read on; None: with the next document's line."""
+
+    at: int
+    rejected: Rejected
+    resume: int | None = None
+
+
+class Scanned(NamedTuple):
+    """Documents and faults of a text up to `end`; lost: the rest of a fault is still to come."""
+
+    documents: list[Document]
+    faults: list[Fault]
+    end: int
+    lost: bool = False
+
+
 def scanner(number: type) -> Callable:
-    """The C scanner of the json module: (text, position) -> (value, end); digits stay as written."""
+    """The C scanner of the json module: (text, position) -> (value, end); digits stay text."""
 
     def refuse(name: str):
         raise Rejected(1216, f"Invalid JSON: {name} is not a number", name)
@@ -44,71 +68,12 @@ def scanner(number: type) -> Callable:
     ).scan_once
 
 
-class Keys:
-    """JSON 'auto' and 'auto ignorecase': a column takes the first-level key of its name."""
-
-    def __init__(self, columns: list[Column], ignorecase: bool):
-        self.names = [column.name for column in columns]
-        self.ignorecase = ignorecase
-        self.getters = {}
-
-    def row(self, document: object) -> tuple:
-        """The values for the columns, None where there is no key; raises Rejected."""
-        if not isinstance(document, dict):
-            raise Rejected(1216, "Invalid JSONPath format: Member is not an object.", document)
-        keys = tuple(document)
-        getter = self.getters.get(keys)
-        if getter is None:
-            getter = self.getters[keys] = self.getter(keys)
-            if len(self.getters) > 1000:  # data that has new keys in every document
-                self.getters.clear()
-        return getter(document)
-
-    def getter(self, keys: tuple[str, ...]) -> Callable[[dict], tuple]:
-        found = {key.lower() if self.ignorecase else key: key for key in keys}
-        wanted = [found.get(name) for name in self.names]
-        if len(wanted) > 1 and None not in wanted:
-            return itemgetter(*wanted)
-        return lambda document: tuple(document[key] if key is not None else None for key in wanted)
-
-
-class Paths:
-    """JSON 's3://…/jsonpaths': a column takes what its path leads to (copy-usage_notes-copy-from-json)."""
-
-    def __init__(self, paths: list[list[str | int]]):
-        self.paths = paths
-        self.names = [path[0] for path in paths if len(path) == 1 and isinstance(path[0], str)]
-        self.flat = len(self.names) == len(paths)
-
-    def row(self, document: object) -> tuple:
-        """The values for the columns, None where there is no member; raises Rejected."""
-        if self.flat and isinstance(document, dict):
-            return tuple(map(document.get, self.names))
-        return tuple(self.walk(document, path) for path in self.paths)
-
-    @staticmethod
-    def walk(value: object, path: list[str | int]) -> object:
-        for step in path:
-            if value is None:
-                return None
-            if isinstance(step, str):
-                if not isinstance(value, dict):
-                    raise Rejected(
-                        1216, "Invalid JSONPath format: Member is not an object.", value)
-                value = value.get(step)
-            elif isinstance(value, list) and step < len(value):
-                value = value[step]
-            else:
-                raise Rejected(
-                    1216, "Invalid JSONPath format: Not an array or index out of range.", value)
-        return value
-
-
 class Reader:
     """Turns files into lines for `COPY … FROM STDIN`; one Reader serves all files of a COPY.
 
-    reject(line, rejected) is called for every document or stray text that cannot be loaded, with the
-    number of its last line; what it raises ends the reading. `rows` counts the lines made.
+    reject(line, rejected) is called for every document or stray text that cannot be loaded, in
+    their order, with the number of its last line; what it raises ends the reading. `rows` counts
+    the lines made, `lines_scanned` the lines of the file read last.
     """
 
     def __init__(
@@ -117,169 +82,189 @@ class Reader:
         mapping: Keys | Paths,
         options: Options,
         reject: Callable[[int, Rejected], None],
+        header: int = 0,
     ):
-        self.columns = columns
         self.mapping = mapping
         self.converters = [converter(column, options) for column in columns]
         self.reject = reject
+        self.header = header
         self.rows = 0
-        self.scan = scanner(str)
+        self.lines_scanned = 0
         self.scan_carefully = scanner(Number)
+        tells_numbers = any(one.tells_numbers for one in self.converters)
+        self.scan = self.scan_carefully if tells_numbers else scanner(str)
 
     def lines(self, stream: BinaryIO) -> Iterator[bytes]:
         """The rows of one file, in pieces of many lines each."""
         # Bytes that are no UTF-8 become lone surrogates, which condemn their own value only.
         decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
-        text, line, lost = "", 1, False
-        while True:
-            chunk = stream.read(CHUNK)
-            text += decode(chunk, final=not chunk)
-            position = self.next_document(text, 1) if lost else 0
-            documents, faults, end, lost = self.scan_chunk(text, position, not chunk, lost)
-            if documents:
-                yield self.convert(text, line, documents)
-            for at, fault in faults:
-                self.reject(line + text.count("\n", 0, at), fault)
-            if lost and end:
-                end -= 1  # tells the next chunk whether it begins a line
-            line += text.count("\n", 0, end)
-            text = text[end:]
-            if not chunk:
-                return
+        text, line, header, lost, chunk, last = "", 1, self.header, False, b"-", b"\n"
+        while chunk:
+            # As much again as is pending, so that a long document is not parsed over and over.
+            chunk = stream.read(max(CHUNK, len(text)))
+            text += decode(chunk, not chunk)
+            last = chunk[-1:] or last
+            position = 0
+            if header:
+                skipped, position = skip_lines(text, header)
+                header -= skipped
+            elif lost:  # the first character is there to tell whether the next one begins a line
+                position = next_document(text, 1)
+            if position is not None:
+                found = self.scanned(text, position, not chunk)
+                yield from self.converted(text, line, found)
+                lost, position = found.lost, found.end - found.lost
+            elif header:
+                position = len(text)
+            else:
+                position = len(text) - 1
+            line += text.count("\n", 0, position)
+            text = text[position:]
+        self.lines_scanned = line + text.count("\n") - (last == b"\n")
 
-    def scan_chunk(
-        self, text: str, position: int, final: bool, lost: bool
-    ) -> tuple[list[Document], list[tuple[int, Rejected]], int, bool]:
-        """Parse what is complete: documents, faults with their positions, the end of what was used,
-        and whether the rest of a malformed document is still to come."""
-        documents, faults, scan = [], [], self.scan
-        lost = lost and position == len(text)
+    def scanned(self, text: str, position: int, final: bool) -> Scanned:
+        """Parse the documents of a text that are complete."""
+        documents, faults = [], []
+        scan, white, add = self.scan, WHITE.match, documents.append
         while True:
-            position = WHITE.match(text, position).end()
+            position = white(text, position).end()
             if position == len(text):
-                return documents, faults, position, lost
+                return Scanned(documents, faults, position)
             try:
                 if text[position] not in "{[":
                     raise StopIteration(position)
                 value, end = scan(text, position)
+                if end - position > MAX_DOCUMENT:
+                    raise Rejected(1216, TOO_LARGE)
             except (ValueError, StopIteration, RecursionError, Rejected) as error:
-                if self.unfinished(error, text, position, final):
-                    return documents, faults, position, False
-                at, fault, position = self.fault(error, text, position)
-                faults.append((at, fault))
-                lost = position == len(text)
+                fault = fault_of(error, text, position, final)
+                if fault is None:
+                    return Scanned(documents, faults, position)
+                faults.append(fault)
+                if fault.resume is None:
+                    return Scanned(documents, faults, len(text), lost=True)
+                position = fault.resume
                 continue
-            documents.append(Document(value, position, end))
+            add(Document(value, position, end))
             position = end
 
-    @staticmethod
-    def unfinished(error: Exception, text: str, position: int, final: bool) -> bool:
-        """Whether a failed parse may only mean that the rest of the document was not read yet."""
-        if final or len(text) - position > MAX_DOCUMENT:
-            return False
-        if isinstance(error, json.JSONDecodeError):
-            # A literal or \u escape cut in two is reported where it starts, a few characters back.
-            return error.pos >= len(text) - 16 or error.msg.startswith("Unterminated string")
-        return isinstance(error, StopIteration) and (
-            error.value >= len(text) - 16 or text.find("\n", position) < 0
-        )
-
-    def fault(self, error: Exception, text: str, position: int) -> tuple[int, Rejected, int]:
-        """Where a malformed document or stray text is, what is wrong, and where to read on."""
-        stray = STRAY.match(text, position)
-        if stray:
-            excerpt = stray[0].strip()[:MAX_EXCERPT]
-            reason = "Invalid JSON: text outside of an object or array"
-            if excerpt.startswith("\ufeff"):
-                reason = "Invalid JSON: a byte order mark (BOM) at the start of the file"
-            return position, Rejected(1216, reason, excerpt), stray.end()
-        at = position
-        if len(text) - position > MAX_DOCUMENT:
-            reason = f"JSON document is larger than {MAX_DOCUMENT} bytes"
-        elif isinstance(error, json.JSONDecodeError):
-            at = min(error.pos, len(text))
-            column = at - (text.rfind("\n", 0, at) + 1) + 1
-            reason = f"Invalid JSON: {error.msg} (column {column})"
-        elif isinstance(error, RecursionError):
-            reason = "Invalid JSON: nested too deeply"
-        elif isinstance(error, Rejected):
-            reason = error.reason
-        else:
-            at = min(error.value, len(text))
-            column = at - (text.rfind("\n", 0, at) + 1) + 1
-            reason = f"Invalid JSON: a value is missing (column {column})"
-        resume = self.next_document(text, position + 1)
-        if resume <= at:  # it ran into the next document, which is where it was noticed
-            at, reason = position, "Invalid JSON: the document is not complete"
-        excerpt = text[position : position + MAX_EXCERPT].split("\n", 1)[0]
-        return at, Rejected(1216, reason, excerpt), resume
-
-    @staticmethod
-    def next_document(text: str, position: int) -> int:
-        """The next line that starts a document. A brace within the line may belong to the malformed one."""
-        found = NEXT_DOCUMENT.search(text, position)
-        return found.start() if found else len(text)
-
-    def convert(self, text: str, line: int, documents: list[Document]) -> bytes:
-        """The lines of a chunk's documents, all at once or else one by one."""
+    def converted(self, text: str, line: int, found: Scanned) -> Iterator[bytes]:
+        """The lines of a text's documents, made together or one by one; rejects what is wrong."""
+        faults = found.faults
         try:
-            rows = [self.mapping.row(document.value) for document in documents]
-            columns = [
-                one.many(values) for one, values in zip(self.converters, zip(*rows, strict=True))
-            ]
-            if len(text) > MAX_DOCUMENT // 4:  # 4 bytes a character at most
-                raise Unusual
-            lines = list(map("\t".join, zip(*columns, strict=True)))
+            lines = self.convert(text, found.documents)
         except (Unusual, Rejected, RecursionError):
-            lines = list(self.convert_each(text, line, documents))
-        self.rows += len(lines)
-        return ("\n".join(lines) + "\n").encode() if lines else b""
+            lines, rejected = self.convert_each(text, found.documents)
+            faults = sorted(faults + rejected, key=itemgetter(0))
+        done = 0
+        for fault in faults:
+            line += text.count("\n", done, fault.at)
+            done = fault.at
+            self.reject(line, fault.rejected)
+        if lines:
+            self.rows += len(lines)
+            yield ("\n".join(lines) + "\n").encode()
 
-    def convert_each(self, text: str, line: int, documents: list[Document]) -> Iterator[str]:
+    def convert(self, text: str, documents: list[Document]) -> list[str]:
+        """The lines of documents that are all plain; raises Unusual, Rejected, RecursionError."""
+        if len(text) > MAX_DOCUMENT // 4:  # 4 bytes a character at most
+            raise Unusual
+        row = self.mapping.row
+        rows = [row(document[0]) for document in documents]
+        columns = [
+            one.many(values) for one, values in zip(self.converters, zip(*rows, strict=True))
+        ]
+        return list(map("\t".join, zip(*columns, strict=True)))
+
+    def convert_each(
+        self, text: str, documents: list[Document]
+    ) -> tuple[list[str], list[Fault]]:
+        lines, faults = [], []
         for document in documents:
             try:
-                yield self.convert_one(text, document)
+                lines.append(self.convert_one(text, document))
             except Rejected as rejected:
-                self.reject(line + text.count("\n", 0, document.end), rejected)
+                rejected.raw_line = text[document.start : document.end][:MAX_SHOWN]
+                faults.append(Fault(document.end - 1, rejected))
+        return lines, faults
 
     def convert_one(self, text: str, document: Document) -> str:
         size = document.end - document.start
         if size > MAX_DOCUMENT // 4:
-            size = len(text[document.start : document.end].encode("utf-8", "surrogatepass"))
+            size = len(text[document.start : document.end].encode("utf-8", "surrogateescape"))
             if size > MAX_DOCUMENT:
-                raise Rejected(1216, f"JSON document is larger than {MAX_DOCUMENT} bytes")
+                raise Rejected(1216, TOO_LARGE)
         try:
             value, _ = self.scan_carefully(text, document.start)
             fields = self.mapping.row(value)
             return "\t".join([one.one(field) for one, field in zip(self.converters, fields)])
         except RecursionError:
-            raise Rejected(1216, "Invalid JSON: nested too deeply") from None
+            raise Rejected(1216, TOO_DEEP) from None
 
 
-PATH = re.compile(
-    r"""\$(?:
-        (?P<bracket>(?:\['[^']*'\]|\["[^"]*"\]|\[[0-9]+\])+)
-        | (?P<dot>(?:\.[^.'\[\]\s]+(?:\[[0-9]+\])*)+)
-        | (?P<index>\[[0-9]+\](?:\.[^.'\[\]\s]+(?:\[[0-9]+\])*)*)
-    )""",
-    re.VERBOSE,
-)
-STEP = re.compile(r"""\['([^']*)'\]|\["([^"]*)"\]|\.([^.\[]+)|\[([0-9]+)\]""")
+def skip_lines(text: str, count: int) -> tuple[int, int | None]:
+    """How many of the first lines end in the text, and where what follows them all begins.
 
-
-def jsonpath(path: str) -> list[str | int] | None:
-    """The steps of a JSONPath expression, or None if Redshift does not support it.
-
-    >>> jsonpath("$['a']['b'][0]")
-    ['a', 'b', 0]
-    >>> jsonpath("$.a.b[0]")
-    ['a', 'b', 0]
-    >>> jsonpath("$.a['b']") is None    # the notations do not mix
-    True
+    >>> skip_lines("a\\nb\\nc", 2), skip_lines("a\\nb", 2)
+    ((2, 4), (1, None))
     """
-    if not PATH.fullmatch(path) or "*" in path.replace("['*']", ""):
+    position = 0
+    for skipped in range(count):
+        position = text.find("\n", position) + 1
+        if not position:
+            return skipped, None
+    return count, position
+
+
+def next_document(text: str, position: int) -> int | None:
+    """The next line that starts a document. A brace within a line may belong to a malformed one."""
+    found = NEXT_DOCUMENT.search(text, position)
+    return found.start() if found else None
+
+
+def fault_of(error: Exception, text: str, position: int, final: bool) -> Fault | None:
+    """What is wrong with the text at a position; None: the rest was not read yet."""
+    if text[position] not in "{[":
+        return stray(text, position, final)
+    beyond = position + MAX_DOCUMENT
+    at, reason, cut = explained(error, text, position)
+    resume = next_document(text, position + 1)
+    if len(text) <= beyond and not final and (cut or resume is None):
         return None
-    return [
-        int(index) if index else quoted or double_quoted or name
-        for quoted, double_quoted, name, index in STEP.findall(path)
-    ]
+    if reason == TOO_LARGE or at > beyond or (cut and len(text) > beyond):
+        at, reason, resume = position, TOO_LARGE, next_document(text, beyond)
+    elif resume is not None and resume <= at:
+        # It ran into the next document, which is where it was noticed.
+        at, reason = position, "Invalid JSON: the document is not complete"
+    first_line = text[position : position + MAX_SHOWN].split("\n", 1)[0]
+    rejected = Rejected(1216, reason, first_line[:MAX_EXCERPT], raw_line=first_line)
+    return Fault(min(at, len(text) - 1), rejected, resume)
+
+
+def explained(error: Exception, text: str, position: int) -> tuple[int, str, bool]:
+    """Where a document is malformed, why, and whether that may only be the end of the text."""
+    if isinstance(error, json.JSONDecodeError):
+        at, reason = error.pos, error.msg.removesuffix(" at").rstrip(": ")
+        cut = at >= len(text) - CUT or reason.startswith("Unterminated string")
+    elif isinstance(error, StopIteration):
+        at, reason = error.value, "a value is missing"
+        cut = at >= len(text) - CUT
+    elif isinstance(error, RecursionError):
+        return position, TOO_DEEP, False
+    else:
+        return position, getattr(error, "reason", str(error)), False
+    return at, f"Invalid JSON: {reason} at character {at - position + 1} of the document", cut
+
+
+def stray(text: str, position: int, final: bool) -> Fault | None:
+    """The fault of a text that is outside of any document, up to its end or that of its line."""
+    end = STRAY.match(text, position).end()
+    beyond = position + MAX_DOCUMENT
+    if end == len(text) and not final and end <= beyond:
+        return None
+    raw_line = text[position : min(end, position + MAX_SHOWN)].strip()
+    reason = "Invalid JSON: text outside of an object or array"
+    if raw_line.startswith("\ufeff"):
+        reason = "Invalid JSON: a byte order mark (BOM) at the start of the file"
+    rejected = Rejected(1216, reason, raw_line[:MAX_EXCERPT], raw_line=raw_line)
+    return Fault(position, rejected, end if end <= beyond else next_document(text, beyond))

@@ -1,0 +1,83 @@
+"""COPYs of small files, each into a fresh table, on one connection that speaks Redshift."""
+
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+
+from warehouse.standin.cursor import Session, adopt
+
+
+class Copies:
+    """Runs COPYs in autocommit; the files are in a folder of the test's own."""
+
+    def __init__(self, connect, folder: Path):
+        self.connect = connect
+        self.folder = folder
+        self.on_progress = lambda done, total: None
+        self.connection = connect()
+        adopt(self.connection, Session(connect, lambda *done: self.on_progress(*done)))
+        self.connection.autocommit = True
+        self.cursor = self.connection.cursor()
+        self.table = ""
+
+    def execute(self, sql: str) -> None:
+        self.cursor.execute(sql)
+
+    def query(self, sql: str) -> list[tuple]:
+        self.cursor.execute(sql)
+        return self.cursor.fetchall()
+
+    def write(self, name: str, content: str | bytes) -> str:
+        """The path of a new file."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    def create(self, columns: str) -> str:
+        """The name of a fresh table."""
+        self.table = f"t_{uuid.uuid4().hex[:8]}"
+        self.execute(f"CREATE TABLE {self.table} ({columns})")
+        return self.table
+
+    def load(self, *args, **kwargs) -> list[tuple]:
+        """COPY a file into a fresh table; its rows, in the order in which they were loaded."""
+        self.fill(*args, **kwargs)
+        return self.rows()
+
+    def fill(self, columns: str, content: str | bytes, options: str = "", json: str = "'auto'",
+             listed: str = "") -> None:
+        """COPY a file into a fresh table."""
+        path = self.write(f"{uuid.uuid4().hex}/data", content)
+        self.create(columns)
+        self.copy(path, f"JSON {json} {options}", listed)
+
+    def copy(self, source: str, options: str = "JSON 'auto'", listed: str = "") -> None:
+        self.execute(f"COPY {self.table} {listed} FROM '{source}' IAM_ROLE default {options}")
+
+    def rows(self) -> list[tuple]:
+        return self.query(f"SELECT * FROM {self.table}")
+
+    def errors(self, columns: str = "line_number, TRIM(column_name), error_code") -> list[tuple]:
+        """What the last COPY rejected."""
+        return self.query(
+            f"SELECT {columns} FROM sys_load_error_detail WHERE query_id = pg_last_copy_id()")
+
+
+@contextmanager
+def copies_on(server, folder: Path):
+    """Copies on a database of their own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.ensure_database(name)
+    copies = Copies(lambda: psycopg2.connect(**server.connect_parameters(name)), folder)
+    try:
+        yield copies
+    finally:
+        copies.connection.close()
+        connection = psycopg2.connect(**server.connect_parameters("postgres"))
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.close()

@@ -1,0 +1,250 @@
+"""Files of JSON documents: what is a row, what is an error, on which line, whatever the chunks."""
+
+import io
+import json
+import random
+from decimal import Decimal
+
+import pytest
+
+from warehouse.standin import rows
+from warehouse.standin.mapping import Keys, Paths, jsonpath, jsonpaths
+from warehouse.standin.rows import Reader
+from warehouse.standin.values import Column, Options, Rejected, Unusual
+
+COLUMNS = [
+    Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
+    Column("seen", "timestamp"),
+]
+
+
+def read(data, mapping=None, columns=COLUMNS, options=Options(roundec=True), header=0, careful=False):
+    """The lines of a file, and its errors as (line, column, code, reason, value, raw line)."""
+    errors = []
+
+    def reject(line: int, rejected: Rejected) -> None:
+        name = rejected.column.name if rejected.column else ""
+        errors.append((line, name, rejected.code, rejected.reason, rejected.value, rejected.raw_line))
+
+    reader = Reader(columns, mapping or Keys(columns, ignorecase=False), options, reject, header)
+    if careful:
+        for one in reader.converters:
+            one.many = give_up
+    stream = io.BytesIO(data if isinstance(data, bytes) else data.encode())
+    lines = b"".join(reader.lines(stream)).decode().splitlines()
+    assert reader.rows == len(lines)
+    return lines, errors
+
+
+def give_up(values):
+    raise Unusual
+
+
+def ids(data, **options):
+    """The ids loaded, and the lines with errors."""
+    lines, errors = read(data, **options)
+    return [int(line.split("\t")[0]) for line in lines], [error[0] for error in errors]
+
+
+@pytest.mark.parametrize("data, loaded, wrong", [
+    pytest.param('{"id":1}\n{"id":2}\n', [1, 2], [], id="§1.2-lines"),
+    pytest.param('{"id":1}{"id":2} {"id":3}', [1, 2, 3], [], id="§1.9-1-joined"),
+    pytest.param('{\n  "id":\n1\n}\n\n\t{\n"id": 2}', [1, 2], [], id="J10"),
+    pytest.param('{"id":1}\r\n{"id":2}\r\n', [1, 2], [], id="T13"),
+    pytest.param("", [], [], id="§1.10-empty"),
+    pytest.param(" \n\t\r\n", [], [], id="§1.10-blank"),
+    pytest.param('{"id":1},\n{"id":2},\n{"id":3}', [1, 2, 3], [1, 2], id="J13"),
+    pytest.param('x\n{"id":1} y {"id":2}\n"z"', [1, 2], [1, 2, 3], id="J13-text"),
+    pytest.param('{"id":1}\n{"id":2,"name":x}\n{"id":3}', [1, 3], [2], id="J12"),
+    pytest.param('{"id":1}\n{\n"id":\n"x"\n}\n{"id":3}', [1, 3], [5], id="J12-last-line"),
+    pytest.param('{"id":1}\n{"id":2\n{"id":3}', [1, 3], [2], id="J12-incomplete"),
+    pytest.param('{"id":1}\n{"id":2,"name":"x\n{"id":3}', [1, 3], [2], id="J12-quote"),
+    pytest.param('{"id":1}\n{"id":2', [1], [2], id="J12-cut"),
+    pytest.param("{'id':1}\n{\"id\":2}", [2], [1], id="§1.2-quotes"),
+    pytest.param('{"id":NaN}\n{"id":2}', [2], [1], id="§1.2-NaN"),
+    pytest.param('{"id":1,}\n{"id":2}', [2], [1], id="§1.2-comma"),
+    pytest.param('[{"id":1},{"id":2}]\n{"id":3}', [3], [1], id="J11-array"),
+    pytest.param('1\n"x"\nnull\n{"id":3}', [3], [1, 2, 3], id="J11-scalar"),
+    pytest.param('\ufeff{"id":1}', [1], [1], id="§1.10-BOM"),
+    pytest.param('{"id":1,"id":2}', [2], [], id="§1.10-doubled-key"),  # the last one, as JSON does
+    pytest.param("[" * 5000 + "\n" + '{"id":2}', [2], [1], id="§1.2-deep"),
+    pytest.param('{"id":1,"name":' + "[" * 5000 + "]" * 5000 + '}\n{"id":2}', [2], [1], id="deep"),
+])
+def test_a_file_is_read_document_by_document(data, loaded, wrong):
+    assert ids(data) == (loaded, wrong)
+
+
+@pytest.mark.parametrize("header, loaded, wrong", [
+    (0, [1, 2], [1, 3]), (1, [1, 2], [3]), (2, [2], [3]), (3, [2], []), (4, [], []), (9, [], []),
+], ids="J23-{0} J23-1 J23-2 J23-3 J23-4 J23-9".split())
+def test_a_header_is_so_many_physical_lines_of_every_file(header, loaded, wrong):
+    data = 'a header\n{"id":1}\nx\n{"id":2}'
+    assert ids(data, header=header) == (loaded, wrong)
+
+
+def test_a_header_ends_inside_a_document_if_it_says_so():
+    assert ids('{"id":1,\n"name":"x"}\n{"id":2}', header=1) == ([2], [2])
+
+
+def test_j21_a_document_of_4_megabytes_loads_and_a_larger_one_fails():
+    fits = '{"id":1,"x":"' + "é" * 2_097_144 + '"}'
+    assert len(fits.encode()) == rows.MAX_DOCUMENT - 1
+    assert ids(f"{fits}\n{{\"id\":2}}") == ([1, 2], [])
+    for larger in (fits.replace("é", "éé", 1), '{"x":"' + "a" * 9_000_000 + '"}', "[" + "1,\n" * 3_000_000):
+        lines, errors = read(f"{larger}\n{{\"id\":2}}")
+        assert [line[0] for line in lines] == ["2"]
+        assert [error[3] for error in errors] == ["JSON document is larger than 4194304 bytes"]
+
+
+def test_stray_text_without_end_is_one_error():
+    lines, errors = read(b"\x00" * 9_000_000 + b'\n{"id":2}')
+    assert [line[0] for line in lines] == ["2"] and len(errors) == 1
+
+
+def test_the_errors_of_a_file_are_in_the_order_of_its_lines():
+    data = '{"id":"a"}\n{"id":}\n{"id":"b"}\n,\n{"id":"c"}\n{"id":1}\n{"id":"d"}'
+    assert ids(data) == ([1], [1, 2, 3, 4, 5, 7])
+
+
+def test_an_error_has_the_value_and_the_line_as_written():
+    _, errors = read('{"id":1}\n{"name": "x", "id": "3é4"}\n{"id": 5, "oops\n')
+    assert errors == [
+        (2, "id", 1207, "Invalid digit, Value 'é', Pos 1, Type: Integer", "3é4",
+         '{"name": "x", "id": "3é4"}'),
+        (3, "", 1216, "Invalid JSON: Invalid control character at character 16 of the document",
+         '{"id": 5, "oops', '{"id": 5, "oops'),
+    ]
+
+
+@pytest.mark.parametrize("data, lines", [("", 0), ("{}", 1), ("{}\n", 1), ("{}\n\n{", 3), ("x\ny", 2)])
+def test_the_lines_of_a_file_are_counted(data, lines):
+    reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None)
+    list(reader.lines(io.BytesIO(data.encode())))
+    assert reader.lines_scanned == lines
+
+
+@pytest.mark.parametrize("path, steps", [
+    ("$['a']['b'][0]", ["a", "b", 0]), ("$.a.b[0]", ["a", "b", 0]), ("$[0]", [0]),
+    ("$[1][2]", [1, 2]), ("$['a.b']", ["a.b"]), ("$['*']", ["*"]), ("$[0].a", [0, "a"]),
+    ("$[0]['a']", [0, "a"]),
+    *[(path, None) for path in (
+        "", "$", "a", "$.", "$..a", "$.a['b']", "$['a'].b", "$.*", "$['a'][*]", "$[-1]", "$[0:1]",
+        "$.a b", "$.a'b", "$['']", '$["a"]', "$[?(@.a)]", "$.a\n")],
+    (None, None), (1, None), ([], None),
+])
+def test_a_jsonpath_has_the_steps_that_redshift_supports(path, steps):
+    assert jsonpath(path) == steps
+
+
+@pytest.mark.parametrize("text, problem", [
+    pytest.param(b'{"jsonpaths": ["$[\'a\']"', "Expecting", id="J18-malformed"),
+    pytest.param(b'{"jsonpaths": ["$.a"]} {}', "Extra data", id="J18-two-objects"),
+    pytest.param(b'{"jsonpaths": ["$.a", ""]}', "''", id="J18-empty"),
+    pytest.param(b'{"jsonpaths": ["$.a", 5]}', "5", id="J18-number"),
+    pytest.param(b'["$.a"]', "not one JSON object", id="J18-array"),
+    pytest.param(b'{"jsonpaths": "$.a"}', "not an array", id="J18-text"),
+    pytest.param(b'{"jsonpaths": ["$.a", "$[\'b\']"]}', "mixed", id="J15-mixed"),
+    pytest.param(b'{"jsonpaths": ["$.a.*"]}', "not supported", id="J15-wildcard"),
+    pytest.param('{"jsonpaths": ["$.a"]}'.encode("utf-16"), "decode", id="§1.2-utf-16"),
+])
+def test_a_jsonpaths_file_that_is_wrong_is_refused(text, problem):
+    with pytest.raises(ValueError, match=problem):
+        jsonpaths(text)
+
+
+def test_j17_a_jsonpaths_file_without_that_key_is_none():
+    assert jsonpaths(b'{"paths": ["$.a"]}') is None
+
+
+@pytest.mark.parametrize("document, value", [
+    ('{"a":{"b":[7]}}', "7"), ('{"a":{"b":[]}}', "array"), ('{"a":{"b":5}}', "array"),
+    ('{"a":{}}', "array"), ('{"a":null}', "array"), ('{"a":5}', "object"), ("[1]", "object"),
+])
+def test_j16_a_member_may_be_missing_and_an_element_may_not(document, value):
+    lines, errors = read(document, Paths([["a", "b", 0]]), [Column("v", "int4")])
+    if value == "7":
+        assert (lines, errors) == (["7"], [])
+    else:
+        reason = {"array": "Invalid JSONPath format: Not an array or index out of range.",
+                  "object": "Invalid JSONPath format: Member is not an object."}[value]
+        assert (lines, [error[2:4] for error in errors]) == ([], [(1216, reason)])
+
+
+def test_j16_a_member_that_is_missing_is_null():
+    assert read('{"a":1}\n{"b":{"c":null}}\n{"b":{}}\n{}', Paths([["b", "c"]]),
+                [Column("v", "int4")])[0] == [r"\N"] * 4
+
+
+VALUES = (
+    None, True, 0, -5, 12, 2**31, 1.5, 20.259, 1e300, "", " ", "7", "x", "naïve 🎵", "a\tb\n\\", "\\N",
+    "2018-11-01 10:00:00", "twelve bytes", "thirteen bytes", [], {"id": 1}, "\ud800", "\0",
+)
+
+
+def random_file(chance: random.Random) -> bytes:
+    """Documents, some of them wrong, with every kind of thing between them."""
+    pieces = []
+    for _ in range(chance.randrange(12)):
+        document = {name: chance.choice(VALUES) for name in ("id", "name", "price", "seen", "other")
+                    if chance.random() < 0.6}
+        text = json.dumps(document, ensure_ascii=chance.random() < 0.5,
+                          indent=chance.choice((None, None, 1)))
+        data = bytearray(text.encode("utf-8", "surrogatepass"))
+        if chance.random() < 0.3:
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        if chance.random() < 0.1:
+            del data[chance.randrange(len(data)):]
+        pieces.append(bytes(data))
+        pieces.append(chance.choice((b"\n", b"\n", b"\n", b"\r\n", b"", b" ", b",", b", x\n", b"\n\n")))
+    return b"".join(pieces)
+
+
+def as_loaded(found):
+    """The lines as the table shows them: 12 and 12.00 are one NUMERIC(8, 2)."""
+    lines, errors = found
+    fields = [line.split("\t") for line in lines]
+    prices = [price if price == r"\N" else Decimal(price) for _, _, price, _ in fields]
+    return fields and [(*row[:2], price, row[3]) for row, price in zip(fields, prices)], errors
+
+
+@pytest.mark.parametrize("seed", range(8000))
+def test_the_quick_way_the_careful_way_and_small_chunks_read_alike(seed, monkeypatch):
+    """The same rows and the same errors in the same order."""
+    chance = random.Random(seed)
+    data = random_file(chance)
+    options = chance.choice((
+        Options(roundec=True), Options(), Options(trimblanks=True, acceptinvchars="?"),
+        Options(truncatecolumns=True, emptyasnull=True),
+    ))
+    mapping = chance.choice((
+        Keys(COLUMNS, True), Paths([["id"], ["name"], ["price"], ["seen"]]),
+        Paths([["id"], ["other", "id"], ["price"], ["seen"]]),
+    ))
+    found = as_loaded(read(data, mapping, options=options))
+    assert as_loaded(read(data, mapping, options=options, careful=True)) == found
+    for chunk in (7, 1, 64):
+        monkeypatch.setattr(rows, "CHUNK", chunk)
+        assert as_loaded(read(data, mapping, options=options)) == found
+        assert as_loaded(read(data, mapping, options=options, careful=True)) == found
+
+
+@pytest.mark.parametrize("seed", range(4000))
+def test_a_mutated_line_costs_itself_and_at_most_the_next_one(seed):
+    chance = random.Random(seed)
+    good = [json.dumps({"id": i, "name": f"n{i}", "other": {"id": [i]}}) for i in range(200)]
+    data = bytearray("\n".join(good).encode() + b"\n")
+    starts = [0]
+    for line in good:
+        starts.append(starts[-1] + len(line) + 1)
+    hit, lost = set(), set()
+    for _ in range(chance.randrange(1, 12)):
+        at = chance.randrange(len(data))
+        line = next(i for i, start in enumerate(starts[1:]) if at < start)
+        lost |= {line, line + 1} if at == starts[line + 1] - 1 else {line}
+        hit.add(line)
+        data[at] = chance.randrange(256)
+    lines, errors = read(bytes(data), columns=COLUMNS[:2])
+    loaded = {line.split("\t")[1] for line in lines}
+    assert {f"n{i}" for i in set(range(200)) - lost} <= loaded
+    assert len(lines) <= len(good)
+    assert all(1 <= error[0] <= 200 for error in errors)

@@ -1,0 +1,94 @@
+"""The files that a COPY reads: those under a prefix or of a manifest, and how they are unpacked."""
+
+import bz2
+import gzip
+import io
+import json
+import os
+import zlib
+from contextlib import contextmanager
+from typing import BinaryIO, Callable, Iterator
+
+from .. import objects
+
+FULL_PATH = "COPY with MANIFEST parameter requires full path of an Amazon S3 object."
+
+
+class Counted(io.RawIOBase):
+    """A stream that reports how many bytes were read from it."""
+
+    def __init__(self, stream: BinaryIO, count: Callable[[int], None]):
+        self.stream = stream
+        self.count = count
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size=-1):
+        data = self.stream.read(size)
+        self.count(len(data))
+        return data
+
+
+@contextmanager
+def unpacked(stream: BinaryIO, options: dict, url: str) -> Iterator[BinaryIO]:
+    """The stream as GZIP and BZIP2 make it; raises ObjectError where it is not packed so."""
+    try:
+        if "gzip" in options:
+            yield gzip.GzipFile(fileobj=stream)
+        elif "bzip2" in options:
+            yield bz2.BZ2File(stream)
+        else:
+            yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise objects.ObjectError(f"{url}: not a whole compressed file: {error}") from error
+
+
+def listed(prefix: str) -> list[objects.Object]:
+    """Every object under a prefix, which is no folder (guide: copy-parameters-data-source-s3)."""
+    files = objects.listed(prefix)
+    if not files:
+        key = objects.split_s3(prefix)[1] if objects.is_s3(prefix) else prefix
+        raise objects.ObjectError(f"The specified S3 prefix '{key}' does not exist")
+    return files
+
+
+def of_manifest(url: str) -> list[objects.Object]:
+    """The objects of a manifest, once for each time it names them; optional ones may lack.
+
+    Guide: loading-data-files-using-manifest.
+    """
+    try:
+        text = objects.read(url)
+    except objects.ObjectError as error:
+        raise objects.ObjectError(f"{FULL_PATH} {error}") from error
+    try:
+        entries = json.loads(text.decode())["entries"]
+        wanted = [(entry["url"], bool(entry.get("mandatory", False))) for entry in entries]
+        present = found({name for name, _ in wanted})
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise objects.ObjectError(f"{url} is not a manifest: {error!r}") from error
+    for name, mandatory in wanted:
+        if mandatory and name not in present:
+            raise objects.ObjectError(
+                f"{name} is mandatory in the manifest {url}, and is not there. {FULL_PATH}")
+    if not present:
+        raise objects.ObjectError(f"None of the objects of the manifest {url} was found")
+    return [present[name] for name, _ in wanted if name in present]
+
+
+def found(urls: set[str]) -> dict[str, objects.Object]:
+    """The objects that exist, by url; asks once for all that lie side by side."""
+    folders = {}
+    for url in urls:
+        folders.setdefault(url.rpartition("/")[0], []).append(url)
+    present = {}
+    for names in folders.values():
+        present |= {file.url: file for file in objects.listed(os.path.commonprefix(names))
+                    if file.url in urls}
+    return present

@@ -1,0 +1,114 @@
+"""How a JSON document's values find their columns: by key, or by the paths of a JSONPaths file."""
+
+import json
+import re
+from operator import itemgetter
+from typing import Callable
+
+from .values import Column, Rejected
+
+NO_OBJECT = "Invalid JSONPath format: Member is not an object."
+NO_ELEMENT = "Invalid JSONPath format: Not an array or index out of range."
+
+
+class Keys:
+    """JSON 'auto' and 'auto ignorecase': a column takes the first-level key of its name."""
+
+    def __init__(self, columns: list[Column], ignorecase: bool):
+        self.names = [column.name for column in columns]
+        self.ignorecase = ignorecase
+        self.getters = {}
+
+    def row(self, document: object) -> tuple:
+        """The values for the columns, None where there is no key; raises Rejected."""
+        if not isinstance(document, dict):
+            raise Rejected(1216, NO_OBJECT, document)
+        keys = tuple(document)
+        getter = self.getters.get(keys)
+        if getter is None:
+            getter = self.getters[keys] = self.getter(keys)
+            if len(self.getters) > 1000:  # data that has new keys in every document
+                self.getters.clear()
+        return getter(document)
+
+    def getter(self, keys: tuple[str, ...]) -> Callable[[dict], tuple]:
+        found = {key.lower() if self.ignorecase else key: key for key in keys}
+        wanted = [found.get(name) for name in self.names]
+        if len(wanted) > 1 and None not in wanted:
+            return itemgetter(*wanted)
+        return lambda document: tuple(document[key] if key is not None else None for key in wanted)
+
+
+class Paths:
+    """JSON 's3://…/jsonpaths': a column takes what its path leads to.
+
+    Guide: copy-usage_notes-copy-from-json.
+    """
+
+    def __init__(self, paths: list[list[str | int]]):
+        self.paths = paths
+        self.names = [path[0] for path in paths if len(path) == 1 and isinstance(path[0], str)]
+        self.flat = len(self.names) == len(paths)
+
+    def row(self, document: object) -> tuple:
+        """The values for the columns, None where there is no member; raises Rejected."""
+        if self.flat and isinstance(document, dict):
+            return tuple(map(document.get, self.names))
+        return tuple(self.walk(document, path) for path in self.paths)
+
+    @staticmethod
+    def walk(value: object, path: list[str | int]) -> object:
+        """What a path leads to. A member may be missing, an element may not."""
+        for step in path:
+            if isinstance(step, int):
+                if not isinstance(value, list) or step >= len(value):
+                    raise Rejected(1216, NO_ELEMENT, value)
+                value = value[step]
+            elif value is not None:
+                if not isinstance(value, dict):
+                    raise Rejected(1216, NO_OBJECT, value)
+                value = value.get(step)
+        return value
+
+
+BRACKETS = re.compile(r"""\$(?:\['[^']+'\]|\[[0-9]+\])+""", re.ASCII)
+DOTS = re.compile(r"""\$(?:\[[0-9]+\])*(?:\.[^.'"\[\]\s]+(?:\[[0-9]+\])*)+""", re.ASCII)
+STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
+
+
+def jsonpath(path: object) -> list[str | int] | None:
+    """The steps of a JSONPath expression, or None if Redshift does not support it.
+
+    >>> jsonpath("$['a']['b'][0]")
+    ['a', 'b', 0]
+    >>> jsonpath("$.a.b[0]")
+    ['a', 'b', 0]
+    >>> jsonpath("$.a['b']") is None    # the notations do not mix
+    True
+    """
+    if not isinstance(path, str) or not (BRACKETS.fullmatch(path) or DOTS.fullmatch(path)):
+        return None
+    if "*" in path.replace("['*']", ""):
+        return None
+    return [int(index) if index else name or word for name, word, index in STEP.findall(path)]
+
+
+def jsonpaths(text: bytes) -> list[list[str | int]] | None:
+    """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
+    'auto'. Raises ValueError, whose message says what is wrong."""
+    document = json.loads(text.decode())
+    if not isinstance(document, dict):
+        raise ValueError("it is not one JSON object")
+    if "jsonpaths" not in document:
+        return None
+    paths = document["jsonpaths"]
+    if not isinstance(paths, list):
+        raise ValueError("jsonpaths is not an array")
+    steps = [jsonpath(path) for path in paths]
+    if None in steps:
+        raise ValueError(f"Invalid JSONPath format: {paths[steps.index(None)]!r} is not supported")
+    notations = {path.startswith("$[") and "." not in re.sub(r"\['[^']+'\]", "", path)
+                 for path in paths if not re.fullmatch(r"\$(?:\[[0-9]+\])+", path)}
+    if len(notations) > 1:
+        raise ValueError("Invalid JSONPath format: bracket and dot notation are mixed")
+    return steps
