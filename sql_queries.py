@@ -405,7 +405,8 @@ SELECT
     TRIM(BOTH '"' FROM useragent) AS user_agent,
     song AS song_title,
     artist AS artist_name,
-    length
+    length,
+    TRUE AS is_new
 FROM staging_events
 WHERE loaded_at = SYSDATE
     AND page = 'NextSong'
@@ -414,7 +415,7 @@ WHERE loaded_at = SYSDATE
 touched_plays_insert = """-- touch earlier plays: the same ones, and those that a version of a touched song fits
 INSERT INTO touched_plays (
     songplay_id, start_time, user_id, level, session_id, location, user_agent, song_title,
-    artist_name, length
+    artist_name, length, is_new
 )
 WITH titles AS (
     SELECT DISTINCT versions.title, versions.artist_name
@@ -433,7 +434,7 @@ earlier AS (
 )
 SELECT
     plays.songplay_id, plays.start_time, plays.user_id, plays.level, plays.session_id,
-    plays.location, plays.user_agent, plays.song_title, plays.artist_name, plays.length
+    plays.location, plays.user_agent, plays.song_title, plays.artist_name, plays.length, FALSE
 FROM earlier
 JOIN songplays AS plays ON plays.songplay_id = earlier.songplay_id
 """
@@ -772,15 +773,16 @@ WHERE events.loaded_at = SYSDATE
     AND songplays.songplay_id IS NULL
 """
 
-songplays_real = """-- songplays_real: every play of a known user is a NextSong event
+songplays_real = """-- songplays_real: every new play is a NextSong event
 SELECT plays.songplay_id, plays.user_id, plays.session_id, plays.start_time
 FROM touched_plays AS plays
 LEFT JOIN staging_events AS events
-    ON events.userid = plays.user_id
+    ON events.loaded_at = SYSDATE
+    AND events.page = 'NextSong'
     AND events.sessionid = plays.session_id
     AND TIMESTAMP 'epoch' + events.ts * INTERVAL '0.001 second' = plays.start_time
-    AND events.page = 'NextSong'
-WHERE plays.user_id IS NOT NULL
+    AND (events.userid = plays.user_id OR (events.userid IS NULL AND plays.user_id IS NULL))
+WHERE plays.is_new
     AND events.ts IS NULL
 """
 

@@ -91,6 +91,7 @@ def adopt(connection: extensions.connection, session: Session) -> None:
         catalog.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
         cursor.execute("SET work_mem = '128MB'")  # a load joins and sorts everything it brings
+        cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
         if connection.server_version >= 140000:
             # A client that was killed must not keep its locks until its statement ends.
             cursor.execute("SET client_connection_check_interval = '2s'")

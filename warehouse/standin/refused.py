@@ -20,51 +20,45 @@ RESERVED = frozenset("""
     verbose wallet without
 """.split())
 
-# Column types: Redshift's that the stand-in has, and Redshift's that it has not.
-TYPES = frozenset("""
-    smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time
-    timetz timestamp timestamptz
-""".split()) | {
-    "double precision", "time with time zone", "time without time zone",
-    "timestamp with time zone", "timestamp without time zone",
-    "interval year to month", "interval day to second",
-}  # fmt: skip
 NOT_EMULATED_TYPES = frozenset("super varbyte varbinary geometry geography hllsketch".split())
-# Known in casts only: to read the catalog, and for interval literals.
-CAST_TYPES = frozenset("oid regclass name interval xid abstime".split())
 ADVICE_ON_TYPES = {
-    "serial": "write BIGINT IDENTITY(0, 1)",
-    "bigserial": "write BIGINT IDENTITY(0, 1)",
-    "json": "write VARCHAR(MAX)",
-    "jsonb": "write VARCHAR(MAX)",
-    "uuid": "write CHAR(36)",
-    "money": "write NUMERIC(p, s)",
-    "datetime": "write TIMESTAMP",
+    "serial": "BIGINT IDENTITY(0, 1)",
+    "bigserial": "BIGINT IDENTITY(0, 1)",
+    "json": "VARCHAR(MAX)",
+    "jsonb": "VARCHAR(MAX)",
+    "uuid": "CHAR(36)",
+    "money": "NUMERIC(p, s)",
+    "datetime": "TIMESTAMP",
 }
+# Those whose name may stand before a string: xml '<a/>', B'101'.
+MISSING_TYPES = NOT_EMULATED_TYPES | ADVICE_ON_TYPES.keys() | frozenset("""
+    b bit box bytea cidr circle daterange hstore inet int4range int8range line macaddr numrange path
+    point polygon tsquery tsrange tstzrange tsvector x xml
+""".split())
 
 # c_unsupported-postgresql-functions; an empty text is no advice.
 FUNCTIONS = {
-    "string_agg": "write LISTAGG",
-    "array_agg": "write LISTAGG",
-    "every": "write BOOL_AND",
-    "generate_series": "write a recursive CTE or a table of numbers",
-    "clock_timestamp": "write GETDATE()",
-    "transaction_timestamp": "write SYSDATE",
-    "statement_timestamp": "write GETDATE()",
-    "gen_random_uuid": "write MD5 of the key",
-    "encode": "write TO_HEX or FROM_HEX",
-    "bit_length": "write 8 * OCTET_LENGTH",
-    "concat_ws": "write ||",
-    "format": "write ||",
-    "overlay": "write SUBSTRING and ||",
-    "div": "write / of integers",
-    "date_bin": "write DATE_TRUNC",
-    "make_date": "write a cast of a text to DATE",
-    "make_timestamp": "write a cast of a text to TIMESTAMP",
-    "make_interval": "write DATEADD",
-    "regexp_matches": "write REGEXP_SUBSTR",
-    "regexp_match": "write REGEXP_SUBSTR",
-    "nextval": "write an IDENTITY column",
+    "string_agg": "LISTAGG",
+    "array_agg": "LISTAGG",
+    "every": "BOOL_AND",
+    "generate_series": "a recursive CTE or a table of numbers",
+    "clock_timestamp": "GETDATE()",
+    "transaction_timestamp": "SYSDATE",
+    "statement_timestamp": "GETDATE()",
+    "gen_random_uuid": "MD5 of the key",
+    "encode": "TO_HEX or FROM_HEX",
+    "bit_length": "8 * OCTET_LENGTH",
+    "concat_ws": "||",
+    "format": "||",
+    "overlay": "SUBSTRING and ||",
+    "div": "/ of integers",
+    "date_bin": "DATE_TRUNC",
+    "make_date": "a cast of a text to DATE",
+    "make_timestamp": "a cast of a text to TIMESTAMP",
+    "make_interval": "DATEADD",
+    "regexp_matches": "REGEXP_SUBSTR",
+    "regexp_match": "REGEXP_SUBSTR",
+    "nextval": "an IDENTITY column",
 } | dict.fromkeys(
     """
     pg_sleep justify_days justify_hours justify_interval corr covar_pop covar_samp regr_avgx
@@ -166,11 +160,7 @@ _CHANGES = ("insert", "update", "delete", "create", "alter")
 
 def refusal(message: str, instead: str = "", error: type = errors.FeatureNotSupported) -> Exception:
     """The exception to raise, in the shape all refusals share."""
-    return error(f"{message}; {_advice(instead)}" if instead else message)
-
-
-def _advice(instead: str) -> str:
-    return instead if instead.startswith("write ") else f"write {instead}"
+    return error(f"{message}; write {instead}" if instead else message)
 
 
 def refuse(outline: str, top: str) -> None:
@@ -197,7 +187,7 @@ def refuse_leader_function(name: str, outline: str) -> None:
 
 
 def refuse_type(name: str) -> Exception:
-    """The exception for a type that is not one of TYPES or the character and numeric ones."""
+    """The exception for a type that Redshift, or the stand-in, lacks."""
     if name in NOT_EMULATED_TYPES:
         return refusal(f"the stand-in does not emulate Redshift's type {name.upper()}")
     advice = ADVICE_ON_TYPES.get(name, "a type of Redshift's, for example VARCHAR(n)")

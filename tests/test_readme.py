@@ -1,0 +1,43 @@
+"""README.md tells the truth about commands, options and settings."""
+
+import subprocess
+import sys
+
+from conftest import ROOT
+
+from warehouse.config import SETTINGS
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_help_of_etl_is_in_the_readme():
+    done = subprocess.run(
+        [sys.executable, ROOT / "etl.py", "--help"], capture_output=True, text=True, check=True,
+        env={"COLUMNS": "80", "PYTHONUTF8": "1"},
+    )
+    assert done.stdout.strip() in README
+
+
+def test_every_setting_is_in_the_readme():
+    for setting in SETTINGS:
+        assert f"`{setting.key}`" in README, setting.key
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    command = (ROOT / ".ci" / "run").read_text().strip().splitlines()[-1]
+    assert f"```\n{command}\n```" in README
+
+
+def test_the_commands_of_the_readme_name_files_that_exist():
+    for name in ("deploy/setup.sh", "create_tables.py", "etl.py", "tests/generate.py",
+                 "tests/benchmark.py", "sql_queries.py", "dwh.cfg", "requirements.txt"):
+        assert name in README and (ROOT / name).exists(), name
+
+
+def test_the_requirements_are_those_of_the_card():
+    names = {
+        line.partition(">")[0].partition("[")[0]
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    assert names == {"psycopg2-binary", "boto3", "pytest", "moto"}

@@ -1,0 +1,123 @@
+"""Date parts and the functions that take one: DATEADD, DATEDIFF, EXTRACT, DATE_PART, DATE_TRUNC."""
+
+import re
+
+from psycopg2 import errors
+
+from .edit import Edit
+from .refused import refusal
+from .tokens import identifier, literal
+
+# r_Dateparts_for_datetime_functions: the spellings of each part, PostgreSQL's first.
+_SPELLINGS = """
+    millennium millennia mil mils millenniums|century centuries c cent cents
+    decade decades dec decs|year years y yr yrs|quarter quarters qtr qtrs|month months mon mons
+    week weeks w|day days d|hour hours h hr hrs|minute minutes m min mins|second seconds s sec secs
+    milliseconds millisecond ms msec msecs msecond mseconds millisec millisecs millisecon
+    microseconds microsecond us usec usecs usecond useconds microsec microsecs
+    dow dayofweek dw weekday|doy dayofyear dy yearday|epoch|timezone|timezone_hour|timezone_minute
+"""
+_PARTS = {
+    spelling: part.split()[0]
+    for part in re.split(r"[|\n]", _SPELLINGS)
+    for spelling in part.split()
+}
+_EXTRACTED = {
+    "epoch": "CAST(floor(EXTRACT(epoch FROM {0})) AS bigint)",
+    "milliseconds": "CAST(mod(floor(EXTRACT(milliseconds FROM {0})), 1000) AS int)",
+    "microseconds": "CAST(mod(floor(EXTRACT(microseconds FROM {0})), 1000000) AS int)",
+}
+# r_DATEDIFF_function: a difference counts the boundaries crossed, so it is one of these numbers
+# at the end less the one at the start. A week begins on Sunday; 1970-01-04 was one.
+_COUNTED = {
+    "quarter": "EXTRACT(year FROM {0}) * 4 + EXTRACT(quarter FROM {0})",
+    "month": "EXTRACT(year FROM {0}) * 12 + EXTRACT(month FROM {0})",
+    "week": "floor((CAST({0} AS date) - DATE '1970-01-04') / 7.0)",
+    "day": "(CAST({0} AS date) - DATE '1970-01-01')",
+    "hour": "floor(EXTRACT(epoch FROM {0}) / 3600)",
+    "minute": "floor(EXTRACT(epoch FROM {0}) / 60)",
+    "second": "floor(EXTRACT(epoch FROM {0}))",
+    "milliseconds": "floor(EXTRACT(epoch FROM {0}) * 1000)",
+    "microseconds": "floor(EXTRACT(epoch FROM {0}) * 1000000)",
+} | {part: f"EXTRACT({part} FROM {{0}})" for part in ("year", "decade", "century", "millennium")}
+
+
+def _part(edit: Edit, p: int) -> str:
+    """The date part at a position, bare or quoted, in PostgreSQL's spelling."""
+    token = edit.tokens[p]
+    spelling = literal(token) if token.kind == "string" else identifier(token)
+    if spelling.lower() not in _PARTS:
+        message = f"Redshift has no date part {token.text!r}"
+        instead = "year, month, week, day, hour, minute, second, dow, doy or epoch"
+        raise refusal(message, instead, errors.InvalidParameterValue)
+    return _PARTS[spelling.lower()]
+
+
+def _counted(edit: Edit, p: int) -> str:
+    """The date part that a function at p which counts them takes first."""
+    part = _part(edit, p + 2)
+    if part not in _COUNTED:
+        message = f"Redshift's {edit.words[p].upper()} takes no {part}"
+        raise refusal(message, "day", errors.InvalidParameterValue)
+    return part
+
+
+def _after_part(edit: Edit, p: int, end: int, count: int) -> list[str]:
+    """The arguments after the date part, which is one of `count`."""
+    items = edit.split(p + 2, end - 1)
+    if len(items) != count or items[0][1] - items[0][0] != 1 or any(s == q for s, q in items):
+        raise edit.wrong_arguments(p, f"a date part and {count - 1} more")
+    return [edit.text(*item) for item in items[1:]]
+
+
+def _dateadd(edit: Edit, p: int, end: int) -> None:
+    number, start = _after_part(edit, p, end, 3)
+    part = _counted(edit, p)
+    step = "3 months" if part == "quarter" else f"1 {part}"
+    added = f"CAST({number} AS bigint) * INTERVAL '{step}'"
+    edit.put(p, end, f"(CAST({start} AS timestamp) + {added})")
+
+
+def _datediff(edit: Edit, p: int, end: int) -> None:
+    ends = _after_part(edit, p, end, 3)
+    number = _COUNTED[_counted(edit, p)]
+    start, finish = (f"({number.format(f'CAST({text} AS timestamp)')})" for text in ends)
+    edit.put(p, end, f"CAST({finish} - {start} AS bigint)")
+
+
+def _extract(edit: Edit, p: int, end: int) -> None:
+    if edit.word(p + 3) != "from" or end - p < 6:
+        raise edit.unexpected(p + 3, "EXTRACT(part FROM value)")
+    edit.put(p, end, _extracted(_part(edit, p + 2), edit.text(p + 4, end - 1)))
+
+
+def _extracted(part: str, value: str) -> str:
+    """An integer, that of the part only: r_EXTRACT_function."""
+    template = _EXTRACTED.get(part, f"CAST(floor(EXTRACT({part} FROM {{0}})) AS int)")
+    return template.format(value)
+
+
+def _date_part(edit: Edit, p: int, end: int) -> None:
+    (value,) = _after_part(edit, p, end, 2)
+    part = _part(edit, p + 2)
+    if part in _EXTRACTED or part == "second":
+        edit.put(p, end, f"CAST({_extracted(part, value)} AS float8)")
+    else:
+        edit.put(p + 2, p + 3, f"'{part}'")
+
+
+def _date_trunc(edit: Edit, p: int, end: int) -> None:
+    if edit.word(p + 2) == "'" and edit.word(p + 3) == ",":
+        edit.put(p + 2, p + 3, f"'{_part(edit, p + 2)}'")
+
+
+# Name -> what translates the call whose name stands at p and which ends before `end`.
+REWRITTEN = {
+    "dateadd": _dateadd,
+    "date_add": _dateadd,
+    "datediff": _datediff,
+    "date_diff": _datediff,
+    "extract": _extract,
+    "date_part": _date_part,
+    "date_trunc": _date_trunc,
+}

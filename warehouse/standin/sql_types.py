@@ -1,0 +1,114 @@
+"""Types: which ones Redshift has, how long they may be, what PostgreSQL calls them."""
+
+import re
+from typing import NamedTuple
+
+from psycopg2 import errors
+
+from .edit import Edit
+from .refused import refusal, refuse_type
+
+_NUMERIC = ("numeric", "decimal")
+# The same in PostgreSQL, and without a length.
+_PLAIN = frozenset("""
+    smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time
+    timetz timestamp timestamptz
+""".split()) | {
+    "double precision", "time with time zone", "time without time zone",
+    "timestamp with time zone", "timestamp without time zone",
+    "interval year to month", "interval day to second",
+}  # fmt: skip
+# Known in casts only: to read the catalog, and for interval literals.
+_CAST_ONLY = frozenset("oid regclass name interval xid abstime".split())
+
+
+class Character(NamedTuple):
+    """r_Character_types: the type in PostgreSQL, its bytes if unsaid, and at most."""
+
+    base: str
+    unsaid: int
+    most: int
+    sized: bool = True
+
+
+CHARACTER = {
+    "varchar": Character("varchar", 256, 65535),
+    "character varying": Character("varchar", 256, 65535),
+    "nvarchar": Character("varchar", 256, 65535),
+    "national character varying": Character("varchar", 256, 65535),
+    "text": Character("varchar", 256, 65535, sized=False),
+    "char": Character("char", 1, 4096),
+    "character": Character("char", 1, 4096),
+    "nchar": Character("char", 1, 4096),
+    "national character": Character("char", 1, 4096),
+    "bpchar": Character("char", 256, 4096, sized=False),
+}
+# Longest first; the last two are read whole to be refused by name.
+_LONG_NAMES = sorted(
+    (name for name in _PLAIN | CHARACTER.keys() if " " in name), key=len, reverse=True
+) + ["bit varying", "binary varying"]
+
+
+class Type(NamedTuple):
+    """A type as written: what follows it begins at `end`; size is -1 for MAX, None if unsaid."""
+
+    name: str
+    size: int | None
+    end: int
+
+
+def read_type(edit: Edit, p: int) -> Type:
+    name = next((t for t in _LONG_NAMES if edit.says(p, t)), edit.word(p))
+    end = p + len(name.split())
+    if edit.word(end) != "(":
+        return Type(name, None, end)
+    opened, end = end, edit.partner[end] + 1
+    said = edit.text(opened + 1, end - 1)
+    advice = f"{name.upper()} or another length"
+    if name in CHARACTER and CHARACTER[name].sized:
+        if said.lower() == "max" and CHARACTER[name].base == "varchar":
+            return Type(name, -1, end)
+        if re.fullmatch(r"\d{1,9}", said):
+            return Type(name, int(said), end)
+    elif name in _NUMERIC:
+        digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", said)
+        if digits and int(digits[2] or 0) <= int(digits[1]) <= 38:
+            return Type(name, int(digits[1]), end)
+        advice = "at most 38 digits"
+    elif name not in _PLAIN and name not in CHARACTER:
+        raise refuse_type(name)
+    message = f"Redshift has no {name.upper()}({said})"
+    raise refusal(message, advice, errors.InvalidParameterValue)
+
+
+def known_type(edit: Edit, p: int, also: frozenset[str] = frozenset()) -> Type:
+    """Read a type that Redshift has, and say the digits that a bare NUMERIC has there."""
+    kind = read_type(edit, p)
+    if kind.name in _NUMERIC:
+        if kind.size is None:
+            edit.put(p, kind.end, "numeric(18,0)")
+    elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in also:
+        raise refuse_type(kind.name or "at the end of the statement")
+    return kind
+
+
+def character_bytes(kind: Type) -> int:
+    _, unsaid, most, _ = CHARACTER[kind.name]
+    size = {None: unsaid, -1: most}.get(kind.size, kind.size)
+    if not 0 < size <= most:
+        message = f"Redshift's {kind.name.upper()} takes 1 to {most} bytes, not {size}"
+        raise refusal(message, f"a length up to {most}", errors.InvalidParameterValue)
+    return size
+
+
+def translate_cast(edit: Edit, p: int) -> None:
+    """Translate the type of a cast: a length that is not said stays so (r_CAST_function)."""
+    if p >= len(edit.tokens):
+        raise edit.unexpected(p, "a type")
+    if edit.tokens[p].kind != "word" or edit.word(p + 1) == ".":
+        return
+    kind = known_type(edit, p, _CAST_ONLY)
+    if kind.name in CHARACTER:
+        size = "" if kind.size is None else f"({character_bytes(kind)})"
+        if kind.size == -1 or kind.name.startswith("n"):
+            edit.put(p, kind.end, CHARACTER[kind.name].base + size)
