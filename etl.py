@@ -97,15 +97,15 @@ def warn(cursor, values, checks):
 
 def options():
     parser = command.parser(__doc__)
+    parser.add_argument("--full", action="store_true",
+                        help="empty every table and load all files, in one transaction")
+    parser.add_argument("--force", action="store_true",
+                        help="let a full load lose the rows of files that are gone from S3")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--full", action="store_true",
-                      help="empty every table and load all files, in one transaction")
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")
     what.add_argument("--dry-run", action="store_true",
                       help="print the files to load and every statement in order; change nothing")
-    parser.add_argument("--force", action="store_true",
-                        help="let a full load lose the rows of files that are gone from S3")
     return parser
 
 

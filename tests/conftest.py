@@ -124,6 +124,7 @@ class Project:
         environment = {
             "PATH": os.environ["PATH"],
             "SPARKIFY_STANDIN": str(self.server.folder),
+            "TMPDIR": str(self.folder),  # what a killed run leaves goes with the test's folder
             **self.environment,
         }
         return subprocess.Popen(

@@ -275,7 +275,9 @@ REFUSED = [
     ("CREATE TABLE x (timestamp BIGINT)", "reserved"),
     ("CREATE TABLE tag (a BIGINT)", "reserved"),
     ("CREATE TABLE x (LIKE t INCLUDING ALL)", "INCLUDING DEFAULTS"),
-    ("CREATE TABLE x (LIKE t, PRIMARY KEY (a))", '"a"'),
+    ("CREATE TABLE x (LIKE t, PRIMARY KEY (a))", "columns of LIKE"),
+    ("CREATE TABLE x (LIKE t) SORTKEY (a)", "columns of LIKE"),
+    ("CREATE TABLE x (LIKE t, b INT) SORTKEY (b)", "parent's keys"),
     ("CREATE TABLE x (c VARCHAR(MAX 9))", "VARCHAR(MAX 9)"),
     ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT", "IF NOT EXISTS"),
     ("ALTER TABLE t ADD COLUMN x INT, ADD COLUMN y INT", "one action"),
@@ -468,6 +470,9 @@ def test_system_names_are_found_in_the_schema_of_the_stand_in():
     sql = "SELECT pg_last_copy_count(), e.line_number FROM stl_load_errors e"
     assert translated(sql) == [
         "SELECT standin.pg_last_copy_count(), e.line_number FROM standin.stl_load_errors e"
+    ]
+    assert translated("SELECT * FROM stl_load_commits, sys_load_detail") == [
+        "SELECT * FROM standin.stl_load_commits, standin.sys_load_detail"
     ]
     assert translated("SELECT * FROM pg_catalog.svv_transactions") == [
         "SELECT * FROM standin.svv_transactions"

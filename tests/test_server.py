@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from warehouse import ConfigError, WarehouseError
+from warehouse.standin import binaries
 from warehouse.standin import server as server_module
 from warehouse.standin.server import Server
 
@@ -153,7 +154,7 @@ def test_piped_output_does_not_hang_and_the_server_has_its_own_session(server):
 
 def test_after_kill_9_it_starts_again_with_its_data(server):
     server.start()
-    ask(server, "SET synchronous_commit = on; CREATE TABLE kept AS SELECT 7 AS n")
+    ask(server, "CREATE TABLE kept AS SELECT 7 AS n")
     with closing(psycopg2.connect(**server.connect_parameters("postgres"))):  # an orphan session
         kill(server)
         server.start()
@@ -292,7 +293,7 @@ def test_without_home_or_a_right_to_write_the_folder_is_a_temporary_one(monkeypa
 
 def test_without_postgresql_the_message_says_how_to_install_it(server, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(server_module, "INSTALL_FOLDERS", ())
+    monkeypatch.setattr(binaries, "INSTALL_FOLDERS", ())
     with pytest.raises(WarehouseError, match="needs PostgreSQL 13 or newer") as caught:
         server.start()
     assert "\nInstall it: " in str(caught.value)

@@ -18,15 +18,14 @@ def show(connection: extensions.connection, config: Config, arguments: argparse.
     """Print the status or the dry run on stdout."""
     with Manifests(config, connection) as manifests, statements.transaction(connection) as cursor:
         if arguments.status:
-            print(status(cursor, config))
+            print(status(ledger.plan(cursor, config, arguments.full), cursor))
         else:
-            plan = manifests.plan(cursor, full=False)
+            plan = manifests.plan(cursor, arguments.full)
             print("\n\n".join([files(plan), *bound(cursor, config, manifests, plan)]))
 
 
-def status(cursor: extensions.cursor, config: Config) -> str:
+def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:
     """A line per source: objects and bytes listed, and how many of them are loaded, new, changed."""
-    plan = ledger.plan(cursor, config)
     lines = [
         (
             source.table,

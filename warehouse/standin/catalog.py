@@ -208,7 +208,8 @@ class Record:
 
 def text_line(*values: object) -> bytes:
     """A line of PostgreSQL's text format; what it cannot store is written as \\x00 or \\udc80."""
-    line = "\t".join(escape(str(value)) for value in values) + "\n"
+    fields = [escape(value) if isinstance(value, str) else str(value) for value in values]
+    line = "\t".join(fields) + "\n"
     return line.replace("\0", r"\\x00").encode("utf-8", "doubly_escaped")
 
 

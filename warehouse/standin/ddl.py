@@ -68,10 +68,13 @@ class Table:
         self.keys[key] = columns
 
     def verify(self) -> None:
-        for column in [c for key in self.keys.values() for c in key]:
-            if (self.columns or self.like) and column not in self.columns:
-                message = f'Redshift finds no column "{column}" for the key of the table'
-                raise errors.UndefinedColumn(message)
+        unknown = [c for key in self.keys.values() for c in key if c not in self.columns]
+        if unknown and self.like:
+            message = "the stand-in does not emulate Redshift's keys on the columns of LIKE"
+            raise refusal(message, "the columns")
+        if unknown and self.columns:
+            message = f'Redshift finds no column "{unknown[0]}" for the key of the table'
+            raise errors.UndefinedColumn(message)
         if "DISTKEY" in self.keys and self.style not in ("", "key"):
             message = f"Redshift has no DISTSTYLE {self.style.upper()} with a DISTKEY"
             raise refusal(message, "DISTSTYLE KEY", errors.InvalidTableDefinition)
@@ -368,8 +371,8 @@ def _alter_column(edit: Edit, p: int, end: int) -> list[str]:
         return []
     column = edit.name(p)
     kind = read_type(edit, p + 2) if edit.word(p + 1) == "type" else None
-    if not kind or kind.end != end or kind.name not in CHARACTER or (
-            CHARACTER[kind.name].base != "varchar"):
+    character = CHARACTER.get(kind.name) if kind and kind.end == end else None
+    if not character or character.base != "varchar":
         message = "Redshift's ALTER COLUMN changes the length of a VARCHAR only"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")
     size, check = character_bytes(kind), _byte_check(column)

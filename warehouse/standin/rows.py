@@ -185,6 +185,8 @@ class Reader:
                 lines.append(self.convert_one(text, document))
             except Rejected as rejected:
                 rejected.raw_line = text[document.start : document.end][:MAX_SHOWN]
+                # The traceback would keep this whole text until the garbage is collected.
+                rejected.__traceback__ = rejected.__context__ = None
                 faults.append(Fault(document.end - 1, rejected))
         return lines, faults
 

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server: found, created, started and stopped. Reached by a Unix socket only.
+"""A private PostgreSQL server: created, started and stopped. Reached by a Unix socket only.
 
 Nothing here knows SQL dialects or Sparkify. The state folder belongs to whoever runs the toolkit:
 
@@ -25,31 +25,23 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import errors, sql
 
 from warehouse import ConfigError, WarehouseError
 
+from .binaries import Binaries, find_binaries
+
 logger = logging.getLogger(__name__)
 
 MARKER = "sparkify-standin"
 PROJECT = Path(__file__).resolve().parents[2]
-OLDEST = 13
 PORT = 5432
 SUPERUSER = "sparkify"
 PATIENCE = 120  # seconds for a start, crash recovery included, and for a stop
 LARGEST_LOG = 10_000_000  # bytes
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes in sockaddr_un, without the NUL
-INSTALL_FOLDERS = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/opt/homebrew/bin",
-    "/usr/local/opt/postgresql@*/bin",
-    "/Applications/Postgres.app/Contents/Versions/*/bin",
-)
 SETTINGS = {
     "listen_addresses": "",
     "port": PORT,
@@ -58,7 +50,6 @@ SETTINGS = {
     "shared_buffers": "256MB",
     # In files: /dev/shm is 64 MB in a container, and systemd empties it when its user logs out.
     "dynamic_shared_memory_type": "mmap",
-    "synchronous_commit": "off",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "jit": "off",
@@ -68,17 +59,6 @@ SETTINGS = {
     # Statements may carry credentials: the log says what failed, not with which text.
     "log_min_error_statement": "panic",
 }
-
-
-class Binaries(NamedTuple):
-    """The folder that holds initdb, pg_ctl and postgres of one version, for example (15, 18)."""
-
-    number: tuple[int, ...]
-    folder: Path
-
-    @property
-    def version(self) -> str:
-        return ".".join(map(str, self.number))
 
 
 class Server:
@@ -359,56 +339,6 @@ def default_folder() -> Path:
     if os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK):
         return Path(base, name)
     return Path(tempfile.gettempdir(), f"sparkify-standin-{os.geteuid()}-{_digest(PROJECT)}")
-
-
-def find_binaries(major: str | None, identity: dict) -> Binaries:
-    """Return the newest PostgreSQL that `identity` can run, or the newest of the major version."""
-    found = [binaries for folder in dict.fromkeys(_candidates())
-             if (binaries := _inspect(folder, identity))]
-    fitting = [binaries for binaries in found
-               if binaries.number[0] >= OLDEST and major in (None, str(binaries.number[0]))]
-    if fitting:
-        return max(fitting)
-    there = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in found) or "none"
-    if major:
-        raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, whose programs are "
-                             f"gone (found: {there}).\nInstall PostgreSQL {major} again, or let "
-                             "SPARKIFY_STANDIN name a new folder and load again.")
-    raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST} or newer (found: {there}).\n"
-                         f"Install it: {_install_command()}")
-
-
-def _candidates() -> Iterator[Path]:
-    for entry in os.get_exec_path():
-        program = Path(entry, "initdb")
-        if program.is_absolute() and os.access(program, os.X_OK):
-            yield program.resolve().parent  # a link in /usr/local/bin has no neighbours
-    with suppress(OSError):
-        done = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True)
-        yield Path(done.stdout.strip())
-    for pattern in INSTALL_FOLDERS:
-        yield from Path("/").glob(pattern.lstrip("/"))
-
-
-def _inspect(folder: Path, identity: dict) -> Binaries | None:
-    if not all(os.access(folder / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
-        return None
-    try:
-        done = subprocess.run([folder / "postgres", "--version"], cwd="/", text=True,
-                              capture_output=True, **identity)
-    except OSError:
-        return None
-    match = re.search(r"PostgreSQL\) (\d+)(?:\.(\d+))?", done.stdout)
-    return Binaries(tuple(int(part) for part in match.groups() if part), folder) if match else None
-
-
-def _install_command() -> str:
-    if sys.platform == "darwin":
-        return "brew install postgresql@16"
-    command = ("apt-get install postgresql" if os.path.exists("/usr/bin/apt-get") else
-               "dnf install postgresql15-server" if os.path.exists("/usr/bin/dnf") else None)
-    sudo = "sudo " if os.geteuid() else ""
-    return sudo + command if command else "see https://www.postgresql.org/download"
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict:

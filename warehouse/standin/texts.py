@@ -31,7 +31,7 @@ class Text(Converter):
     def mended(self, text: str) -> str:
         """The text as ACCEPTINVCHARS and TRIMBLANKS change it."""
         if self.options.acceptinvchars:
-            text = INVALID.sub(lambda found: self.options.acceptinvchars * width(found[0]), text)
+            text = INVALID.sub(lambda found: self.options.acceptinvchars * len(in_file(found[0])), text)
         return text.rstrip(WHITE) if self.options.trimblanks else text
 
     def encoded(self, text: str) -> bytes:
@@ -113,17 +113,18 @@ class Char(Text):
         return super().fitted(text, data)
 
 
-def width(character: str) -> int:
-    """How many bytes of the file a character that is invalid stands for."""
-    is_byte = 0xDC80 <= ord(character) <= 0xDCFF
-    return 1 if is_byte else len(character.encode(errors="surrogatepass"))
+def in_file(character: str) -> bytes:
+    """The bytes that a character stands for, which may be one byte that is no UTF-8."""
+    code = ord(character)
+    is_byte = 0xDC80 <= code <= 0xDCFF
+    return bytes([code - 0xDC00]) if is_byte else character.encode(errors="surrogatepass")
 
 
 def bad_sequence(text: str, at: int) -> tuple[bytes, int]:
     """The bytes that are no UTF-8, and why (guide: multi-byte-character-load-errors)."""
-    if not 0xDC80 <= ord(text[at]) <= 0xDCFF:
-        return text[at].encode(errors="surrogatepass"), 5
-    rest = text[at : at + 4].encode("utf-8", "surrogateescape")[:4]
+    if len(in_file(text[at])) > 1:
+        return in_file(text[at]), 5
+    rest = b"".join(map(in_file, text[at : at + 4]))[:4]
     first = rest[0]
     if first < 0xC0 or first > 0xFD:
         return rest[:1], 3

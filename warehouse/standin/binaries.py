@@ -1,0 +1,83 @@
+"""Which PostgreSQL of this machine serves: on PATH, by pg_config, or in the usual folders."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from warehouse import WarehouseError
+
+OLDEST = 13
+INSTALL_FOLDERS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/opt/homebrew/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/Applications/Postgres.app/Contents/Versions/*/bin",
+)
+
+
+class Binaries(NamedTuple):
+    """The folder that holds initdb, pg_ctl and postgres of one version, for example (15, 18)."""
+
+    number: tuple[int, ...]
+    folder: Path
+
+    @property
+    def version(self) -> str:
+        return ".".join(map(str, self.number))
+
+
+def find_binaries(major: str | None, identity: dict) -> Binaries:
+    """Return the newest PostgreSQL that `identity` can run, or the newest of the major version."""
+    found = [binaries for folder in dict.fromkeys(_candidates())
+             if (binaries := _inspect(folder, identity))]
+    fitting = [binaries for binaries in found
+               if binaries.number[0] >= OLDEST and major in (None, str(binaries.number[0]))]
+    if fitting:
+        return max(fitting)
+    there = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in found) or "none"
+    if major:
+        raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, whose programs are "
+                             f"gone (found: {there}).\nInstall PostgreSQL {major} again, or let "
+                             "SPARKIFY_STANDIN name a new folder and load again.")
+    raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST} or newer (found: {there}).\n"
+                         f"Install it: {_install_command()}")
+
+
+def _candidates() -> Iterator[Path]:
+    for entry in os.get_exec_path():
+        program = Path(entry, "initdb")
+        if program.is_absolute() and os.access(program, os.X_OK):
+            yield program.resolve().parent  # a link in /usr/local/bin has no neighbours
+    with suppress(OSError):
+        done = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True)
+        yield Path(done.stdout.strip())
+    for pattern in INSTALL_FOLDERS:
+        yield from Path("/").glob(pattern.lstrip("/"))
+
+
+def _inspect(folder: Path, identity: dict) -> Binaries | None:
+    if not all(os.access(folder / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
+        return None
+    try:
+        done = subprocess.run([folder / "postgres", "--version"], cwd="/", text=True,
+                              capture_output=True, **identity)
+    except OSError:
+        return None
+    match = re.search(r"PostgreSQL\) (\d+)(?:\.(\d+))?", done.stdout)
+    return Binaries(tuple(int(part) for part in match.groups() if part), folder) if match else None
+
+
+def _install_command() -> str:
+    if sys.platform == "darwin":
+        return "brew install postgresql@16"
+    command = ("apt-get install postgresql" if os.path.exists("/usr/bin/apt-get") else
+               "dnf install postgresql15-server" if os.path.exists("/usr/bin/dnf") else None)
+    sudo = "sudo " if os.geteuid() else ""
+    return sudo + command if command else "see https://www.postgresql.org/download"
