@@ -681,7 +681,7 @@ SELECT
     COUNT(userid) AS userid
 FROM staging_events
 WHERE loaded_at = SYSDATE
-HAVING COUNT(*) > 0
+HAVING COUNT(*) >= 100  -- a few rows may well lack something
     AND LEAST(
         COUNT(artist), COUNT(auth), COUNT(firstname), COUNT(gender), COUNT(lastname), COUNT(length),
         COUNT(location), COUNT(method), COUNT(registration), COUNT(song), COUNT(status),
@@ -696,7 +696,7 @@ SELECT
     COUNT(year) AS year
 FROM staging_songs
 WHERE loaded_at = SYSDATE
-HAVING COUNT(*) > 0
+HAVING COUNT(*) >= 100  -- a few rows may well lack something
     AND LEAST(
         COUNT(artist_latitude), COUNT(artist_location), COUNT(artist_longitude), COUNT(num_songs),
         COUNT(year)
