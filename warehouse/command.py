@@ -2,22 +2,20 @@
 
 import argparse
 import logging
-import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator, NamedTuple
 
-import psycopg2
 from psycopg2 import extensions
 
 from . import WarehouseError, __version__, statements
 from .config import Config, read
 from .connection import connect
+from .interruption import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
@@ -159,60 +157,7 @@ class Progress:
             self.standing = False
 
 
-# ------------------------------------------------------------------------------------------ signals
-
-class Interrupted(WarehouseError):
-    """SIGINT or SIGTERM arrived."""
-
-    def __init__(self, number: int):
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
-        self.exit_status = 128 + number
-
-
-class Interruption:
-    """SIGINT and SIGTERM while a connection is busy.
-
-    libpq does not return to Python for a signal, so a thread of its own waits for it and cancels the
-    statement on the server; the main thread then rolls back. A second signal ends the process at once.
-    """
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self):
-        self.number = 0
-
-    def check(self) -> None:
-        """Raise Interrupted if a signal has come."""
-        if self.number:
-            raise Interrupted(self.number)
-
-    @contextmanager
-    def cancels(self, connection) -> Iterator[None]:
-        """While in this block, a signal cancels what the connection does; then Interrupted is raised."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)
-        threading.Thread(target=self.wait, args=(connection,), daemon=True).start()
-        try:
-            yield
-            self.check()
-        except WarehouseError as error:
-            if self.number and not isinstance(error, Interrupted):
-                interrupted = Interrupted(self.number)
-                for note in getattr(error, "__notes__", ()):
-                    interrupted.add_note(note)
-                raise interrupted from error
-            raise
-
-    def wait(self, connection) -> None:
-        self.number = signal.sigwait(self.signals)
-        try:
-            connection.cancel()
-        except psycopg2.Error:
-            pass  # closed meanwhile: nothing is left to cancel
-        os._exit(128 + signal.sigwait(self.signals))
-
-
 PROGRESS = Progress()
-INTERRUPTION = Interruption()
 
 
 # ------------------------------------------------------------------------------------------ summary

@@ -14,6 +14,7 @@ import sql_queries
 
 from . import BusyError, DataError, WarehouseError
 from .config import Config
+from .interruption import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
@@ -92,13 +93,12 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
 def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
     """Run one statement; raises WarehouseError with its name."""
     name = name_of(sql)
+    INTERRUPTION.check()
     started = time.monotonic()
     try:
         cursor.execute(sql, values)
     except psycopg2.Error as error:
         raise explained(name, error) from error
-    except WarehouseError as error:
-        raise type(error)(f"{name}: {error}") from error
     done = Done(cursor.rowcount, time.monotonic() - started)
     log.debug("%s in %.2f s\n%s", name, done.seconds, sql.strip())
     return done
