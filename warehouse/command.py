@@ -191,10 +191,10 @@ class Summary:
             ("table", "files", "rows", "seconds"),
             *(
                 (line.table, "" if line.files is None else f"{line.files:,}", f"{line.rows:,}",
-                 f"{line.seconds:.1f}")
+                 f"{line.seconds:.2f}")
                 for line in self.lines
             ),
-            ("total", "", "", f"{time.monotonic() - self.started:.1f}"),
+            ("total", "", "", f"{time.monotonic() - self.started:.2f}"),
         ])
 
 

@@ -31,7 +31,8 @@ class Text(Converter):
     def mended(self, text: str) -> str:
         """The text as ACCEPTINVCHARS and TRIMBLANKS change it."""
         if self.options.acceptinvchars:
-            text = INVALID.sub(lambda found: self.options.acceptinvchars * len(in_file(found[0])), text)
+            filler = self.options.acceptinvchars
+            text = INVALID.sub(lambda found: filler * len(in_file(found[0])), text)
         return text.rstrip(WHITE) if self.options.trimblanks else text
 
     def encoded(self, text: str) -> bytes:
