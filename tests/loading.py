@@ -1,10 +1,12 @@
 """COPYs of small files, each into a fresh table, on one connection that speaks Redshift."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+import pytest
 
 from warehouse.standin.cursor import Session, adopt
 
@@ -81,3 +83,41 @@ def copies_on(server, folder: Path):
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
         connection.close()
+
+
+@pytest.fixture(scope="module")
+def module_copies(server, tmp_path_factory):
+    with copies_on(server, tmp_path_factory.mktemp("copies")) as copies:
+        yield copies
+
+
+@pytest.fixture
+def copies(module_copies, tmp_path):
+    copies = module_copies
+    copies.folder = tmp_path
+    copies.on_progress = lambda done, total: None
+    yield copies
+    if not copies.connection.closed:
+        copies.connection.rollback()
+        copies.connection.autocommit = True
+
+
+@pytest.fixture
+def put(bucket):
+    """Write objects, given as key=content; returns s3://bucket/."""
+
+    def put(objects_: dict[str, str | bytes]) -> str:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(
+                lambda item: bucket.put_object(Key=item[0], Body=item[1]), objects_.items()))
+        return f"s3://{bucket.name}/"
+
+    return put
+
+
+def document(i: int) -> str:
+    return f'{{"i":{i}}}\n'
+
+
+def numbers(copies) -> list[int]:
+    return [i for i, in copies.rows()]

@@ -1,21 +1,17 @@
-"""COPY end to end, on PostgreSQL and on S3 over HTTP (facts/standins.md §8: L, J, E)."""
+"""COPY end to end, on PostgreSQL and on S3 over HTTP (facts/standins.md §8: L and J)."""
 
 import bz2
 import gzip
-import io
 import json
 import random
 import threading
-import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg2
 import pytest
 
-from loading import copies_on
+from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
 from warehouse import objects
-from warehouse.standin import rows
 
 CATEGORY = "catid INT, catgroup VARCHAR(10), catname VARCHAR(10), catdesc VARCHAR(50)"
 CATEGORIES = [
@@ -25,43 +21,6 @@ CATEGORIES = [
     (4, "Sports", "NBA", "National Basketball Association"),
     (5, "Shows", "Musicals", "All symphony, concerto, and choir concerts"),
 ]
-
-
-@pytest.fixture(scope="module")
-def module_copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("copies")) as copies:
-        yield copies
-
-
-@pytest.fixture
-def copies(module_copies, tmp_path):
-    copies = module_copies
-    copies.folder = tmp_path
-    copies.on_progress = lambda done, total: None
-    yield copies
-    if not copies.connection.closed:
-        copies.connection.rollback()
-        copies.connection.autocommit = True
-
-
-@pytest.fixture
-def put(bucket):
-    """Write objects, given as key=content; returns s3://bucket/."""
-
-    def put(objects_: dict[str, str | bytes]) -> str:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda item: bucket.put_object(Key=item[0], Body=item[1]), objects_.items()))
-        return f"s3://{bucket.name}/"
-
-    return put
-
-
-def document(i: int) -> str:
-    return f'{{"i":{i}}}\n'
-
-
-def numbers(copies) -> list[int]:
-    return [i for i, in copies.rows()]
 
 
 def manifest(*entries, **options) -> str:
@@ -131,7 +90,9 @@ def test_l7_a_manifest_loads_each_url_as_often_as_it_says(copies, put):
     pytest.param("cd", False, None, id="L8 §1.9-12-none-exists"),
     pytest.param("", True, None, id="L8-no-entries"),
 ])
-def test_an_object_of_a_manifest_may_lack_unless_it_is_mandatory(copies, put, names, mandatory, loaded):
+def test_an_object_of_a_manifest_may_lack_unless_it_is_mandatory(
+    copies, put, names, mandatory, loaded
+):
     root = put({"a": document(1), "b": document(2)})
     put({"m": manifest(*(root + n if mandatory is None else (root + n, mandatory) for n in names))})
     copies.create("i INT")
@@ -229,7 +190,7 @@ def test_l14_access_denied_is_an_error_and_the_connection_is_usable(copies, buck
     with monkeypatch.context() as patched:
         patched.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
         objects.s3.cache_clear()
-        with pytest.raises(psycopg2.errors.InternalError_, match="S3ServiceException.*AccessDenied"):
+        with pytest.raises(psycopg2.Error, match="S3ServiceException.*AccessDenied"):
             copies.copy("s3://bucket/x")
     objects.s3.cache_clear()
     server.shutdown()
@@ -243,7 +204,9 @@ def test_a_packed_file_loads_with_its_option_only(copies, pack, option):
     packed = pack(document(1).encode()) + pack(document(2).encode())
     assert copies.load("i INT", packed, option) == [(1,), (2,)]
     other = {"GZIP": "BZIP2", "BZIP2": "GZIP"}[option]
-    for content, options in ((packed, ""), (packed[:-5], option), (b'{"i":1}', option), (packed, other)):
+    for content, options in (
+        (packed, ""), (packed[:-5], option), (b'{"i":1}', option), (packed, other),
+    ):
         with pytest.raises(psycopg2.errors.InternalError_):  # L15: nothing tells but the option
             copies.load("i INT", content, options)
         assert copies.rows() == []
@@ -265,7 +228,8 @@ def objects_of(*names) -> str:
 
 
 def test_19_1_auto_takes_keys_in_any_order(copies):  # J3, J4, J10
-    assert copies.load(CATEGORY, objects_of("catid", "catgroup", "catname", "catdesc")) == CATEGORIES
+    content = objects_of("catid", "catgroup", "catname", "catdesc")
+    assert copies.load(CATEGORY, content) == CATEGORIES
 
 
 def test_19_2_auto_knows_lower_case_only_and_ignorecase_any(copies):  # J1, J2
@@ -298,7 +262,8 @@ def test_19_4_jsonpaths_read_arrays(copies):  # J11
 
 
 def test_19_6_a_path_to_an_array_or_object_gives_its_text(copies):  # J9, J15
-    content = json.dumps({"id": 0, "isActive": True, "tags": ["nisi", "culpa"], "location": [7.5, 8],
+    content = json.dumps({"id": 0, "isActive": True, "tags": ["nisi", "culpa"],
+                          "location": [7.5, 8],
                           "friends": [{"id": 0, "name": "A"}, {"id": 1, "name": "Renaldo"}]})
     for paths in (["$['tags']", "$['friends'][1]", "$['location'][0]", "$['isActive']"],
                   ["$.tags", "$.friends[1]", "$.location[0]", "$.isActive"]):
@@ -330,8 +295,10 @@ def test_j16_an_element_that_is_missing_rejects_its_row(copies):
     pytest.param('{"jsonpaths": [""]}', "Invalid JSONPath format", id="J18-empty"),
     pytest.param('{"jsonpaths": [1]}', "Invalid JSONPath format", id="J18-number"),
     pytest.param('{"jsonpaths": ["$.*"]}', "Invalid JSONPath format", id="J15"),
-    pytest.param('{"jsonpaths": ["$.i", "$.i"]}', "Number of jsonpaths and the number of columns should"
-                 " match. JSONPath size: 2, Number of columns in table or column list: 1", id="§1.3"),
+    pytest.param(
+        '{"jsonpaths": ["$.i", "$.i"]}',
+        "Number of jsonpaths and the number of columns should match. JSONPath size: 2, Number of"
+        " columns in table or column list: 1", id="§1.3"),
 ])
 def test_a_wrong_jsonpaths_file_fails_whatever_maxerror_says(copies, text, problem):
     path = copies.write("paths", text)
@@ -437,353 +404,3 @@ def test_the_sort_of_target_decides(copies):
             copies.execute(f"COPY seen FROM '{path}' IAM_ROLE default {options}")
     with pytest.raises(psycopg2.errors.FeatureNotSupported, match='Redshift.*"at" of type time'):
         copies.load("at TIME", '{"at":"10:00"}')
-
-
-# Errors and transactions.
-
-
-def test_e1_a_row_that_cannot_be_loaded_fails_them_all(copies):
-    with pytest.raises(psycopg2.errors.InternalError_) as caught:
-        copies.load("i INT", document(1) + '{"i":"x"}\n' + document(3))
-    assert caught.value.diag.message_primary == (
-        f"Load into table '{copies.table}' failed.  "
-        "Check 'sys_load_error_detail' system table for details.")
-    assert copies.rows() == []
-
-
-def test_e2_a_copy_is_undone_by_rollback(copies):
-    copies.create("i INT")
-    copies.connection.autocommit = False
-    copies.copy(copies.write("a", document(1)))
-    copies.connection.rollback()
-    assert numbers(copies) == []
-
-
-@pytest.mark.parametrize("statement", [
-    pytest.param("COPY {t} FROM '{bad}' IAM_ROLE default JSON", id="E3-data"),
-    pytest.param("COPY {t} FROM '{bad}' IAM_ROLE default JSON NOLOAD", id="E7-noload"),
-    pytest.param("COPY {t} FROM '{bad}' IAM_ROLE default JSON GZIPP", id="E3-syntax"),
-    pytest.param("COPY {t} FROM '{bad}' IAM_ROLE default CSV", id="E3-format"),
-    pytest.param("COPY {t} FROM '{bad}x' IAM_ROLE default JSON", id="E3-file"),
-    pytest.param("COPY {t} (j) FROM '{bad}' IAM_ROLE default JSON", id="E3-column"),
-    pytest.param("COPY nowhere FROM '{bad}' IAM_ROLE default JSON", id="E4"),
-])
-@pytest.mark.parametrize("how", ["autocommit", "block", "BEGIN"])
-def test_a_failed_copy_fails_its_transaction_and_nothing_else(copies, statement, how):
-    copies.create("i INT")
-    sql = statement.format(t=copies.table, bad=copies.write("bad", '{"i":"x"}'))
-    if how == "block":
-        copies.connection.autocommit = False
-    elif how == "BEGIN":
-        copies.execute("BEGIN")
-    copies.execute(f"INSERT INTO {copies.table} VALUES (0)")
-    with pytest.raises(psycopg2.Error):
-        copies.execute(sql)
-    if how != "autocommit":
-        with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
-            copies.query("SELECT 1")
-        with pytest.raises(psycopg2.errors.InFailedSqlTransaction):
-            copies.execute(sql.replace("GZIPP", "").replace(" CSV", " JSON"))
-        copies.execute("ROLLBACK")
-    assert numbers(copies) == ([0] if how == "autocommit" else [])
-
-
-def test_e4_a_table_that_is_missing_has_its_own_code(copies):
-    with pytest.raises(psycopg2.errors.UndefinedTable):
-        copies.execute(f"COPY nowhere FROM '{copies.write('a', '')}' IAM_ROLE default JSON")
-
-
-def test_a_copy_in_a_block_leaves_the_block_as_it_was(copies):
-    copies.create("i INT")
-    copies.connection.autocommit = False
-    copies.execute(f"INSERT INTO {copies.table} VALUES (0)")
-    copies.copy(copies.write("a", document(1)))
-    copies.connection.commit()
-    assert numbers(copies) == [0, 1]
-
-
-def test_e5_a_file_that_vanishes_half_way_fails_the_load_once(copies, put, bucket):
-    root = put({"a": document(1), "b": document(2)})
-    copies.on_progress = lambda done, total: bucket.Object("b").delete()
-    copies.create("i INT")
-    with pytest.raises(psycopg2.errors.InternalError_, match="S3ServiceException.*/b.*NoSuchKey"):
-        copies.copy(root)
-    assert numbers(copies) == []
-    assert copies.query(
-        "SELECT status, loaded_rows, error_count FROM sys_load_history"
-        " WHERE query_id = pg_last_copy_id()") == [("aborted", 0, 0)]
-
-
-class Interrupted(BaseException):
-    """What a signal handler raises."""
-
-
-@pytest.mark.parametrize("options", ["JSON", "JSON NOLOAD"])
-@pytest.mark.parametrize("autocommit", [True, False])
-def test_an_interrupt_passes_through_unchanged(copies, options, autocommit):
-    interrupt = Interrupted("now")
-
-    def on_progress(done, total):
-        raise interrupt
-
-    copies.on_progress = on_progress
-    copies.create("i INT")
-    copies.connection.autocommit = autocommit
-    with pytest.raises(Interrupted) as caught:
-        copies.copy(copies.write("a", document(1)), options)
-    assert caught.value is interrupt
-    copies.connection.rollback()
-    assert numbers(copies) == []
-
-
-def test_progress_is_told_in_bytes(copies):
-    told = []
-    copies.on_progress = lambda done, total: told.append((done, total))
-    copies.load("i INT", document(1) * 100_000)
-    assert told[-1] == (800_000, 800_000) and len(told) > 3
-
-
-@pytest.mark.parametrize("maxerror, wrong, fails", [
-    (None, 1, True), (0, 1, True), (1, 1, True), (2, 1, False), (2, 2, True), (3, 2, False),
-    (100_000, 50, False),
-], ids=lambda value: f"E6 {value}")
-def test_a_load_fails_at_maxerror_errors(copies, maxerror, wrong, fails):
-    content = "".join(document(i) if i >= wrong else '{"i":"x"}\n' for i in range(wrong + 3))
-    options = "" if maxerror is None else f"MAXERROR {maxerror}"
-    if fails:
-        with pytest.raises(psycopg2.errors.InternalError_):
-            copies.load("i INT", content, options)
-        assert len(copies.errors()) == max(1, maxerror or 0)
-    else:
-        assert copies.load("i INT", content, options) == [(i,) for i in range(wrong, wrong + 3)]
-        assert copies.errors() == [(i + 1, "i", 1207) for i in range(wrong)]
-
-
-def test_e6_errors_are_counted_over_all_files_and_listed_in_their_order(copies):
-    for name in "abc":
-        copies.write(f"d/{name}", '{"i":"x"}\n{"i":}\n' + document(7))
-    copies.create("i INT")
-    copies.copy(f"{copies.folder}/d/", "JSON MAXERROR 7")
-    assert numbers(copies) == [7, 7, 7]
-    assert copies.errors("TRIM(file_name), line_number") == [
-        (f"{copies.folder}/d/{name}", line) for name in "abc" for line in (1, 2)]
-    with pytest.raises(psycopg2.errors.InternalError_):
-        copies.copy(f"{copies.folder}/d/", "JSON MAXERROR 6")
-
-
-def test_e7_ignoreallerrors_has_no_limit(copies):
-    assert copies.load("i INT", '{"i":"x"}\n' * 100_001 + document(1), "IGNOREALLERRORS") == [(1,)]
-    assert copies.query("SELECT error_count FROM sys_load_history"
-                        " WHERE query_id = pg_last_copy_id()") == [(100_001,)]
-
-
-def test_e7_noload_checks_and_loads_nothing(copies):
-    assert copies.load("i INT", document(1), "NOLOAD") == []
-    assert copies.query("SELECT pg_last_copy_count()") == [(0,)]
-
-
-def test_rejected_rows_take_no_memory(copies):
-    content = ('{"i":"' + "x" * 900 + '"}\n') * 12_000
-    path = copies.write("a", content)
-    del content
-    copies.create("i INT")
-    tracemalloc.start()
-    try:
-        copies.copy(path, "JSON MAXERROR 100000")
-        assert tracemalloc.get_traced_memory()[1] < 8_000_000
-    finally:
-        tracemalloc.stop()
-    assert copies.query("SELECT COUNT(*) FROM sys_load_error_detail"
-                        " WHERE query_id = pg_last_copy_id()") == [(12_000,)]
-
-
-# What the system tables and the session know afterwards.
-
-
-def test_stl_load_errors_has_the_columns_of_redshift(copies):
-    content = '{"i":1}\n{"i":"1é","x":\n[1]}\n'
-    with pytest.raises(psycopg2.errors.InternalError_):
-        copies.load("i INT, t VARCHAR(20)", content)
-    copies.cursor.execute("SELECT * FROM stl_load_errors WHERE query = pg_last_copy_id()")
-    names = [column.name for column in copies.cursor.description]
-    assert names == (
-        "userid slice tbl starttime session query filename line_number colname type col_length"
-        " position raw_line raw_field_value err_code err_reason is_partial start_offset copy_job_id"
-    ).split()
-    found = {name: value.rstrip() if isinstance(value, str) else value
-             for name, value in zip(names, copies.cursor.fetchone())}
-    oid, = copies.query(f"SELECT CAST(CAST('{copies.table}' AS regclass) AS oid)")
-    assert (found["tbl"],) == oid and found["session"] == copies.connection.info.backend_pid
-    expected = dict(line_number=3, colname="i", type="int4", col_length="", position=1, err_code=1207,
-                    raw_line='{"i":"1.","x":\n[1]}', raw_field_value="1é",
-                    err_reason="Invalid digit, Value 'é', Pos 1, Type: Integer")
-    assert {name: found[name] for name in expected} == expected
-
-
-@pytest.mark.parametrize("kind, value, length", [
-    ("VARCHAR(3)", '"long"', "3"), ("CHAR(2)", '"long"', "2"), ("DECIMAL(8,2)", '"x"', "8,2"),
-    ("BIGINT", '"x"', ""),
-])
-def test_the_type_and_length_of_the_column_are_told(copies, kind, value, length):
-    with pytest.raises(psycopg2.errors.InternalError_):
-        copies.load(f"v {kind}", f'{{"v":{value}}}')
-    name = {"VARCHAR(3)": "varchar", "CHAR(2)": "char", "BIGINT": "int8"}.get(kind, "numeric")
-    assert copies.errors("TRIM(column_type), TRIM(column_length)") == [(name, length)]
-
-
-def test_text_that_no_column_can_hold_is_shown_escaped(copies):
-    with pytest.raises(psycopg2.errors.InternalError_):
-        copies.load("v VARCHAR(9)", b'{"v":"a\\u0000\xff\\\\t\\ud800"}')
-    assert copies.query("SELECT TRIM(raw_field_value) FROM stl_load_errors"
-                        " WHERE query = pg_last_copy_id()") == [(r"a\x00\udcff\t\ud800",)]
-
-
-def test_errors_are_there_after_rollback_and_seen_by_others(copies):
-    copies.create("i INT")
-    copies.connection.autocommit = False
-    with pytest.raises(psycopg2.errors.InternalError_):
-        copies.copy(copies.write("a", '{"i":"x"}'))
-    copies.connection.rollback()
-    assert copies.errors() == [(1, "i", 1207)]
-    other = copies.connect()
-    with other.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM standin.load_error")
-        assert cursor.fetchone() > (0,)
-        cursor.execute("SELECT standin.pg_last_copy_id(), standin.pg_last_copy_count()")
-        assert cursor.fetchone() == (-1, 0)  # the other session made no COPY
-    other.close()
-
-
-def test_the_history_has_a_row_for_each_copy_and_each_file(copies):
-    for name, content in (("a", document(1)), ("b", '{"i":"x"}\n' + document(2) + "\n")):
-        copies.write(f"d/{name}", content)
-    copies.create("i INT")
-    copies.copy(f"{copies.folder}/d/", "JSON MAXERROR 2")
-    where = "WHERE query_id = pg_last_copy_id()"
-    assert copies.query(
-        "SELECT status, table_name, data_source, file_format, loaded_rows, source_file_count,"
-        f" source_file_bytes, error_count, end_time >= start_time FROM sys_load_history {where}"
-    ) == [("completed", copies.table, f"{copies.folder}/d/", "JSON", 2, 2, 27, 1, True)]
-    view = "standin.sys_load_detail"
-    files = [(f"{copies.folder}/d/a", 8, 1), (f"{copies.folder}/d/b", 19, 3)]
-    with copies.connect() as other, other.cursor() as cursor:
-        cursor.execute(f"SELECT TRIM(file_name), bytes_scanned, lines_scanned FROM {view}"
-                       " WHERE query_id = (SELECT MAX(query_id) FROM standin.load) ORDER BY 1")
-        assert cursor.fetchall() == files
-        cursor.execute("SELECT TRIM(filename), lines_scanned, errors FROM standin.stl_load_commits"
-                       " WHERE query = (SELECT MAX(query_id) FROM standin.load) ORDER BY 1")
-        assert cursor.fetchall() == [(files[0][0], 1, 0), (files[1][0], 3, 1)]
-    other.close()
-
-
-def test_the_session_knows_its_last_copy(copies):
-    last = "SELECT pg_last_copy_id(), pg_last_copy_count()"
-    copies.load("i INT", document(1) * 3)
-    first, count = copies.query(last)[0]
-    assert count == 3
-    with pytest.raises(psycopg2.Error):
-        copies.copy("/nowhere")
-    assert copies.query(last) == [(first, 3)]  # it failed before the load began
-    copies.connection.autocommit = False
-    with pytest.raises(psycopg2.Error):
-        copies.copy(copies.write("bad", '{"i":"x"}'))
-    copies.connection.rollback()
-    (failed, count), = copies.query(last)
-    assert failed > first and count == 0
-    copies.copy(copies.write("good", document(1)))
-    assert copies.query(last)[0][1] == 1
-    copies.connection.rollback()
-    assert copies.query(last) == [(failed, 0)]  # a COPY that is rolled back does not count
-
-
-def test_redshifts_notices_are_the_connections(copies):
-    del copies.connection.notices[:]
-    copies.load("i INT", document(1) * 2 + '{"i":"x"}\n', "MAXERROR 2")
-    assert copies.connection.notices == [
-        f"INFO:  Load into table '{copies.table}' completed, 2 record(s) loaded successfully.\n",
-        f"INFO:  Load into table '{copies.table}' completed, 1 record(s) could not be loaded.  "
-        "Check 'sys_load_error_detail' system table for details.\n",
-    ]
-
-
-def test_p14_a_plain_connection_is_not_affected(copies):
-    copies.create("i INT")
-    other = copies.connect()
-    with other.cursor() as cursor:
-        with pytest.raises(psycopg2.errors.SyntaxError):
-            cursor.execute(f"COPY {copies.table} FROM 's3://b/k' IAM_ROLE default JSON")
-        other.rollback()
-        cursor.copy_expert(f"COPY {copies.table} FROM STDIN", io.StringIO("7\n"))
-    other.commit()
-    other.close()
-    assert numbers(copies) == [7]
-
-
-def test_secrets_are_nowhere_in_the_database(copies):
-    copies.create("i INT")
-    path = copies.write("a", document(1))
-    for text in ("JSON 'auto'", "CSV", "JSON MAXERROR x"):
-        sql = (f"COPY {copies.table} FROM '{path}'"
-               f" CREDENTIALS 'aws_access_key_id=AKIA;aws_secret_access_key=hush' {text}")
-        try:
-            copies.execute(sql)
-        except psycopg2.Error as error:
-            assert "hush" not in str(error)
-    other = copies.connect()
-    with other.cursor() as cursor:
-        cursor.execute("SELECT STRING_AGG(CAST(l.* AS text), ' ') FROM standin.load l")
-        assert "hush" not in cursor.fetchone()[0]
-        cursor.execute("SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%%hush%%' AND pid <> %s",
-                       (other.info.backend_pid,))
-        assert cursor.fetchone() == (0,)
-    other.close()
-
-
-# Fuzz.
-
-FIELDS = "artist VARCHAR(60), n INT, length DECIMAL(9,5), ts BIGINT, at TIMESTAMP, ok BOOLEAN"
-
-
-def log_line(i: int) -> str:
-    return json.dumps({"artist": f"Ärtist {i}", "n": i, "length": i + 0.12345, "ts": 1541030415796 + i,
-                       "at": "2018-11-01 10:00:00", "ok": bool(i % 2), "more": {"list": [i, None]}})
-
-
-@pytest.mark.parametrize("seed", range(25))
-def test_bytes_at_random_cost_only_the_lines_they_hit(copies, seed, monkeypatch):
-    chance = random.Random(seed)
-    monkeypatch.setattr(rows, "CHUNK", chance.choice((50, 1000, 128 * 1024)))
-    good = [log_line(i).encode() + b"\n" for i in range(300)]
-    data, lost = list(good), set()
-    for _ in range(chance.randrange(1, 40)):
-        i = chance.randrange(300)
-        line = bytearray(data[i])
-        at = chance.randrange(len(line))
-        line[at : at + chance.randrange(2)] = bytes(chance.choices(range(256), k=chance.randrange(3)))
-        data[i] = bytes(line)
-        lost |= {i} if line.endswith(b"\n") else {i, i + 1}
-    try:
-        copies.load(FIELDS, b"".join(data), "ROUNDEC MAXERROR 100000")
-    except psycopg2.Error:
-        pytest.fail("fewer than 100000 errors failed the load")
-    loaded = copies.rows()
-    assert {i for i in range(300) if i not in lost} <= {row[1] for row in loaded}
-    assert len(loaded) <= 300 + len(lost)
-    untouched = [row for row in loaded if row[1] in set(range(300)) - lost]
-    assert {row[0] for row in untouched} >= {f"Ärtist {i}" for i in set(range(300)) - lost}
-
-
-@pytest.mark.parametrize("seed", range(15))
-def test_noise_raises_nothing_but_errors_of_psycopg2(copies, seed):
-    chance = random.Random(seed)
-    alphabet = b'{}[]",:\\ue0 \n\x00\xff\xc3-.tnfalse'
-    for _ in range(4):
-        data = bytes(chance.choices(alphabet, k=chance.randrange(4000)))
-        how = chance.choice(("", "GZIP", "BZIP2", "IGNOREALLERRORS", "MAXERROR 100000 TRIMBLANKS",
-                             "ACCEPTINVCHARS IGNOREALLERRORS IGNOREHEADER 3"))
-        try:
-            copies.load(FIELDS, data, how)
-        except psycopg2.Error:
-            pass
-        assert copies.query(f"SELECT COUNT(*) <= {data.count(b'}') + data.count(b']')}"
-                            f" FROM {copies.table}") == [(True,)]

@@ -28,10 +28,10 @@ def options(text: str, authorization: str = "IAM_ROLE default") -> dict:
 
 
 @pytest.mark.parametrize("sql", [
-    pytest.param("copy T from 's3://b/k' iam_role DEFAULT format as json 'auto' gzip", id="P1-lower"),
-    pytest.param("CoPy t FROM 's3://b/k' Iam_Role Default FORMAT As JsOn 'auto' GZip", id="P1-mixed"),
-    pytest.param("-- x\n/* y */ COPY\n t\tFROM 's3://b/k'  -- z\nIAM_ROLE default JSON\n'auto' GZIP ;",
-                 id="P2"),
+    pytest.param("copy T from 's3://b/k' iam_role DEFAULT format as json 'auto' gzip", id="P1"),
+    pytest.param("CoPy t FROM 's3://b/k' Iam_Role Default FORMAT As JsOn 'auto' GZip", id="P1-mix"),
+    pytest.param("-- x\n/* y */ COPY\n t\tFROM 's3://b/k'  -- z\nIAM_ROLE default JSON\n'auto'"
+                 " GZIP ;", id="P2"),
     pytest.param("COPY t FROM 's3://b/k' IAM_ROLE default GZIP JSON AS 'auto'", id="P6"),
     pytest.param("COPY t FROM 's3://b/k' GZIP JSON 'auto' IAM_ROLE default", id="P6-role-last"),
     pytest.param("COPY t FROM 's3://b/k' IAM_ROLE default GZIP FORMAT JSON", id="J24-bare"),
@@ -43,7 +43,8 @@ def test_the_same_statement_may_be_written_in_many_ways(sql):
 
 
 @pytest.mark.parametrize("target, table, columns", [
-    pytest.param('"My Schema"."Tab" ("col one", Id)', '"my schema"."tab"', ("col one", "id"), id="P3"),
+    pytest.param(
+        '"My Schema"."Tab" ("col one", Id)', '"my schema"."tab"', ("col one", "id"), id="P3"),
     pytest.param("public._foo_42( i ,   f )", '"public"."_foo_42"', ("i", "f"), id="P2"),
     pytest.param("#t", '"#t"', (), id="§1.1-temp"),
     pytest.param('"a""b;c::d) FROM STDIN"', '"a""b;c::d) from stdin"', (), id="P13"),
@@ -202,8 +203,9 @@ def test_p11_a_statement_after_a_copy_is_one_of_its_own(copies):
 
 
 WORDS = (
-    "COPY", "t", "FROM", "'s3://b/k'", "IAM_ROLE", "default", "JSON", "'auto'", "FORMAT", "AS", "(", ")",
-    ",", "a", '"a"', "GZIP", "MAXERROR", "5", "1e9", "'x'", "TIMEFORMAT", "DATEFORMAT", "WITH", "::",
+    "COPY", "t", "FROM", "'s3://b/k'", "IAM_ROLE", "default", "JSON", "'auto'", "FORMAT", "AS", "(",
+    ")", ",", "a", '"a"', "GZIP", "MAXERROR", "5", "1e9", "'x'", "TIMEFORMAT", "DATEFORMAT",
+    "WITH", "::",
     "CREDENTIALS", "REGION", "MANIFEST", "ACCEPTINVCHARS", "ENCODING", "NULL", "-- x\n", ".", "''",
     "COMPUPDATE", "OFF", "IGNOREHEADER", "0", "$$x$$", "E'\\x00'", "é", "STDIN", "NOLOAD",
 )

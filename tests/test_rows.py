@@ -18,13 +18,16 @@ COLUMNS = [
 ]
 
 
-def read(data, mapping=None, columns=COLUMNS, options=Options(roundec=True), header=0, careful=False):
+def read(
+    data, mapping=None, columns=COLUMNS, options=Options(roundec=True), header=0, careful=False
+):
     """The lines of a file, and its errors as (line, column, code, reason, value, raw line)."""
     errors = []
 
     def reject(line: int, rejected: Rejected) -> None:
         name = rejected.column.name if rejected.column else ""
-        errors.append((line, name, rejected.code, rejected.reason, rejected.value, rejected.raw_line))
+        errors.append(
+            (line, name, rejected.code, rejected.reason, rejected.value, rejected.raw_line))
 
     reader = Reader(columns, mapping or Keys(columns, ignorecase=False), options, reject, header)
     if careful:
@@ -90,7 +93,8 @@ def test_j21_a_document_of_4_megabytes_loads_and_a_larger_one_fails():
     fits = '{"id":1,"x":"' + "é" * 2_097_144 + '"}'
     assert len(fits.encode()) == rows.MAX_DOCUMENT - 1
     assert ids(f"{fits}\n{{\"id\":2}}") == ([1, 2], [])
-    for larger in (fits.replace("é", "éé", 1), '{"x":"' + "a" * 9_000_000 + '"}', "[" + "1,\n" * 3_000_000):
+    without_end = "[" + "1,\n" * 3_000_000
+    for larger in (fits.replace("é", "éé", 1), f'{{"x":"{"a" * 9_000_000}"}}', without_end):
         lines, errors = read(f"{larger}\n{{\"id\":2}}")
         assert [line[0] for line in lines] == ["2"]
         assert [error[3] for error in errors] == ["JSON document is larger than 4194304 bytes"]
@@ -116,7 +120,9 @@ def test_an_error_has_the_value_and_the_line_as_written():
     ]
 
 
-@pytest.mark.parametrize("data, lines", [("", 0), ("{}", 1), ("{}\n", 1), ("{}\n\n{", 3), ("x\ny", 2)])
+@pytest.mark.parametrize("data, lines", [
+    ("", 0), ("{}", 1), ("{}\n", 1), ("{}\n\n{", 3), ("x\ny", 2),
+])
 def test_the_lines_of_a_file_are_counted(data, lines):
     reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None)
     list(reader.lines(io.BytesIO(data.encode())))
@@ -176,7 +182,8 @@ def test_j16_a_member_that_is_missing_is_null():
 
 
 VALUES = (
-    None, True, 0, -5, 12, 2**31, 1.5, 20.259, 1e300, "", " ", "7", "x", "naïve 🎵", "a\tb\n\\", "\\N",
+    None, True, 0, -5, 12, 2**31, 1.5, 20.259, 1e300, "", " ", "7", "x", "naïve 🎵", "a\tb\n\\",
+    "\\N", "a\udcff\ud800",
     "2018-11-01 10:00:00", "twelve bytes", "thirteen bytes", [], {"id": 1}, "\ud800", "\0",
 )
 
@@ -195,7 +202,8 @@ def random_file(chance: random.Random) -> bytes:
         if chance.random() < 0.1:
             del data[chance.randrange(len(data)):]
         pieces.append(bytes(data))
-        pieces.append(chance.choice((b"\n", b"\n", b"\n", b"\r\n", b"", b" ", b",", b", x\n", b"\n\n")))
+        pieces.append(chance.choice(
+            (b"\n", b"\n", b"\n", b"\r\n", b"", b" ", b",", b", x\n", b"\n\n")))
     return b"".join(pieces)
 
 

@@ -21,7 +21,8 @@ def copies(server, tmp_path_factory):
 
 
 def case(name: str, kind: str, value: str, expected: object, options: str = ""):
-    return pytest.param(kind, value, options, expected, id=f"{name} {kind} {value[:30]!a} {options}")
+    name = f"{name} {kind} {value[:30]!a} {options}"
+    return pytest.param(kind, value, options, expected, id=name)
 
 
 def check(copies, kind, value, options, expected):
@@ -33,7 +34,8 @@ def check(copies, kind, value, options, expected):
         assert copies.errors() == [(1, "v", expected)]
     else:
         copies.fill(f"v {kind}", document, options)
-        assert copies.query(f"SELECT CAST(v AS VARCHAR(65535)) FROM {copies.table}") == [(expected,)]
+        as_text = f"SELECT CAST(v AS VARCHAR(65535)) FROM {copies.table}"
+        assert copies.query(as_text) == [(expected,)]
 
 
 TEXTS = [
@@ -149,7 +151,8 @@ NUMBERS = [
     case("E8", "REAL", "3.5e38", 1204),
     case("E8", "REAL", "1e-46", 1204),
     case("§1.4", "REAL", "1e-45", "1e-45"),
-    *[case("T18", "BOOLEAN", value, "true") for value in ("true", '"t"', '"true"', "1", '"1"', '"T"')],
+    *[case("T18", "BOOLEAN", value, "true")
+      for value in ("true", '"t"', '"true"', "1", '"1"', '"T"')],
     *[case("T18", "BOOLEAN", value, "false") for value in ("false", '"f"', '"false"', "0", '"N"')],
     case("E8", "BOOLEAN", '"maybe"', 1210),
     case("E8", "BOOLEAN", "2", 1210),
@@ -261,7 +264,8 @@ def test_a_date_or_time_loads_as_redshift_loads_it(copies, kind, value, options,
     ("VARCHAR(1)", '"ab"', "String length exceeds DDL length", 0),
     ("CHAR(1)", '"ab"', "Char length exceeds DDL length", 0),
     ("CHAR(9)", '"aé"',
-     "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 a9", 1),
+     "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 a9",
+     1),
     ("INT NOT NULL", "null", "Missing data for not-null field", 0),
     ("TIMESTAMP", '"x"', "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]", 0),
     ("DATE", '"x"', "Invalid Date Format - length must be 10 or more", 0),
@@ -289,8 +293,8 @@ def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
 
 
 @pytest.mark.parametrize("form", [
-    "yyyy-mm-dd", "YYYY-MM-DD TZ", "YYYY-MM-DD HH:MI:SSOF", "AUTO", "EPOCHSECS", "MM-DD", "YYYY YYYY",
-    "YYYY-MM-DD HH12:MI", "YYYY-MM-DD HH:MI AM", "", "Q",
+    "yyyy-mm-dd", "YYYY-MM-DD TZ", "YYYY-MM-DD HH:MI:SSOF", "AUTO", "EPOCHSECS", "MM-DD",
+    "YYYY YYYY",     "YYYY-MM-DD HH12:MI", "YYYY-MM-DD HH:MI AM", "", "Q",
 ])
 def test_a_format_that_the_guide_does_not_have_is_none(form):
     assert pattern(form) is None
@@ -313,10 +317,11 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize("options", [
-    Options(), Options(roundec=True, trimblanks=True), Options(emptyasnull=True, acceptinvchars="?"),
+    Options(), Options(roundec=True, trimblanks=True),
+    Options(emptyasnull=True, acceptinvchars="?"),
     Options(blanksasnull=True, truncatecolumns=True),
 ], ids=["plain", "roundec", "empty", "blanks"])
-@pytest.mark.parametrize("column", COLUMNS, ids=lambda c: f"{c.type}({c.size},{c.scale}){c.required}")
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda c: f"{c.type}{c[2:]}")
 def test_a_column_at_once_gives_what_value_by_value_gives(column, options):
     """Same numbers and same texts for each value that the quick way accepts in any company."""
     one = converter(column, options)

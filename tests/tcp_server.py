@@ -1,0 +1,73 @@
+"""A PostgreSQL that asks for a password on a port of 127.0.0.1, as a host of one's own would."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from warehouse.standin.server import Server
+
+CANARY = "canary-Xq7%#pw"
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class TcpServer:
+    """Where the server listens, in the form that conftest.Project asks for."""
+
+    user, password = "analyst", CANARY
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.port = free_port()
+
+    def connect_parameters(self, database: str) -> dict:
+        return {"host": "127.0.0.1", "port": self.port, "dbname": database,
+                "user": self.user, "password": self.password}
+
+    def settings(self, **changes: str) -> dict[str, str]:
+        """The keys of [CLUSTER] that name this server."""
+        return {"HOST": "127.0.0.1", "DB_PORT": str(self.port), "DB_NAME": "postgres",
+                "DB_USER": self.user, "DB_PASSWORD": f'"{self.password}"'} | changes
+
+
+@contextmanager
+def tcp_server() -> Iterator[TcpServer]:
+    """A fresh server, ended and removed afterwards. PostgreSQL refuses root, so postgres runs it."""
+    account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="sparkify-tcp-"))
+    server = TcpServer(folder)
+    (folder / "password").write_text(server.password)
+    if account:
+        for path in (folder, folder / "password"):
+            os.chown(path, account.pw_uid, account.pw_gid)
+    binaries = Server(folder / "standin").binaries().folder
+
+    def run(program: str, *arguments: str) -> None:
+        who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+        done = subprocess.run(
+            [binaries / program, "-D", "data", *arguments], cwd=folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **who)
+        assert done.returncode == 0, done.stdout
+
+    try:
+        run("initdb", "--auth=scram-sha-256", "--pwfile=password", f"--username={server.user}",
+            "--encoding=UTF8", "--locale=C", "--no-sync")
+        run("pg_ctl", "start", "-w", "-s", "-l", "log", "-o",
+            f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+            " -c fsync=off -c dynamic_shared_memory_type=mmap")
+        try:
+            yield server
+        finally:
+            run("pg_ctl", "stop", "-s", "-m", "immediate")
+    finally:
+        shutil.rmtree(folder)

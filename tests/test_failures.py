@@ -1,0 +1,429 @@
+"""What the engineer woken at six in the morning reads, and that nothing has changed meanwhile."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import psycopg2
+import pytest
+from conftest import Project
+from generate import generate
+from tcp_server import CANARY, free_port, tcp_server
+from test_incremental import event, hold, song, wait_until_somebody_waits_for
+
+NOTHING = "Nothing was committed."
+
+
+@pytest.fixture
+def loaded(warehouse):
+    """A warehouse with two plays and a song."""
+    warehouse.write("log_data/1.json", [event(1), event(2)])
+    warehouse.write("song_data/1.json", song())
+    warehouse.load()
+    return warehouse
+
+
+def refused(project: Project, status: int, *parts: str, script: str = "etl.py",
+            rolled_back: bool = True, arguments: tuple[str, ...] = (), **options) -> str:
+    """Run a script that must fail with one message that holds all the parts; the message."""
+    done = project.run(script, *arguments, **options)
+    assert_refused(done, status, *parts, rolled_back=rolled_back)
+    return done.stderr
+
+
+def assert_refused(done: subprocess.CompletedProcess, status: int, *parts: str,
+                   rolled_back: bool = True) -> None:
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(re.findall(" ERROR ", done.stderr)) == 1, done.stderr
+    for part in parts:
+        assert part in done.stderr
+    assert done.stderr.count(NOTHING) == rolled_back, done.stderr
+
+
+def plays(project: Project) -> int:
+    return project.query("SELECT COUNT(*) FROM songplays")[0][0]
+
+
+def execute(project: Project, sql: str) -> None:
+    with contextlib.closing(connection_to(project)) as connection, connection:
+        connection.cursor().execute(sql)
+
+
+def connection_to(project: Project):
+    return psycopg2.connect(**project.server.connect_parameters(project.database))
+
+
+def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def wait_until(project: Project, sql: str) -> None:
+    """Poll until the query answers true."""
+    deadline = time.monotonic() + 30
+    while not project.query(sql)[0][0]:
+        assert time.monotonic() < deadline, f"it never came true: {sql}"
+        time.sleep(0.02)
+
+
+def wait_until_no_session_is_left(project: Project) -> None:
+    """PostgreSQL asks every two seconds whether the client of a busy session still lives."""
+    wait_until(project, "SELECT COUNT(*) = 0 FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+
+# ------------------------------------------------------------------------------------ the settings
+
+def test_a_missing_dwh_cfg(project):
+    refused(project, 2, f"{project.config}: there is no such file", "--config FILE",
+            configured=False, rolled_back=False)
+
+
+def test_an_empty_dwh_cfg(project):
+    project.config.write_text("")
+    refused(project, 2, f"{project.config}: 3 settings are missing",
+            "[CLUSTER] HOST, [S3] LOG_DATA, [S3] SONG_DATA", "Write, for example, HOST = local",
+            configured=False, rolled_back=False)
+
+
+@pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
+def test_a_dwh_cfg_with_five_mistakes_is_told_of_all_five(project, script):
+    project.config.write_text(
+        "[CLUSTER]\nHOST = local\nDB_PORT = 54z9\nSSLMODE = maybe\n"
+        "[S3]\nLOG_DAT = log_data/\nSONG_DATA = 's3://Bad_Bucket/x'\n[LOAD]\nMAX_ERRORS = -1\n")
+    said = refused(project, 2, ":3: DB_PORT is '54z9'", ":4: SSLMODE is 'maybe'",
+                   ":6: [S3] LOG_DAT is no setting; did you mean LOG_DATA?",
+                   ":7: SONG_DATA is 's3://Bad_Bucket/x'", ":9: MAX_ERRORS is '-1'",
+                   script=script, configured=False, rolled_back=False)
+    assert said.count(f"{project.config}:") == 5
+
+
+# ------------------------------------------------------------------------------------ the database
+
+@pytest.fixture(scope="module")
+def password_server():
+    with tcp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def guarded(tmp_path, password_server):
+    """A project on the server that asks for a password, with a database of its own."""
+    name = f"test_{os.urandom(6).hex()}"
+    maintenance = psycopg2.connect(**password_server.connect_parameters("postgres"))
+    maintenance.autocommit = True
+    maintenance.cursor().execute(f"CREATE DATABASE {name}")
+    project = Project(tmp_path, password_server, name)
+    project.configure(**password_server.settings(DB_NAME=name))
+    yield project
+    maintenance.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    maintenance.close()
+
+
+def test_a_wrong_password(guarded):
+    guarded.configure(DB_PASSWORD="wrong")
+    refused(guarded, 1, f"cannot connect to 127.0.0.1:{guarded.server.port}/{guarded.database}"
+            " as analyst", 'password authentication failed for user "analyst"',
+            "Check DB_USER and DB_PASSWORD", rolled_back=False)
+
+
+def test_no_password_at_all(guarded):
+    guarded.configure(DB_PASSWORD="")
+    refused(guarded, 1, "no password supplied", "DB_PASSWORD (or PGPASSWORD, ~/.pgpass)",
+            rolled_back=False)
+
+
+def test_a_database_that_does_not_exist(guarded):
+    guarded.configure(DB_NAME="nowhere")
+    refused(guarded, 1, '"nowhere" does not exist', "Check DB_NAME.", rolled_back=False)
+
+
+@pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
+def test_a_server_that_is_down(project, script):
+    project.configure(HOST="127.0.0.1", DB_PORT=str(free_port()), DB_USER="analyst")
+    said = refused(project, 1, "cannot connect to 127.0.0.1:", "Connection refused",
+                   "is PostgreSQL running?", script=script, rolled_back=False)
+    assert len(said.splitlines()) == 1
+
+
+def test_a_password_is_seen_nowhere(guarded):
+    guarded.write("log_data/1.json", [event(1)])
+    guarded.write("song_data/1.json", song())
+    created = guarded.run("create_tables.py", "--verbose")
+    holder = hold(guarded, "songs")
+    loading = guarded.start("etl.py", "--verbose")
+    wait_until_somebody_waits_for(guarded, "songs")
+    processes = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True).stdout
+    holder.close()
+    loaded = ended(loading)
+    guarded.configure(DB_USER="nobody")
+    failed = guarded.run("etl.py", "--verbose")
+    assert (created.returncode, loaded.returncode, failed.returncode) == (0, 0, 1)
+    assert "etl.py --config" in processes
+    for said in (processes, *(text for done in (created, loaded, failed)
+                              for text in (done.stdout, done.stderr))):
+        assert CANARY not in said
+
+
+def test_etl_before_create_tables(project):
+    project.write("log_data/1.json", [event(1)])
+    project.write("song_data/1.json", song())
+    refused(project, 1, '"etl_lock" does not exist', "Run create_tables.py first.")
+    assert project.run("create_tables.py").returncode == 0
+    project.load()
+    assert plays(project) == 1
+
+
+def test_somebody_elses_users_table(loaded):
+    execute(loaded, "DROP TABLE users; CREATE TABLE users (email TEXT, joined DATE)")
+    execute(loaded, "INSERT INTO users VALUES ('ann@example.org', '2018-11-01')")
+    before = loaded.snapshot()
+    refused(loaded, 2, "users (email, joined)", "not of this toolkit", "Set another SCHEMA",
+            "--force", script="create_tables.py")
+    assert loaded.snapshot() == before
+
+
+# ------------------------------------------------------------------------------------ the objects
+
+@pytest.mark.parametrize("prefix", ["no_such_folder/", "log_data/1.jsonl", "empty/"])
+@pytest.mark.parametrize("arguments", [(), ("--full",)])
+def test_a_log_data_that_names_no_object_empties_nothing(loaded, prefix, arguments):
+    (loaded.folder / "empty").mkdir()
+    before = loaded.snapshot()
+    loaded.configure(LOG_DATA=prefix)
+    refused(loaded, 1, f"LOG_DATA: there is no object under {loaded.folder / prefix}",
+            "dwh.cfg", arguments=arguments)
+    assert loaded.snapshot() == before
+    loaded.configure(LOG_DATA="log_data/")
+    loaded.load(*arguments)
+    assert loaded.snapshot() == before
+
+
+def test_a_song_data_bucket_that_does_not_exist(loaded, bucket):
+    loaded.environment = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    before = loaded.snapshot()
+    loaded.configure(SONG_DATA="s3://no-such-bucket-at-all/songs", REGION="us-west-2")
+    refused(loaded, 1, "s3://no-such-bucket-at-all/songs", "NoSuchBucket",
+            "Is the bucket's name right?")
+    assert loaded.snapshot() == before
+
+
+# ------------------------------------------------------------------------------------ the data
+
+LONG_NAME = "Motörhead " * 100  # 1,000 letters, 1,100 bytes
+BAD_FILES = {
+    "a line that is not JSON": (
+        "log_data/2.json", json.dumps(event(5)) + '\n{"ts": 15411, "page": oops}\n',
+        ("log_data/2.json:2:", "JSON", "(error ")),
+    "a ts that is text": (
+        "log_data/2.json", [event(5), event(6, ts="yesterday")],
+        ("log_data/2.json:2: column ts (bigint)", "'yesterday'", "(error 1207)")),
+    "a userId of letters": (
+        "log_data/2.json", [event(5), event(6, userId="abc")],
+        ("log_data/2.json:2: column userid (bigint)", "'abc'", "(error 1207)")),
+    "an over-long artist name in a log": (
+        "log_data/2.json", [event(5), event(6, artist=LONG_NAME)],
+        ("log_data/2.json:2: column artist (", "1024", "Motörhead", "(error 1204)")),
+    "an over-long artist name in a song": (
+        "song_data/2.json", song("SO2", artist_name=LONG_NAME),
+        ("song_data/2.json:1: column artist_name (", "1024", "Motörhead", "(error 1204)")),
+    "an event without a ts": (
+        "log_data/2.json", [event(5), {k: v for k, v in event(6).items() if k != "ts"}],
+        ("log_data/2.json:2: column ts (bigint)", "(error ")),
+}
+
+
+@pytest.mark.parametrize("name, content, parts", BAD_FILES.values(), ids=BAD_FILES)
+def test_rows_that_are_rejected(loaded, name, content, parts):
+    before = loaded.snapshot()
+    loaded.write(name, content)
+    said = refused(loaded, 3, *parts, "Mend the file, or let MAX_ERRORS in dwh.cfg",
+                   arguments=("--quiet",))
+    assert len(said.splitlines()) == 3
+    assert loaded.snapshot() == before
+    loaded.write("log_data/2.json", [event(5), event(6)])
+    loaded.write("song_data/2.json", song("SO2"))
+    loaded.load()
+    assert plays(loaded) == 4
+
+
+def test_a_ts_in_seconds_fails_a_check_that_names_the_rows(loaded):
+    before = loaded.snapshot()
+    loaded.write("log_data/2.json", [event(number, ts=1541105830 + number) for number in range(5, 9)])
+    refused(loaded, 3, "check staging_events_ts_plausible failed", "ts is milliseconds since 1970",
+            "4 rows, for example ts = 15411058", "sessionid = 1")
+    assert loaded.snapshot() == before
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.load()
+    assert plays(loaded) == 3
+
+
+def test_as_many_rejected_rows_as_max_errors_allows_are_left_out_with_a_warning(loaded):
+    loaded.configure(MAX_ERRORS="2")
+    loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
+    done = loaded.load("--quiet")
+    assert " WARNING rejected 2 rows of staging_events, within MAX_ERRORS" in done.stderr
+    assert plays(loaded) == 3
+
+
+def test_one_rejected_row_more_than_max_errors_allows_stops_the_load(loaded):
+    before = loaded.snapshot()
+    loaded.configure(MAX_ERRORS="1")
+    loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
+    refused(loaded, 3, "log_data/2.json:1: column ts", "log_data/2.json:3: column userid")
+    assert loaded.snapshot() == before
+
+
+# ------------------------------------------------------------------------- killed and interrupted
+
+WAITS = """
+CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'
+"""
+IN_COPY = """
+CREATE TRIGGER wait_here BEFORE INSERT ON staging_events FOR EACH ROW
+WHEN (NEW.iteminsession = 6) EXECUTE FUNCTION wait_here()
+"""
+BETWEEN_INSERTS = """
+CREATE TRIGGER wait_here BEFORE INSERT ON songs FOR EACH STATEMENT EXECUTE FUNCTION wait_here()
+"""
+
+
+@contextlib.contextmanager
+def stopped_at(project: Project, trigger: str):
+    """A load of one more file that has come to the trigger and waits there."""
+    project.write("log_data/2.json", [event(5), event(6)])
+    project.write("song_data/2.json", song("SO2", artist_id="AR2"))
+    execute(project, WAITS + ";" + trigger)
+    with contextlib.closing(connection_to(project)) as holder:
+        holder.cursor().execute("SELECT pg_advisory_lock(1)")
+        process = project.start("etl.py")
+        try:
+            wait_until(project, "SELECT COUNT(*) > 0 FROM pg_locks"
+                                " WHERE locktype = 'advisory' AND NOT granted")
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS], ids=["in COPY", "between INSERTs"])
+def test_a_kill_leaves_the_previous_tables(loaded, trigger):
+    before = loaded.snapshot()
+    with stopped_at(loaded, trigger) as process:
+        assert loaded.snapshot() == before
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert loaded.snapshot() == before
+    wait_until_no_session_is_left(loaded)
+    assert loaded.snapshot() == before
+    loaded.load()
+    assert plays(loaded) == 4
+
+
+def test_a_load_may_begin_at_once_after_a_kill(loaded):
+    with stopped_at(loaded, BETWEEN_INSERTS) as process:
+        process.kill()
+        process.communicate()
+        again = loaded.start("etl.py")
+        wait_until_somebody_waits_for(loaded, "etl_lock")
+        wait_until(loaded, "SELECT COUNT(*) = 1 FROM pg_locks"
+                           " WHERE relation = 'etl_lock'::regclass AND granted")
+    done = ended(again)
+    assert done.returncode == 0, done.stderr
+    assert plays(loaded) == 4
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS], ids=["in COPY", "between INSERTs"])
+def test_a_signal_stops_a_load_that_waits_for_the_server(loaded, trigger, number, status):
+    before = loaded.snapshot()
+    with stopped_at(loaded, trigger) as process:
+        process.send_signal(number)
+        assert_refused(ended(process), status, f"interrupted by {number.name}")
+        assert loaded.snapshot() == before
+        wait_until(loaded, "SELECT COUNT(*) = 1 FROM pg_stat_activity"  # the holder
+                           " WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    loaded.load()
+    assert plays(loaded) == 4
+
+
+@pytest.fixture(scope="module")
+def large_log(tmp_path_factory):
+    """The text of a log that takes seconds to copy."""
+    folder = tmp_path_factory.mktemp("large")
+    generate(folder, events=2000, songs=5, files=1)
+    text, = (file.read_text() for file in folder.glob("log_data/**/*.json"))
+    return f"{text}\n" * 100
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_a_copy_that_nothing_blocks(loaded, large_log, number, status):
+    before = loaded.snapshot()
+    loaded.write("log_data/2.json", large_log)
+    process = loaded.start("etl.py")
+    wait_until(loaded, "SELECT COUNT(*) > 0 FROM pg_stat_activity"
+                       " WHERE query LIKE 'COPY staging_events%FROM STDIN' AND state = 'active'"
+                       " AND datname = current_database() AND pid <> pg_backend_pid()")
+    sent = time.monotonic()
+    process.send_signal(number)
+    assert_refused(ended(process), status, f"interrupted by {number.name}")
+    assert time.monotonic() - sent < 5
+    wait_until_no_session_is_left(loaded)
+    assert loaded.snapshot() == before
+
+
+# ------------------------------------------------------------------------------- create_tables.py
+
+def test_create_tables_waits_for_a_load_and_then_empties(loaded):
+    with stopped_at(loaded, BETWEEN_INSERTS) as loading:
+        resetting = loaded.start("create_tables.py")
+        wait_until_somebody_waits_for(loaded, "etl_lock")
+        execute(loaded, "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                        " WHERE locktype = 'advisory' AND granted")
+        done, reset = ended(loading), ended(resetting)
+    assert done.returncode == 0, done.stderr
+    assert reset.returncode == 0, reset.stderr
+    assert plays(loaded) == 0
+
+
+def test_create_tables_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
+    loaded.configure(LOCK_TIMEOUT="1")
+    before = loaded.snapshot()
+    with stopped_at(loaded, BETWEEN_INSERTS):
+        (pid,), = loaded.query("SELECT pid FROM pg_locks"
+                               " WHERE relation = 'etl_lock'::regclass AND granted")
+        refused(loaded, 75, f"another load or reset is running (process {pid} of ", " UTC)",
+                "LOCK_TIMEOUT", "Try again later.", script="create_tables.py")
+        assert loaded.snapshot() == before
+
+
+def test_create_tables_that_is_killed_midway_changes_nothing(loaded):
+    before = loaded.snapshot()
+    holder = hold(loaded, "artists")
+    resetting = loaded.start("create_tables.py")
+    wait_until_somebody_waits_for(loaded, "artists")
+    resetting.kill()
+    resetting.communicate()
+    holder.close()
+    wait_until_no_session_is_left(loaded)
+    assert loaded.snapshot() == before
+    assert loaded.run("create_tables.py").returncode == 0
+
+
+def test_create_tables_that_is_interrupted_midway_changes_nothing(loaded):
+    before = loaded.snapshot()
+    holder = hold(loaded, "artists")
+    resetting = loaded.start("create_tables.py")
+    wait_until_somebody_waits_for(loaded, "artists")
+    resetting.send_signal(signal.SIGTERM)
+    assert_refused(ended(resetting), 143, "interrupted by SIGTERM")
+    holder.close()
+    assert loaded.snapshot() == before
