@@ -17,9 +17,10 @@ def run(config, arguments):
     """Drop and create in one transaction; refuses to drop a table that is not ours without --force."""
     values = statements.values_of(config)
     with command.session(config) as connection:
-        with statements.transaction(connection) as cursor:
-            statements.execute(cursor, sql_queries.etl_lock_create, values)
-            statements.execute(cursor, sql_queries.etl_lock_fill, values)
+        if not arguments.force:  # asked again under the lock, but a refusal should create nothing
+            with statements.transaction(connection) as cursor:
+                tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
+        tables.make_lock(connection, values)
         with statements.locked(connection, config) as cursor:
             if not arguments.force:
                 tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)

@@ -87,8 +87,8 @@ def test_a_missing_dwh_cfg(project):
 
 def test_an_empty_dwh_cfg(project):
     project.config.write_text("")
-    refused(project, 2, f"{project.config}: 3 settings are missing",
-            "[CLUSTER] HOST, [S3] LOG_DATA, [S3] SONG_DATA", "Write, for example, HOST = local",
+    refused(project, 2, f"{project.config}: 5 settings are missing",
+            "[CLUSTER] HOST", "[S3] LOG_DATA, [S3] SONG_DATA", "Write, for example, HOST = local",
             configured=False, rolled_back=False)
 
 
@@ -223,10 +223,10 @@ BAD_FILES = {
         ("log_data/2.json:2:", "JSON", "(error ")),
     "a ts that is text": (
         "log_data/2.json", [event(5), event(6, ts="yesterday")],
-        ("log_data/2.json:2: column ts (bigint)", "'yesterday'", "(error 1207)")),
+        ("log_data/2.json:2: column ts (int8)", "'yesterday'", "(error 1207)")),
     "a userId of letters": (
         "log_data/2.json", [event(5), event(6, userId="abc")],
-        ("log_data/2.json:2: column userid (bigint)", "'abc'", "(error 1207)")),
+        ("log_data/2.json:2: column userid (int8)", "'abc'", "(error 1207)")),
     "an over-long artist name in a log": (
         "log_data/2.json", [event(5), event(6, artist=LONG_NAME)],
         ("log_data/2.json:2: column artist (", "1024", "Motörhead", "(error 1204)")),
@@ -235,7 +235,7 @@ BAD_FILES = {
         ("song_data/2.json:1: column artist_name (", "1024", "Motörhead", "(error 1204)")),
     "an event without a ts": (
         "log_data/2.json", [event(5), {k: v for k, v in event(6).items() if k != "ts"}],
-        ("log_data/2.json:2: column ts (bigint)", "(error ")),
+        ("log_data/2.json:2: column ts (int8)", "(error ")),
 }
 
 
@@ -334,8 +334,6 @@ def test_a_load_may_begin_at_once_after_a_kill(loaded):
         process.communicate()
         again = loaded.start("etl.py")
         wait_until_somebody_waits_for(loaded, "etl_lock")
-        wait_until(loaded, "SELECT COUNT(*) = 1 FROM pg_locks"
-                           " WHERE relation = 'etl_lock'::regclass AND granted")
     done = ended(again)
     assert done.returncode == 0, done.stderr
     assert plays(loaded) == 4
@@ -370,7 +368,7 @@ def test_a_signal_stops_a_copy_that_nothing_blocks(loaded, large_log, number, st
     loaded.write("log_data/2.json", large_log)
     process = loaded.start("etl.py")
     wait_until(loaded, "SELECT COUNT(*) > 0 FROM pg_stat_activity"
-                       " WHERE query LIKE 'COPY staging_events%FROM STDIN' AND state = 'active'"
+                       " WHERE query LIKE 'COPY%staging_events%FROM STDIN' AND state = 'active'"
                        " AND datname = current_database() AND pid <> pg_backend_pid()")
     sent = time.monotonic()
     process.send_signal(number)
@@ -398,7 +396,7 @@ def test_create_tables_that_waits_too_long_exits_75_and_says_who_is_loading(load
     loaded.configure(LOCK_TIMEOUT="1")
     before = loaded.snapshot()
     with stopped_at(loaded, BETWEEN_INSERTS):
-        (pid,), = loaded.query("SELECT pid FROM pg_locks"
+        (pid,), = loaded.query("SELECT DISTINCT pid FROM pg_locks"
                                " WHERE relation = 'etl_lock'::regclass AND granted")
         refused(loaded, 75, f"another load or reset is running (process {pid} of ", " UTC)",
                 "LOCK_TIMEOUT", "Try again later.", script="create_tables.py")

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
 
-from . import WarehouseError
+from . import ConfigError, WarehouseError
 from .config import Config
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,9 @@ def connect(
     except psycopg2.Error as error:
         connection.close()
         raise WarehouseError(f"{config.host}: {str(error).strip()}") from error
+    except WarehouseError:
+        connection.close()
+        raise
     return connection
 
 
@@ -64,7 +67,8 @@ def login(config: Config) -> dict[str, object]:
         "connect_timeout": config.connect_timeout,
         **KEEPALIVES,
     }
-    return {key: value for key, value in parameters.items() if value != ""}
+    given = {key: value for key, value in parameters.items() if value != ""}
+    return given | {"hostaddr": ""}  # keeps PGHOSTADDR out, which would stand before HOST
 
 
 def settle(connection: extensions.connection, config: Config, parameters: dict, on_progress) -> None:
@@ -78,6 +82,12 @@ def settle(connection: extensions.connection, config: Config, parameters: dict, 
         adopt(connection, Session(lambda: psycopg2.connect(**parameters), on_progress))
     with connection.cursor() as cursor:
         cursor.execute("SET search_path TO %(schema)s", {"schema": AsIs(config.schema)})
+        cursor.execute("SELECT CURRENT_SCHEMA()")
+        if cursor.fetchone()[0] is None:
+            raise ConfigError(
+                f"SCHEMA is {config.schema}, and {config.user or 'this user'} finds no such schema in"
+                f" {config.database}. Create it (CREATE SCHEMA {config.schema}), or set another."
+            )
         if config.statement_timeout:
             cursor.execute("SET statement_timeout TO %(ms)s", {"ms": config.statement_timeout * 1000})
     connection.commit()

@@ -2,15 +2,15 @@
 
 import re
 
-import psycopg2
 from psycopg2 import extensions
 
 import sql_queries
 
-from . import ConfigError
-from .statements import execute, message_of, name_of, subject_of
+from . import ConfigError, WarehouseError
+from .statements import execute, subject_of, transaction
 
 OTHERS_DEPEND = "2BP01"
+NOT_A_TABLE = "42809"
 
 
 def declared_columns(sql: str) -> list[str]:
@@ -27,12 +27,18 @@ def declares_table(sql: str) -> bool:
     return "\nCREATE TABLE " in sql
 
 
-def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values: dict) -> None:
-    """Raise ConfigError if a table stands in the way whose columns are not ours."""
+def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, list[str]]:
+    """The columns of every table and view of the schema."""
     execute(cursor, sql_queries.existing_columns, values)
     existing: dict[str, list[str]] = {}
     for table, column in cursor.fetchall():
         existing.setdefault(table, []).append(column)
+    return existing
+
+
+def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values: dict) -> None:
+    """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
+    existing = existing_columns(cursor, values)
     strangers = [
         f"{table} ({', '.join(existing[table])})"
         for table, columns in ((subject_of(sql), declared_columns(sql)) for sql in creates if declares_table(sql))
@@ -45,14 +51,34 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
         )
 
 
+def make_lock(connection: extensions.connection, values: dict) -> None:
+    """Create etl_lock where it is missing, and commit it; one that is there may be held by a load.
+
+    Where another reset makes it at the same moment, the second try finds it.
+    """
+    for last_try in (False, True):
+        try:
+            with transaction(connection) as cursor:
+                if "etl_lock" not in existing_columns(cursor, values):
+                    execute(cursor, sql_queries.etl_lock_create, values)
+                    execute(cursor, sql_queries.etl_lock_fill, values)
+            return
+        except WarehouseError:
+            if last_try:
+                raise
+
+
 def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
-    """Run a DROP or CREATE; raises ConfigError where somebody else's view stands on our table."""
+    """Run a DROP or CREATE; raises ConfigError where something that is not ours stops it."""
     try:
-        cursor.execute(sql, values)
-    except psycopg2.Error as error:
-        if error.pgcode == OTHERS_DEPEND or "depend on it" in str(error):
+        execute(cursor, sql, values)
+    except WarehouseError as error:
+        code = getattr(error.__cause__, "pgcode", None)
+        if code == OTHERS_DEPEND or "depend on it" in str(error):
             raise ConfigError(
-                f"{name_of(sql)}: {message_of(error)}. Drop what depends on it first; or use etl.py,"
-                " which reloads the tables as they stand."
+                f"{error}. Drop what depends on it first; or use etl.py --full, which reloads the"
+                " tables as they stand."
             ) from error
+        if code == NOT_A_TABLE:
+            raise ConfigError(f"{error}. Drop it first, or set another SCHEMA in dwh.cfg.") from error
         raise

@@ -32,12 +32,7 @@ NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
 CUT = 16
 
 
-class Document(NamedTuple):
-    """A parsed document and where its text lies in the chunk."""
-
-    value: object
-    start: int
-    end: int
+Document = tuple[object, int, int]  # the value, and where its text begins and ends
 
 
 class Fault(NamedTuple):
@@ -127,9 +122,12 @@ class Reader:
         documents, faults = [], []
         scan, white, add = self.scan, WHITE.match, documents.append
         while True:
-            position = white(text, position).end()
-            if position == len(text):
-                return Scanned(documents, faults, position)
+            if text.startswith("\n{", position):  # spares most documents what follows
+                position += 1
+            else:
+                position = white(text, position).end()
+                if position == len(text):
+                    return Scanned(documents, faults, position)
             try:
                 if text[position] not in "{[":
                     raise StopIteration(position)
@@ -145,7 +143,7 @@ class Reader:
                     return Scanned(documents, faults, len(text), lost=True)
                 position = fault.resume
                 continue
-            add(Document(value, position, end))
+            add((value, position, end))
             position = end
 
     def converted(self, text: str, line: int, found: Scanned) -> Iterator[bytes]:
@@ -169,8 +167,7 @@ class Reader:
         """The lines of documents that are all plain; raises Unusual, Rejected, RecursionError."""
         if len(text) > MAX_DOCUMENT // 4:  # 4 bytes a character at most
             raise Unusual
-        row = self.mapping.row
-        rows = [row(document[0]) for document in documents]
+        rows = self.mapping.rows([value for value, _, _ in documents])
         columns = [
             one.many(values) for one, values in zip(self.converters, zip(*rows, strict=True))
         ]
@@ -180,24 +177,24 @@ class Reader:
         self, text: str, documents: list[Document]
     ) -> tuple[list[str], list[Fault]]:
         lines, faults = [], []
-        for document in documents:
+        for _, start, end in documents:
             try:
-                lines.append(self.convert_one(text, document))
+                lines.append(self.convert_one(text, start, end))
             except Rejected as rejected:
-                rejected.raw_line = text[document.start : document.end][:MAX_SHOWN]
+                rejected.raw_line = text[start:end][:MAX_SHOWN]
                 # The traceback would keep this whole text until the garbage is collected.
                 rejected.__traceback__ = rejected.__context__ = None
-                faults.append(Fault(document.end - 1, rejected))
+                faults.append(Fault(end - 1, rejected))
         return lines, faults
 
-    def convert_one(self, text: str, document: Document) -> str:
-        size = document.end - document.start
+    def convert_one(self, text: str, start: int, end: int) -> str:
+        size = end - start
         if size > MAX_DOCUMENT // 4:
-            size = len(text[document.start : document.end].encode("utf-8", "surrogateescape"))
+            size = len(text[start:end].encode("utf-8", "surrogateescape"))
             if size > MAX_DOCUMENT:
                 raise Rejected(1216, TOO_LARGE)
         try:
-            value, _ = self.scan_carefully(text, document.start)
+            value, _ = self.scan_carefully(text, start)
             fields = self.mapping.row(value)
             return "\t".join([one.one(field) for one, field in zip(self.converters, fields)])
         except RecursionError:

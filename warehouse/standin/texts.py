@@ -12,6 +12,9 @@ INVALID = re.compile(
     + "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(17))
     + "]"
 )
+SEPARATOR = "\x02"  # stands between the texts of a column
+SPECIAL = "\\\t\n\r"  # what escape() changes
+TRAILING = re.compile(f"[{WHITE}]+(?={SEPARATOR}|\\Z)")
 
 
 class Text(Converter):
@@ -57,32 +60,35 @@ class Text(Converter):
 
     def many(self, values):
         present = self.present(values, blank=False)
-        blob = self.joined(present, "\t")
-        if present:
-            self.prove_plain(present, blob)
-        special = (
-            "\\" in blob or "\n" in blob or "\r" in blob or blob.count("\t") != len(present) - 1
-        )
+        blob = self.joined(present, SEPARATOR)
+        if not present:
+            return [NULL] * len(values)
+        self.prove_plain(present, blob)
         if self.options.trimblanks and (
-            " \t" in blob or blob.endswith(" ") or special or "\f" in blob or "\v" in blob
+            blob.endswith(tuple(WHITE)) or any(white + SEPARATOR in blob for white in WHITE)
         ):
-            values = [value and value.rstrip(WHITE) for value in values]
-        if special:
-            values = [value and escape(value) for value in values]
-        if len(present) != len(values):
-            values = [NULL if value is None else value for value in values]
-        return values
+            blob = TRAILING.sub("", blob)
+            present = blob.split(SEPARATOR)
+        if any(character in blob for character in SPECIAL):
+            present = escape(blob).split(SEPARATOR)
+        if len(present) == len(values):
+            return present
+        texts = iter(present)
+        return [NULL if value is None else next(texts) for value in values]
 
     def prove_plain(self, present, blob: str) -> None:
-        lengths = present
+        """Raise Unusual unless all texts fit, whatever their last blanks, and hold no bad character."""
+        longest = max(map(len, present))
         if not blob.isascii():
             try:
-                lengths = [value.encode() for value in present]
+                blob.encode()
             except UnicodeEncodeError:
                 raise Unusual from None
+            if longest * 4 > self.column.size:
+                longest = max(len(value.encode()) for value in present)
             if self.options.acceptinvchars and INVALID.search(blob):
                 raise Unusual
-        if max(map(len, lengths)) > self.column.size or "\0" in blob:
+        if longest > self.column.size or "\0" in blob or blob.count(SEPARATOR) != len(present) - 1:
             raise Unusual
         if (self.options.emptyasnull or self.options.blanksasnull) and not all(
             value.strip(WHITE) for value in present
