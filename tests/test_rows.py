@@ -10,7 +10,7 @@ import pytest
 from warehouse.standin import rows
 from warehouse.standin.mapping import Keys, Paths, jsonpath, jsonpaths
 from warehouse.standin.rows import Reader
-from warehouse.standin.values import Column, Options, Rejected, Unusual
+from warehouse.standin.values import NULL, Column, Options, Rejected, Unusual
 
 COLUMNS = [
     Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
@@ -178,7 +178,7 @@ def test_j16_a_member_may_be_missing_and_an_element_may_not(document, value):
 
 def test_j16_a_member_that_is_missing_is_null():
     assert read('{"a":1}\n{"b":{"c":null}}\n{"b":{}}\n{}', Paths([["b", "c"]]),
-                [Column("v", "int4")])[0] == [r"\N"] * 4
+                [Column("v", "int4")])[0] == [NULL] * 4
 
 
 VALUES = (
@@ -211,7 +211,7 @@ def as_loaded(found):
     """The lines as the table shows them: 12 and 12.00 are one NUMERIC(8, 2)."""
     lines, errors = found
     fields = [line.split("\t") for line in lines]
-    prices = [price if price == r"\N" else Decimal(price) for _, _, price, _ in fields]
+    prices = [price if price == NULL else Decimal(price) for _, _, price, _ in fields]
     return fields and [(*row[:2], price, row[3]) for row, price in zip(fields, prices)], errors
 
 

@@ -11,7 +11,7 @@ import pytest
 from loading import copies_on
 from warehouse.standin.converters import converter
 from warehouse.standin.moments import pattern
-from warehouse.standin.values import Column, Number, Options, Rejected, Unusual
+from warehouse.standin.values import NULL, Column, Number, Options, Rejected, Unusual
 
 
 @pytest.fixture(scope="module")
@@ -334,6 +334,6 @@ def test_a_column_at_once_gives_what_value_by_value_gives(column, options):
                 continue
             careful = [one.one(value) for value in values]
             if column.type == "numeric":
-                texts, careful = ([text if text == r"\N" else float(text) for text in found]
+                texts, careful = ([text if text == NULL else float(text) for text in found]
                                   for found in (texts, careful))
             assert texts == careful, (column, values)

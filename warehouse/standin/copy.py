@@ -19,7 +19,7 @@ from .converters import CONVERTERS
 from .copy_statement import Statement, parsed, quoted
 from .mapping import Keys, Paths, jsonpaths
 from .rows import Reader
-from .values import Column, Options, Rejected
+from .values import NULL, Column, Options, Rejected
 
 
 class Source(io.RawIOBase):
@@ -244,7 +244,8 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
             while source.read():
                 pass
         else:
-            cursor.copy_expert(f"COPY {statement.table} ({listed}) FROM STDIN", source)
+            cursor.copy_expert(
+                f"COPY {statement.table} ({listed}) FROM STDIN WITH (NULL '{NULL}')", source)
     except (psycopg2.Error, TooManyErrors, objects.ObjectError) as error:
         if cursor.connection.closed or not source.error:
             raise

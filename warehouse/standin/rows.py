@@ -16,7 +16,7 @@ from typing import BinaryIO, Callable, Iterator, NamedTuple
 
 from .converters import converter
 from .mapping import Keys, Paths
-from .values import Column, Number, Options, Rejected, Unusual
+from .values import MARKS, Column, Number, Options, Rejected, Unusual
 
 CHUNK = 128 * 1024  # bytes; small enough that the server parses one chunk while the next is made
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes (guide: copy-parameters-data-format)
@@ -165,8 +165,8 @@ class Reader:
 
     def convert(self, text: str, documents: list[Document]) -> list[str]:
         """The lines of documents that are all plain; raises Unusual, Rejected, RecursionError."""
-        if len(text) > MAX_DOCUMENT // 4:  # 4 bytes a character at most
-            raise Unusual
+        if len(text) > MAX_DOCUMENT // 4 or any(mark in text for mark in MARKS):
+            raise Unusual  # a document may be too large (4 bytes a character), or hold a mark
         rows = self.mapping.rows([value for value, _, _ in documents])
         columns = [
             one.many(values) for one, values in zip(self.converters, zip(*rows, strict=True))

@@ -2,7 +2,7 @@
 
 import re
 
-from .values import NULL, WHITE, Converter, Unusual, as_text, escape
+from .values import SEPARATOR, WHITE, Converter, Unusual, as_text, escape, field, joined
 
 UNSUPPORTED = "String contains invalid or unsupported UTF-8 codepoints. Bad UTF-8 hex sequence: "
 # Bytes that are no UTF-8 arrive as U+DC80..U+DCFF (PEP 383); other lone surrogates are \ud800
@@ -12,7 +12,6 @@ INVALID = re.compile(
     + "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(17))
     + "]"
 )
-SEPARATOR = "\x02"  # stands between the texts of a column
 SPECIAL = "\\\t\n\r"  # what escape() changes
 TRAILING = re.compile(f"[{WHITE}]+(?={SEPARATOR}|\\Z)")
 
@@ -29,7 +28,7 @@ class Text(Converter):
         if self.options.blanksasnull and text and not text.strip(WHITE):
             return None
         text = self.mended(text)
-        return escape(self.fitted(text, self.encoded(text)))
+        return field(self.fitted(text, self.encoded(text)))
 
     def mended(self, text: str) -> str:
         """The text as ACCEPTINVCHARS and TRIMBLANKS change it."""
@@ -59,39 +58,39 @@ class Text(Converter):
         raise self.reject(1204, self.too_long, text)
 
     def many(self, values):
-        present = self.present(values, blank=False)
-        blob = self.joined(present, SEPARATOR)
-        if not present:
-            return [NULL] * len(values)
-        self.prove_plain(present, blob)
+        blob = joined(values, SEPARATOR)
+        if blob is None:
+            values = self.filled(values)
+            blob = joined(values, SEPARATOR)
+            if blob is None:  # a boolean, an object or an array
+                raise Unusual
+        self.prove_plain(values, blob)
         if self.options.trimblanks and (
-            blob.endswith(tuple(WHITE)) or any(white + SEPARATOR in blob for white in WHITE)
+            blob.endswith(tuple(WHITE))
+            or any(white in blob and white + SEPARATOR in blob for white in WHITE)
         ):
             blob = TRAILING.sub("", blob)
-            present = blob.split(SEPARATOR)
+            values = blob.split(SEPARATOR)
         if any(character in blob for character in SPECIAL):
-            present = escape(blob).split(SEPARATOR)
-        if len(present) == len(values):
-            return present
-        texts = iter(present)
-        return [NULL if value is None else next(texts) for value in values]
+            values = escape(blob).split(SEPARATOR)
+        return values
 
-    def prove_plain(self, present, blob: str) -> None:
-        """Raise Unusual unless all texts fit, whatever their last blanks, and hold no bad character."""
-        longest = max(map(len, present))
+    def prove_plain(self, values, blob: str) -> None:
+        """Raise Unusual unless all texts fit, whatever their last blanks, and have no bad character."""
+        longest = max(map(len, values))
         if not blob.isascii():
             try:
                 blob.encode()
             except UnicodeEncodeError:
                 raise Unusual from None
             if longest * 4 > self.column.size:
-                longest = max(len(value.encode()) for value in present)
+                longest = max(len(value.encode()) for value in values)
             if self.options.acceptinvchars and INVALID.search(blob):
                 raise Unusual
-        if longest > self.column.size or "\0" in blob or blob.count(SEPARATOR) != len(present) - 1:
+        if longest > self.column.size or "\0" in blob:
             raise Unusual
         if (self.options.emptyasnull or self.options.blanksasnull) and not all(
-            value.strip(WHITE) for value in present
+            value.strip(WHITE) for value in values
         ):
             raise Unusual
 

@@ -14,7 +14,11 @@ import re
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
-NULL = r"\N"
+# What stands for NULL in the lines for COPY, and between the texts of a column. A value that holds
+# one of them is looked at on its own.
+NULL = "\x03"
+SEPARATOR = "\x02"
+MARKS = (NULL, SEPARATOR, r"\u0003", r"\u0002")
 WHITE = " \t\n\v\f\r"
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 EXACT = Context(prec=400)  # holds any double, and what is cut off it, digit by digit
@@ -100,6 +104,11 @@ def escape(text: str) -> str:
     )
 
 
+def field(text: str) -> str:
+    """Text as a field that is not taken for NULL."""
+    return escape(text).replace(NULL, r"\x03")
+
+
 class Converter:
     """Base of the types: NULLs, and the column way as a loop over the value way."""
 
@@ -130,20 +139,19 @@ class Converter:
     def reject(self, code: int, reason: str, value: object, position: int = 0) -> Rejected:
         return Rejected(code, reason, value, self.column, position)
 
-    def present(self, values: tuple, blank: bool) -> list[str] | tuple:
-        """The values that are not NULL (nor "", where that is NULL); Unusual if one is required."""
-        if None not in values and not (blank and "" in values):
-            return values
+    def filled(self, values: tuple) -> list:
+        """The values with NULL for null; Unusual if one is required."""
         if self.column.required:
             raise Unusual
-        return [value for value in values if value is not None and not (blank and value == "")]
+        return [NULL if value is None else value for value in values]
 
-    @staticmethod
-    def joined(present, separator: str) -> str:
-        try:
-            return separator.join(present)
-        except TypeError:  # a boolean, an object or an array
-            raise Unusual from None
+
+def joined(values, separator: str) -> str | None:
+    """The values as one text; None if one of them is no text."""
+    try:
+        return separator.join(values)
+    except TypeError:
+        return None
 
 
 class Plain(Converter):
@@ -152,12 +160,16 @@ class Plain(Converter):
     plain = re.compile(r"(?!)")  # values that end with a tab each
 
     def many(self, values):
-        present = self.present(values, blank=True)
-        if present and not self.plain.fullmatch(self.joined(present, "\t") + "\t"):
+        if self.are_plain(values):
+            return values
+        present = [value for value in values if value is not None and value != ""]
+        if self.column.required or not self.are_plain(present):
             raise Unusual
-        if len(present) != len(values):
-            return [value or NULL for value in values]
-        return values
+        return [value or NULL for value in values]
+
+    def are_plain(self, values) -> bool:
+        text = joined(values, "\t")
+        return text is not None and bool(self.plain.fullmatch(text + "\t"))
 
     def text(self, value):
         text = as_text(value)
@@ -194,17 +206,15 @@ class Integer(Plain):
             raise self.reject(1222, reason, text)
         return text
 
-    def many(self, values):
-        present = self.present(values, blank=True)
-        if present:
-            blob = self.joined(present, "")
-            if not (blob.isascii() and blob.isdigit()):
-                raise Unusual
-            if max(map(len, present)) > self.safe_length:
-                raise Unusual
-        if len(present) != len(values):
-            return [value or NULL for value in values]
-        return values
+    def are_plain(self, values):
+        text = joined(values, "\t")
+        if not text:
+            return text is not None and not values
+        digits = text.replace("\t", "")
+        return (
+            digits.isascii() and digits.isdigit() and "\t\t" not in f"\t{text}\t"
+            and max(map(len, values)) <= self.safe_length
+        )
 
 
 class Numeric(Plain):

@@ -1,0 +1,170 @@
+"""The star schema of a folder of data, worked out a second time: plain Python, no SQL.
+
+Written from the data model in the README and not from sql_queries.py, so that a mistake would have
+to be made twice to pass. A row is a tuple in the order of the table's columns; rows stand in the
+order of all their columns, NULL last.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Iterable, Iterator
+
+EPOCH = datetime(1970, 1, 1)
+HUNDRED_THOUSANDTH = Decimal("0.00001")
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str)  # a number as it was written
+
+
+def star_schema(folder: Path) -> dict[str, list[tuple]]:
+    """What songplays, users, songs, artists and time must hold."""
+    events = list(documents(folder / "log_data"))
+    catalogue = catalogue_of(documents(folder / "song_data"))
+    plays = songplays_of(events, catalogue)
+    tables = {
+        "songplays": plays,
+        "users": users_of(events),
+        "songs": [(key, *song["row"]) for key, song in catalogue.items()],
+        "artists": artists_of(catalogue),
+        "time": {time_of(play[1]) for play in plays},
+    }
+    return {table: sorted(rows, key=nulls_last) for table, rows in tables.items()}
+
+
+def documents(folder: Path) -> Iterator[dict]:
+    """The JSON documents of every file, their keys in lower case."""
+    for file in folder.rglob("*.json"):
+        text = file.read_text(encoding="utf-8").lstrip()
+        while text:
+            document, end = DECODER.raw_decode(text)
+            yield {key.lower(): value for key, value in document.items()}
+            text = text[end:].lstrip()
+
+
+def nulls_last(values: Iterable) -> tuple:
+    return tuple((value is None, value) for value in values)
+
+
+def text(value: str | None) -> str | None:
+    return None if value is None else value.rstrip(" ")
+
+
+def whole(value: str | None) -> int | None:
+    return None if value is None or value == "" else int(value)
+
+
+def decimal(value: str | None) -> Decimal | None:
+    """With five decimals, rounded."""
+    return None if value is None else Decimal(value).quantize(HUNDRED_THOUSANDTH, ROUND_HALF_UP)
+
+
+def unless_blank(value: str | None) -> str | None:
+    return value if value and value.strip(" ") else None
+
+
+# ---------------------------------------------------------------------------------- songs, artists
+
+def catalogue_of(songs: Iterable[dict]) -> dict[str, dict]:
+    """The songs by id. Of several versions the first by content counts, whole."""
+    versions = defaultdict(list)
+    for song in songs:
+        versions[text(song["song_id"])].append((
+            text(song["title"]), text(song["artist_id"]), text(song["artist_name"]),
+            decimal(song["duration"]), whole(song.get("year")), text(song.get("artist_location")),
+            decimal(song.get("artist_latitude")), decimal(song.get("artist_longitude")),
+        ))
+    return {key: song_of(min(rows, key=nulls_last)) for key, rows in versions.items()}
+
+
+def song_of(version: tuple) -> dict:
+    title, artist_id, artist_name, duration, year, location, latitude, longitude = version
+    return {
+        "row": (title, artist_id, year or None, duration),
+        "artist_id": artist_id,
+        "artist": (artist_name, unless_blank(location), latitude, longitude),
+    }
+
+
+def artists_of(catalogue: dict[str, dict]) -> list[tuple]:
+    """Each artist as the best of its songs describes it."""
+    songs = defaultdict(list)
+    for song_id, song in catalogue.items():
+        songs[song["artist_id"]].append((preference(song), song_id, song["artist"]))
+    return [(artist_id, *min(rows)[2]) for artist_id, rows in songs.items()]
+
+
+def preference(song: dict) -> tuple:
+    """Low for a song that says much: its artist's place, then coordinates, then the latest year."""
+    _, location, latitude, longitude = song["artist"]
+    year = song["row"][2] or 0
+    return location is None, latitude is None or longitude is None, -year
+
+
+# -------------------------------------------------------------------------------------------- users
+
+def users_of(events: list[dict]) -> list[tuple]:
+    """Each user as of the latest event, on whatever page."""
+    rows = defaultdict(list)
+    for event in events:
+        if (user := whole(event.get("userid"))) is not None:
+            when = [-whole(event[key]) for key in ("ts", "iteminsession", "sessionid")]
+            names = [text(event.get(key)) for key in ("level", "firstname", "lastname", "gender")]
+            rows[user].append((*when, *names))
+    latest = {user: min(of_user, key=nulls_last)[3:] for user, of_user in rows.items()}
+    return [(user, *names, level) for user, (level, *names) in latest.items()]
+
+
+# ---------------------------------------------------------------------------------- songplays, time
+
+def songplays_of(events: list[dict], catalogue: dict[str, dict]) -> list[tuple]:
+    """One row per NextSong event; of rivals of the same key the first by content."""
+    rivals = defaultdict(list)
+    for event in events:
+        if text(event["page"]) == "NextSong":
+            key = tuple(whole(event.get(name)) for name in KEY)
+            rivals[key].append(content_of(event))
+    songs = defaultdict(list)
+    for song_id, song in catalogue.items():
+        title, artist_id, _, duration = song["row"]
+        songs[title, song["artist"][0]].append((song_id, artist_id, duration))
+    return [songplay(key, min(rows, key=nulls_last), songs) for key, rows in rivals.items()]
+
+
+KEY = ("userid", "sessionid", "iteminsession", "ts")
+
+
+def content_of(event: dict) -> tuple:
+    agent = text(event.get("useragent"))
+    return (
+        text(event.get("song")), text(event.get("artist")), decimal(event.get("length")),
+        text(event["level"]), text(event.get("location")), agent and agent.strip('"'),
+    )
+
+
+def songplay(key: tuple, content: tuple, songs: dict) -> tuple:
+    user, session, _, ts = key
+    title, artist, length, level, location, agent = content
+    name = "|".join("" if part is None else str(part) for part in key)
+    return (
+        hashlib.md5(name.encode()).hexdigest(), EPOCH + timedelta(milliseconds=ts), user, level,
+        *closest(songs.get((title, artist), []), length),
+        session, location, agent, title, artist, length,
+    )
+
+
+def closest(candidates: list[tuple], length: Decimal | None) -> tuple:
+    """song_id and artist_id of the song nearest in length, of equally near ones the lowest id."""
+    if not candidates:
+        return None, None
+    if length is None:
+        return min(candidates)[:2]
+    return min(candidates, key=lambda song: (abs(song[2] - length), song[0]))[:2]
+
+
+def time_of(moment: datetime) -> tuple:
+    return (
+        moment, moment.hour, moment.day, moment.isocalendar().week, moment.month, moment.year,
+        moment.isoweekday() % 7,
+    )

@@ -1,0 +1,258 @@
+"""The shell of both scripts: help, usage, quiet and verbose, the log, progress, the summary."""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from conftest import ROOT, Project
+from generate import generate
+from test_failures import refused
+from test_incremental import event, song
+
+import sql_queries
+import warehouse as package
+from warehouse import command
+
+SCRIPTS = ("create_tables.py", "etl.py")
+LOG_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (DEBUG  |INFO   |WARNING|ERROR  ) \S.*")
+
+both_scripts = pytest.mark.parametrize("script", SCRIPTS)
+
+
+def called(script: str, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """A script run with nothing but arguments, on a terminal of 80 columns, somewhere else."""
+    return subprocess.run(
+        [sys.executable, *python, ROOT / script, *arguments], cwd="/", text=True, capture_output=True,
+        env={"PATH": os.environ["PATH"], "COLUMNS": "80"},
+    )
+
+
+@pytest.fixture
+def ready(warehouse):
+    """A warehouse with files that are not loaded yet."""
+    warehouse.write("log_data/1.json", [event(1), event(2)])
+    warehouse.write("song_data/1.json", song())
+    return warehouse
+
+
+# ------------------------------------------------------------------------------------ arguments
+
+@both_scripts
+def test_help_fits_a_terminal_of_80_columns(script):
+    done = called(script, "--help")
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+
+
+@both_scripts
+def test_help_tells_of_the_shared_options_and_every_exit_status(script):
+    said = called(script, "--help").stdout
+    for option in ("--config FILE", "--quiet", "--verbose", "--help", "--version", "--force"):
+        assert option in said
+    for status in ("0  ", "1  ", "2  ", "3  ", "75  ", "130, 143"):
+        assert f"\n  {status}" in said
+
+
+@both_scripts
+def test_version(script):
+    assert called(script, "--version").stdout == f"{script} {package.__version__}\n"
+
+
+@both_scripts
+@pytest.mark.parametrize("arguments", [
+    ("--nonsense",), ("extra",), ("--config",), ("--quiet", "--verbose"),
+])
+def test_wrong_usage_exits_2_with_the_usage_on_stderr(script, arguments):
+    done = called(script, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"usage: {script}")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--full", "--status"), ("--full", "--dry-run")])
+def test_options_of_etl_that_exclude_each_other(arguments):
+    done = called("etl.py", *arguments)
+    assert done.returncode == 2
+    assert "not allowed with" in done.stderr
+
+
+@both_scripts
+def test_help_imports_no_boto3(script):
+    done = called(script, "--help", python=("-X", "importtime"))
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "psycopg2" in imported  # so this does list what is imported
+    assert not imported & {"boto3", "botocore", "moto"}
+
+
+def scripts_beside(folder):
+    """The scripts and their package, copied into a folder."""
+    for name in (*SCRIPTS, "sql_queries.py"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "warehouse", folder / "warehouse",
+                    ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@both_scripts
+def test_dwh_cfg_is_looked_for_beside_the_script_and_not_where_one_stands(ready, tmp_path, script):
+    ready.write_config()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    scripts_beside(elsewhere)
+    environment = {"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(ready.server.folder),
+                   "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(tmp_path)}
+
+    def run():
+        return subprocess.run([sys.executable, "elsewhere/" + script], cwd=tmp_path, text=True,
+                              capture_output=True, env=environment)
+
+    missing = run()  # although the folder where one stands has a dwh.cfg
+    assert missing.returncode == 2
+    assert f"{elsewhere / 'dwh.cfg'}: there is no such file" in missing.stderr
+    for name in ("log_data", "song_data", "dwh.cfg"):
+        (tmp_path / name).rename(elsewhere / name)  # whose paths are relative to the file
+    done = run()
+    assert done.returncode == 0, done.stderr
+
+
+# ------------------------------------------------------------------------------- quiet and verbose
+
+def test_quiet_and_success_print_nothing_at_all(project):
+    project.write("log_data/1.json", [event(1)])
+    project.write("song_data/1.json", song())
+    for script in (*SCRIPTS, "etl.py"):  # the last finds nothing new
+        done = project.run(script, "--quiet")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@both_scripts
+def test_quiet_and_failure_print_the_error_alone(project, script):
+    project.configure(HOST="127.0.0.1", DB_PORT="1", DB_USER="analyst")
+    said = refused(project, 1, "cannot connect", script=script, arguments=("--quiet",),
+                   rolled_back=False)
+    assert len(said.splitlines()) == 1
+
+
+def test_the_log_goes_to_stderr_in_utc_and_the_summary_to_stdout(ready):
+    ready.environment = {"TZ": "Asia/Tokyo"}
+    done = ready.load()
+    lines = [LOG_LINE.fullmatch(line) for line in done.stderr.splitlines()]
+    assert lines and all(lines), done.stderr
+    for line in lines:
+        written = datetime.strptime(line[1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        assert abs(datetime.now(timezone.utc) - written) < timedelta(minutes=2)
+    summary = [line.split() for line in done.stdout.splitlines()]
+    assert summary[0] == ["table", "files", "rows", "seconds"]
+    assert [cells[0] for cells in summary[1:]] == [
+        "staging_events", "staging_songs", "staging_catalogue", "users", "artists", "songs",
+        "songplays", "time", "total"]
+    assert summary[1][:3] == ["staging_events", "1", "2"]
+    assert len({len(line) for line in done.stdout.splitlines()}) == 1
+
+
+def test_verbose_shows_every_statement_of_a_load(ready):
+    said = ready.load("--verbose").stderr
+    for queries in (sql_queries.touch_queries, sql_queries.delete_table_queries,
+                    sql_queries.insert_table_queries, sql_queries.check_star_queries):
+        for sql in queries:
+            assert sql.strip() in said
+    assert " DEBUG   copy staging_events in " in said
+
+
+def test_what_is_ignored_in_dwh_cfg_is_told_once(ready):
+    ready.write_config()
+    ready.config.write_text(ready.config.read_text() + "[AWS]\nKEY = \n[DWH]\nDWH_NUM_NODES = 4\n")
+    said = ready.run("etl.py", configured=False).stderr
+    assert said.count("ignored in dwh.cfg: [AWS], [DWH]") == 1
+
+
+# ------------------------------------------------------------------------------------- progress
+
+def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:
+    """Run etl.py with its stderr on a terminal; exit status and what the terminal was sent."""
+    project.write_config()
+    terminal, stderr = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "etl.py", "--config", project.config, *arguments],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd="/",
+        env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder),
+             "TMPDIR": str(project.folder)},
+    )
+    os.close(stderr)
+    sent = b""
+    try:
+        while chunk := os.read(terminal, 1 << 16):
+            sent += chunk
+    except OSError:  # so Linux says that the other side is closed
+        pass
+    os.close(terminal)
+    return process.wait(), sent.decode()
+
+
+@pytest.fixture(scope="module")
+def long_copy(tmp_path_factory):
+    """The text of a log that takes more than a second to copy, though its events are few."""
+    folder = tmp_path_factory.mktemp("long")
+    generate(folder, events=1000, songs=5, files=1)
+    text, = (file.read_text() for file in folder.glob("log_data/**/*.json"))
+    return f"{text}\n" * 200
+
+
+@pytest.fixture
+def long(ready, long_copy):
+    ready.write("log_data/1.json", long_copy)
+    return ready
+
+
+PROGRESS = re.compile(r"\r\033\[Kcopying staging_events: ([\d.,]+) of ([\d.,]+) MB")
+
+
+def test_a_long_copy_shows_progress_on_a_terminal_and_clears_it(long):
+    status, sent = on_a_terminal(long)
+    assert status == 0, sent
+    shown = [tuple(float(number.replace(",", "")) for number in found)
+             for found in PROGRESS.findall(sent)]
+    assert shown, sent
+    assert shown == sorted(shown) and all(done <= total for done, total in shown)
+    last = sent[[*PROGRESS.finditer(sent)][-1].end():]
+    assert last.startswith("\r\033[K")  # cleared before anything else is written
+    assert LOG_LINE.match(last.removeprefix("\r\033[K")), last
+
+
+def test_a_long_copy_that_is_quiet_shows_nothing_on_a_terminal(long):
+    assert on_a_terminal(long, "--quiet") == (0, "")
+
+
+def test_a_short_load_shows_no_progress_on_a_terminal(ready):
+    status, sent = on_a_terminal(ready)
+    assert status == 0
+    assert "\033" not in sent and " MB" not in sent
+
+
+def test_without_a_terminal_there_is_no_line_that_changes(long):
+    said = long.load().stderr
+    assert "\r" not in said and "\033" not in said and " MB" not in said
+
+
+def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, caplog):
+    moment = 100.0
+    monkeypatch.setattr(command.time, "monotonic", lambda: moment)
+    progress = command.Progress()
+    progress.shown = True
+    with caplog.at_level("INFO", "warehouse"):
+        progress.begin("copying songs")
+        for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
+            progress(int(moment * 1e6), 200_000_000)
+        progress.end()
+    assert [record.message for record in caplog.records] == [
+        "copying songs: 131.0 of 200.0 MB", "copying songs: 162.0 of 200.0 MB"]
+
+
+def test_a_table_of_words_and_numbers_is_aligned():
+    assert command.table_of([("table", "rows"), ("users", "1,234"), ("x", "")]).splitlines() == [
+        "table   rows", "users  1,234", "x           "]

@@ -1,0 +1,170 @@
+"""create_tables.py resets the warehouse, and never drops what is not ours unasked."""
+
+import contextlib
+
+import psycopg2
+import pytest
+from test_failures import execute, plays, refused
+from test_incremental import event, song
+
+import sql_queries
+from warehouse import tables
+
+OURS = {"etl_lock", "loaded_files", "staging_events", "staging_songs", "staging_catalogue",
+        "users", "songs", "artists", "time", "songplays"}
+
+
+@pytest.fixture
+def loaded(warehouse):
+    """A warehouse with two plays and a song."""
+    warehouse.write("log_data/1.json", [event(1), event(2)])
+    warehouse.write("song_data/1.json", song())
+    warehouse.load()
+    return warehouse
+
+
+def create(project, *arguments: str):
+    """Run create_tables.py, which must succeed."""
+    done = project.run("create_tables.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def relations(project, schema: str = "public") -> set[str]:
+    return {name for name, in project.query(
+        f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
+
+
+def test_a_fresh_database_gets_every_table(project):
+    done = create(project)
+    assert relations(project) == OURS
+    assert done.stdout == ""
+    assert "created loaded_files, staging_events" in done.stderr
+
+
+def test_a_reset_empties_every_table_and_the_next_load_brings_everything_again(loaded):
+    before = loaded.snapshot()
+    create(loaded)
+    assert relations(loaded) == OURS
+    for table in OURS - {"etl_lock"}:
+        assert loaded.query(f"SELECT COUNT(*) FROM {table}") == [(0,)]
+    loaded.load()
+    assert loaded.snapshot() == before
+
+
+def test_the_lock_is_never_dropped(loaded):
+    which = "SELECT 'etl_lock'::regclass::oid"
+    before = loaded.query(which)
+    create(loaded)
+    create(loaded, "--force")
+    assert loaded.query(which) == before
+    assert loaded.query("SELECT COUNT(*) FROM etl_lock") == [(1,)]
+    assert not any("etl_lock" in sql for sql in sql_queries.drop_table_queries)
+
+
+def test_two_resets_at_once_on_a_fresh_database_both_succeed(project):
+    for _ in range(3):
+        both = [project.start("create_tables.py") for _ in range(2)]
+        said = [process.communicate()[1] for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+        assert relations(project) == OURS
+        assert project.query("SELECT COUNT(*) FROM etl_lock") == [(1,)]
+        execute(project, f"DROP TABLE {', '.join(OURS)}")
+
+
+def test_another_schema_holds_the_tables_and_the_load(project):
+    execute(project, "CREATE SCHEMA sparkify; CREATE TABLE users (email TEXT)")
+    project.configure(SCHEMA="sparkify")
+    project.write("log_data/1.json", [event(1)])
+    project.write("song_data/1.json", song())
+    create(project)
+    project.load()
+    assert relations(project) == {"users"}
+    assert relations(project, "sparkify") == OURS
+    assert project.query("SELECT COUNT(*) FROM sparkify.songplays") == [(1,)]
+    create(project)
+    assert project.query("SELECT COUNT(*) FROM sparkify.songplays") == [(0,)]
+
+
+@pytest.mark.parametrize("script", ["create_tables.py", "etl.py"])
+def test_a_schema_that_does_not_exist(project, script):
+    project.configure(SCHEMA="nowhere")
+    refused(project, 2, "SCHEMA is nowhere", "CREATE SCHEMA nowhere", script=script,
+            rolled_back=False)
+
+
+# -------------------------------------------------------------------------- what is not ours
+
+@pytest.mark.parametrize("table", ["users", "time"])
+def test_a_foreign_table_is_named_and_kept_and_force_drops_it(project, table):
+    execute(project, f"CREATE TABLE {table} (email TEXT, joined DATE)")
+    execute(project, f"INSERT INTO {table} VALUES ('ann@example.org', '2018-11-01')")
+    refused(project, 2, f"{table} (email, joined)", "--force", script="create_tables.py")
+    assert relations(project) == {table}  # not even the lock was created
+    assert project.query(f"SELECT COUNT(*) FROM {table}") == [(1,)]
+    create(project, "--force")
+    assert relations(project) == OURS
+    assert project.query(f"SELECT COUNT(*) FROM {table}") == [(0,)]
+
+
+def test_all_foreign_tables_are_named_at_once(project):
+    execute(project, "CREATE TABLE users (email TEXT); CREATE TABLE time (now TIME)")
+    refused(project, 2, "users (email); time (now)", script="create_tables.py")
+
+
+def test_a_foreign_view_on_our_table_stops_the_reset_and_is_named(loaded):
+    execute(loaded, "CREATE VIEW top_songs AS SELECT title FROM songs")
+    before = loaded.snapshot()
+    for arguments in ((), ("--force",)):
+        refused(loaded, 2, "drop songs: cannot drop table songs", "view top_songs",
+                "Drop what depends on it first", "etl.py --full", script="create_tables.py",
+                arguments=arguments)
+        assert loaded.snapshot() == before
+        assert loaded.query("SELECT * FROM top_songs") == [("The Song",)]
+    loaded.load("--full")
+    assert loaded.query("SELECT * FROM top_songs") == [("The Song",)]
+    execute(loaded, "DROP VIEW top_songs")
+    create(loaded)
+    assert plays(loaded) == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--force",)])
+def test_a_view_in_the_way_is_named_and_kept(project, arguments):
+    execute(project, "CREATE TABLE people (email TEXT); CREATE VIEW users AS SELECT * FROM people")
+    refused(project, 2, "users", "SCHEMA", script="create_tables.py", arguments=arguments)
+    assert {"people", "users"} <= relations(project)
+    assert not relations(project) & (OURS - {"users", "etl_lock"})
+
+
+def test_a_table_of_another_owner_is_kept(project):
+    """information_schema does not show it to who has no right on it; the server refuses the DROP."""
+    role = f"{project.database}_other"
+    execute(project, "CREATE TABLE users (email TEXT)")
+    execute(project, f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role};"
+                     f" GRANT CREATE ON DATABASE {project.database} TO {role}")
+    project.configure(HOST=project.server.connect_parameters("x")["host"], DB_PORT="5432",
+                      DB_USER=role)
+    try:
+        refused(project, 1, "must be owner of table users", script="create_tables.py")
+        assert project.query("SELECT COUNT(*) FROM users") == [(0,)]
+    finally:
+        execute(project, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+# ------------------------------------------------------------------------------- the statements
+
+def test_the_columns_read_from_the_statements_are_those_of_the_tables(warehouse):
+    with contextlib.closing(
+        psycopg2.connect(**warehouse.server.connect_parameters(warehouse.database))
+    ) as connection, connection.cursor() as cursor:
+        existing = tables.existing_columns(cursor, {})
+    declared = {
+        tables.subject_of(sql): tables.declared_columns(sql) for sql in sql_queries.create_table_queries
+    }
+    assert declared == {name: existing[name] for name in OURS - {"etl_lock"}}
+
+
+def test_every_statement_is_seen_with_verbose(project):
+    done = create(project, "--verbose")
+    for sql in sql_queries.drop_table_queries + sql_queries.create_table_queries:
+        assert sql.strip() in done.stderr

@@ -1,0 +1,213 @@
+"""Whole loads by the real scripts: small cases in folders, and data sets against the oracle."""
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+import tarfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import oracle
+import psycopg2
+import pytest
+from conftest import REAL_DATA, ROOT, STAR, Project
+from generate import generate
+
+CASES = sorted(path for path in (ROOT / "tests/cases").iterdir() if path.is_dir())
+SAMPLE = ROOT / "tests/data"
+DATA_FOLDERS = ("log_data", "song_data")
+
+needs_real_data = pytest.mark.skipif(
+    not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
+
+
+@contextmanager
+def created_project(server, folder: Path, database: str):
+    """A project with its tables, on a database that is dropped afterwards."""
+    server.ensure_database(database)
+    project = Project(folder, server, database)
+    try:
+        done = project.run("create_tables.py")
+        assert done.returncode == 0, done.stderr
+        yield project
+    finally:
+        connection = psycopg2.connect(**server.connect_parameters("postgres"))
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {database} WITH (FORCE)")
+        connection.close()
+
+
+def bring(project: Project, folder: Path) -> None:
+    """Make a folder's data, and whatever lies beside it, the data of the project."""
+    for name in DATA_FOLDERS:
+        shutil.rmtree(project.folder / name)
+    shutil.copytree(folder, project.folder, dirs_exist_ok=True)
+
+
+# -------------------------------------------------------------------------------------------- cases
+# A case is a folder: log_data/ and song_data/ as in S3, expected/<table>.csv, and where it needs
+# any, `settings` (lines of dwh.cfg) with the files that they name. In an expected table NULL is NULL,
+# and md5(…) stands for the MD5 of what is in its brackets.
+
+@pytest.fixture(scope="module")
+def cases_project(server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    with created_project(server, folder, "end_to_end_cases") as project:
+        yield project
+
+
+def settings_of(case: Path) -> dict[str, str]:
+    file = case / "settings"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(re.split(r"\s*=\s*", line, maxsplit=1) for line in lines)
+
+
+def expected_tables(case: Path) -> dict[str, list[list[str | None]]]:
+    """Header and rows of each expected table, the rows sorted."""
+    tables = {}
+    for path in sorted((case / "expected").glob("*.csv")):
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        tables[path.stem] = [header, *in_order([expected_value(cell) for cell in row] for row in rows)]
+    return tables
+
+
+def expected_value(cell: str) -> str | None:
+    if hashed := re.fullmatch(r"md5\((.*)\)", cell):
+        return hashlib.md5(hashed[1].encode()).hexdigest()
+    return None if cell == "NULL" else cell
+
+
+def found_table(project: Project, table: str) -> list[list[str | None]]:
+    """Header and rows of a table as text, the rows sorted."""
+    columns = [name for name, in project.query(
+        "SELECT column_name FROM information_schema.columns"
+        f" WHERE table_name = '{table}' ORDER BY ordinal_position")]
+    as_text = ", ".join(f"CAST({column} AS text)" for column in columns)
+    return [columns, *in_order(list(row) for row in project.query(f"SELECT {as_text} FROM {table}"))]
+
+
+def in_order(rows) -> list[list[str | None]]:
+    return sorted(rows, key=oracle.nulls_last)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_gives_the_expected_tables(cases_project, case):
+    bring(cases_project, case)
+    cases_project.settings["S3"].pop("LOG_JSONPATH", None)
+    cases_project.configure(**settings_of(case))
+    cases_project.load("--full", "--force")
+    expected = expected_tables(case)
+    assert expected
+    assert {table: found_table(cases_project, table) for table in expected} == expected
+
+
+# ------------------------------------------------------------------------------------------- oracle
+
+@pytest.fixture(scope="module")
+def sample_project(server, tmp_path_factory):
+    """The shipped sample, loaded from its folder."""
+    folder = tmp_path_factory.mktemp("sample")
+    with created_project(server, folder, "end_to_end_sample") as project:
+        bring(project, SAMPLE)
+        project.configure(LOG_JSONPATH="log_json_path.json")
+        project.load()
+        yield project
+
+
+@pytest.fixture(scope="module")
+def sample_star(sample_project):
+    return sample_project.snapshot(STAR)
+
+
+def assert_same(found: dict[str, list[tuple]], expected: dict[str, list[tuple]]) -> None:
+    """Table by table, because pytest's account of a difference in all of them takes minutes."""
+    assert {table: len(rows) for table, rows in found.items()} == {
+        table: len(rows) for table, rows in expected.items()}
+    for table, rows in expected.items():
+        differing = [pair for pair in zip(found[table], rows) if pair[0] != pair[1]]
+        assert differing[:3] == [], table
+
+
+def test_the_sample_gives_the_tables_of_the_oracle(sample_star):
+    assert_same(sample_star, oracle.star_schema(SAMPLE))
+    matched = [play for play in sample_star["songplays"] if play[4] is not None]
+    assert 0 < len(matched) < len(sample_star["songplays"])
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_generated_data_gives_the_tables_of_the_oracle(warehouse, seed):
+    generate(warehouse.folder, events=1500, songs=90, seed=seed)
+    warehouse.load()
+    assert_same(warehouse.snapshot(STAR), oracle.star_schema(warehouse.folder))
+
+
+@needs_real_data
+def test_the_real_data_gives_the_tables_of_the_oracle_and_the_known_counts(warehouse):
+    shutil.copytree(REAL_DATA / "log_data", warehouse.folder / "log_data", dirs_exist_ok=True)
+    with tarfile.open(REAL_DATA / "song_data.tar.gz") as archive:
+        archive.extractall(warehouse.folder, filter="data")
+    warehouse.load()
+    star = warehouse.snapshot(STAR)
+    assert_same(star, oracle.star_schema(warehouse.folder))
+    assert {table: len(rows) for table, rows in star.items()} == {
+        "songplays": 6820, "users": 97, "songs": 14896, "artists": 9553, "time": 6813}
+    assert warehouse.query("SELECT COUNT(song_id), COUNT(artist_id) FROM songplays") == [(333, 333)]
+    assert warehouse.query(
+        "SELECT (SELECT COUNT(*) FROM staging_events), (SELECT COUNT(*) FROM staging_songs)"
+    ) == [(8056, 14896)]
+    assert warehouse.query(
+        "SELECT DISTINCT to_char(start_time, 'MS') FROM (SELECT start_time FROM songplays"
+        " UNION ALL SELECT start_time FROM time) moments") == [("796",)]
+
+
+# -------------------------------------------------------------------------------- again, and from S3
+
+def test_a_second_run_and_a_full_run_give_the_same_tables_ids_included(sample_project, sample_star):
+    staged = sample_project.snapshot(("staging_events", "staging_songs"))
+    assert "found nothing new" in sample_project.load().stderr
+    assert_same(sample_project.snapshot(STAR), sample_star)
+    assert "emptying every table first" in sample_project.load("--full").stderr
+    assert_same(sample_project.snapshot(STAR), sample_star)
+    assert_same(sample_project.snapshot(("staging_events", "staging_songs")), staged)
+
+
+def upload(bucket, folder: Path, files: list[Path]) -> None:
+    for file in files:
+        bucket.upload_file(str(file), str(file.relative_to(folder)))
+
+
+def read_from(project: Project, bucket) -> None:
+    """Let the project load from the bucket and use nothing but it."""
+    project.environment = {
+        key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    project.configure(
+        LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
+        LOG_JSONPATH=f"s3://{bucket.name}/log_json_path.json",
+        MANIFESTS=f"s3://{bucket.name}/manifests/", REGION="us-west-2")
+
+
+def test_the_sample_from_s3_gives_the_tables_of_the_sample_from_a_folder(
+    warehouse, bucket, sample_star
+):
+    upload(bucket, SAMPLE, sorted(SAMPLE.rglob("*.json")))
+    read_from(warehouse, bucket)
+    warehouse.load()
+    assert_same(warehouse.snapshot(STAR), sample_star)
+
+
+@needs_real_data
+def test_the_real_logs_from_s3_give_the_tables_of_the_oracle(warehouse, bucket):
+    logs = sorted((REAL_DATA / "log_data").rglob("*.json"))
+    songs = sorted((SAMPLE / "song_data").rglob("*.json"))[:100]
+    upload(bucket, REAL_DATA, [REAL_DATA / "log_json_path.json", *logs])
+    upload(bucket, SAMPLE, songs)
+    read_from(warehouse, bucket)
+    warehouse.load()
+    for folder, files in ((REAL_DATA, logs), (SAMPLE, songs)):
+        for file in files:
+            warehouse.write(str(file.relative_to(folder)), file.read_bytes())
+    assert_same(warehouse.snapshot(STAR), oracle.star_schema(warehouse.folder))
