@@ -404,3 +404,10 @@ def test_the_sort_of_target_decides(copies):
             copies.execute(f"COPY seen FROM '{path}' IAM_ROLE default {options}")
     with pytest.raises(psycopg2.errors.FeatureNotSupported, match='Redshift.*"at" of type time'):
         copies.load("at TIME", '{"at":"10:00"}')
+
+
+def test_many_small_objects_are_fetched_ahead_and_loaded_in_the_order_of_their_keys(copies, put, bucket):
+    root = put({f"{nth:04}": f'{{"i":{nth}}}' for nth in range(150)})
+    copies.create("i INT")
+    copies.copy(root)
+    assert numbers(copies) == list(range(150))

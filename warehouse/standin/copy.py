@@ -66,10 +66,10 @@ class Load:
 
     def chunks(self, reader: Reader) -> Iterator[bytes]:
         """The lines of all files, in the order of their keys."""
-        for file in self.files:
+        for file, opening in files.opened_ahead(self.files):
             self.file = file.url
             begun, before = catalog.now(), self.bytes_done
-            with objects.opened(file.url) as stream:
+            with opening as stream:
                 counted = files.Counted(stream, self.count)
                 with files.unpacked(counted, self.options, file.url) as plain:
                     yield from reader.lines(plain)
