@@ -1,4 +1,4 @@
-"""COPY end to end, on PostgreSQL and on S3 over HTTP (facts/standins.md §8: L and J)."""
+"""COPY end to end, on PostgreSQL and on S3 over HTTP."""
 
 import bz2
 import gzip

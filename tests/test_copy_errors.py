@@ -1,4 +1,4 @@
-"""What a COPY leaves behind when rows or all of it fail (facts/standins.md §8: E), and fuzz."""
+"""What a COPY leaves behind when rows or all of it fail, and fuzz."""
 
 import io
 import json

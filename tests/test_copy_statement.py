@@ -1,4 +1,4 @@
-"""The text of a COPY: what is understood, and what is refused by name (facts/standins.md §8, P)."""
+"""The text of a COPY: what is understood, and what is refused by name."""
 
 import random
 
@@ -6,8 +6,8 @@ import psycopg2
 import pytest
 
 from loading import copies_on
-from warehouse.standin import dialect
 from warehouse.standin.copy_statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parsed
+from warehouse.standin.tokens import statements
 
 ROLE = "arn:aws:iam::123456789012:role/dwh"
 
@@ -19,7 +19,7 @@ def copies(server, tmp_path_factory):
 
 
 def statement(sql: str) -> Statement:
-    return parsed(dialect.statements(sql)[0])
+    return parsed(statements(sql)[0])
 
 
 def options(text: str, authorization: str = "IAM_ROLE default") -> dict:

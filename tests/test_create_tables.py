@@ -73,17 +73,17 @@ def test_two_resets_at_once_on_a_fresh_database_both_succeed(project):
 
 
 def test_another_schema_holds_the_tables_and_the_load(project):
-    execute(project, "CREATE SCHEMA sparkify; CREATE TABLE users (email TEXT)")
-    project.configure(SCHEMA="sparkify")
+    execute(project, "CREATE SCHEMA music; CREATE TABLE users (email TEXT)")
+    project.configure(SCHEMA="music")
     project.write("log_data/1.json", [event(1)])
     project.write("song_data/1.json", song())
     create(project)
     project.load()
     assert relations(project) == {"users"}
-    assert relations(project, "sparkify") == OURS
-    assert project.query("SELECT COUNT(*) FROM sparkify.songplays") == [(1,)]
+    assert relations(project, "music") == OURS
+    assert project.query("SELECT COUNT(*) FROM music.songplays") == [(1,)]
     create(project)
-    assert project.query("SELECT COUNT(*) FROM sparkify.songplays") == [(0,)]
+    assert project.query("SELECT COUNT(*) FROM music.songplays") == [(0,)]
 
 
 @pytest.mark.parametrize("script", ["create_tables.py", "etl.py"])

@@ -94,15 +94,32 @@ def in_order(rows) -> list[list[str | None]]:
     return sorted(rows, key=oracle.nulls_last)
 
 
+def assert_gives_expected_tables(project: Project, case: Path) -> None:
+    project.settings["S3"].pop("LOG_JSONPATH", None)
+    project.configure(**settings_of(case))
+    project.load("--full", "--force")
+    expected = expected_tables(case)
+    assert expected
+    assert {table: found_table(project, table) for table in expected} == expected
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_gives_the_expected_tables(cases_project, case):
     bring(cases_project, case)
-    cases_project.settings["S3"].pop("LOG_JSONPATH", None)
-    cases_project.configure(**settings_of(case))
-    cases_project.load("--full", "--force")
-    expected = expected_tables(case)
-    assert expected
-    assert {table: found_table(cases_project, table) for table in expected} == expected
+    assert_gives_expected_tables(cases_project, case)
+
+
+@pytest.mark.parametrize("name", [
+    "artist_of_several_songs", "closest_duration", "latest_event", "level_change", "rival_events",
+    "rival_plays_of_two_songs"])
+def test_a_choice_does_not_depend_on_the_order_of_lines(cases_project, name):
+    case = ROOT / "tests/cases" / name
+    bring(cases_project, case)
+    for folder in DATA_FOLDERS:
+        for file in (cases_project.folder / folder).iterdir():
+            lines = file.read_text(encoding="utf-8").splitlines()
+            file.write_text("\n".join(reversed(lines)), encoding="utf-8")
+    assert_gives_expected_tables(cases_project, case)
 
 
 # ------------------------------------------------------------------------------------------- oracle

@@ -14,7 +14,7 @@ from psycopg2 import errorcodes
 from ..objects import Object
 from .values import Rejected, escape
 
-VERSION = "2"
+VERSION = "3"
 
 CREATE = """
 CREATE SCHEMA standin;
@@ -131,6 +131,21 @@ $$
         WHEN standin.last_aborted_copy() > COALESCE(standin.copied('id'), -1) THEN 0
         ELSE COALESCE(standin.copied('count'), 0)
     END
+$$;
+CREATE PROCEDURE standin.analyze(relation regclass) LANGUAGE plpgsql AS
+$$
+DECLARE
+    threshold CONSTANT numeric :=
+        COALESCE(NULLIF(current_setting('standin.analyze_threshold_percent', true), ''), '10');
+    analyzed CONSTANT real := (SELECT reltuples FROM pg_class WHERE oid = relation);
+    changed CONSTANT bigint := pg_stat_get_mod_since_analyze(relation)
+        + pg_stat_get_xact_tuples_inserted(relation) + pg_stat_get_xact_tuples_updated(relation)
+        + pg_stat_get_xact_tuples_deleted(relation);
+BEGIN
+    IF analyzed <= 0 OR changed >= analyzed * threshold / 100 THEN
+        EXECUTE format('ANALYZE %s', relation);
+    END IF;
+END
 $$;
 CREATE FUNCTION standin.fail(message text, state text) RETURNS void LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION USING MESSAGE = message, ERRCODE = state; END $$;

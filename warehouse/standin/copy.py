@@ -14,11 +14,12 @@ import psycopg2
 from psycopg2 import errorcodes, errors, extensions
 
 from .. import objects
-from . import catalog, dialect, files
+from . import catalog, files
 from .converters import CONVERTERS
-from .copy_statement import Statement, parsed, quoted
+from .copy_statement import Statement, parsed
 from .mapping import Keys, Paths, jsonpaths
 from .rows import Reader
+from .tokens import Token, quoted
 from .values import NULL, Column, Options, Rejected
 
 
@@ -80,7 +81,7 @@ class Load:
         self.on_progress(self.bytes_done, self.bytes_listed)
 
 
-def run(connection, session, tokens: list[dialect.Token]) -> None:
+def run(connection, session, tokens: list[Token]) -> None:
     """Run a COPY statement in the connection's transaction.
 
     Raises what Redshift's COPY raises, by way of the server, so that the transaction is failed

@@ -10,8 +10,8 @@ from typing import Callable, NamedTuple
 
 from psycopg2 import errors
 
-from . import dialect
 from .moments import PER_SECOND, pattern
+from .tokens import Token, identifier, literal, quoted
 
 MAX_ERRORS = 100_000
 
@@ -30,26 +30,21 @@ class Statement(NamedTuple):
     options: dict[str, object]
 
 
-def quoted(name: str) -> str:
-    """A name as SQL text."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 class Tokens:
     """The tokens of a statement that mean something, read from left to right."""
 
-    def __init__(self, tokens: list[dialect.Token]):
+    def __init__(self, tokens: list[Token]):
         self.tokens = [token for token in tokens if token.kind not in ("space", "comment")]
         self.position = 0
 
-    def peek(self) -> dialect.Token | None:
+    def peek(self) -> Token | None:
         return self.tokens[self.position] if self.position < len(self.tokens) else None
 
     def peek_word(self) -> str:
         token = self.peek()
         return token.text.lower() if token and token.kind == "word" else ""
 
-    def next(self) -> dialect.Token | None:
+    def next(self) -> Token | None:
         token = self.peek()
         self.position += 1
         return token
@@ -71,7 +66,7 @@ class Tokens:
         token = self.peek()
         if not token or token.kind != "string":
             raise wrong(complaint)
-        return dialect.literal(self.next())
+        return literal(self.next())
 
     def near(self) -> str:
         token = self.peek()
@@ -245,11 +240,7 @@ NEEDING = {
 }
 
 
-def is_copy(tokens: list[dialect.Token]) -> bool:
-    return Tokens(tokens).peek_word() == "copy"
-
-
-def parsed(tokens: list[dialect.Token]) -> Statement:
+def parsed(tokens: list[Token]) -> Statement:
     """Read a COPY statement; raises a psycopg2 error that names what is lacking."""
     reader = Tokens(tokens)
     reader.skip("copy")
@@ -279,7 +270,7 @@ def names(reader: Tokens, separator: str) -> tuple[str, ...]:
         token = reader.peek()
         if not token or token.kind not in ("word", "name"):
             raise wrong(f"a name is missing {reader.near()}")
-        found.append(dialect.identifier(reader.next()))
+        found.append(identifier(reader.next()))
         if not reader.skip_op(separator):
             return tuple(found)
 

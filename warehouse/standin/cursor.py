@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import errors, extensions
 
 from . import catalog, copy, dialect
-from .copy_statement import is_copy
+from .tokens import Token, first_word, statements
 
 
 class Session:
@@ -47,16 +47,16 @@ class Cursor(extensions.cursor):
             text = text.decode()
         elif not isinstance(text, str):  # psycopg2.sql
             text = text.as_string(self)
-        for tokens in dialect.statements(text):
+        for tokens in statements(text):
             self.run(tokens)
 
     def executemany(self, query, vars_list):
         for vars in vars_list:
             self.execute(query, vars)
 
-    def run(self, tokens: list[dialect.Token]) -> None:
+    def run(self, tokens: list[Token]) -> None:
         """One Redshift statement."""
-        if is_copy(tokens):
+        if first_word(tokens) == "copy":
             copy.run(self.connection, self.session, tokens)
             return
         for statement in dialect.translate(tokens):

@@ -9,9 +9,7 @@ from .ddl import alter_table, create_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .refused import refusal, refuse
-from .tokens import Token, first_word, identifier, literal, statements
-
-__all__ = ["Token", "commits", "identifier", "literal", "statements", "translate"]
+from .tokens import Token, first_word
 
 # cm_chap_ConfigurationRef: settings that PostgreSQL has too, and those it only remembers.
 SHARED_SETTINGS = frozenset("""
@@ -83,9 +81,14 @@ def _lock(edit: Edit) -> list[str]:
 
 
 def _analyze(edit: Edit) -> list[str]:
+    """ANALYZE skips a table of which few rows changed (r_ANALYZE): catalog's procedure decides."""
     end = len(edit.words)
     if edit.word(end - 1) == "columns" and edit.word(end - 2) in ("predicate", "all"):
         edit.drop(end - 2, end)
+        end -= 2
+    if end > 1 and edit.word(1) != "verbose" and edit.qualified(1) == end:
+        table = edit.text(1, end).replace("'", "''")
+        edit.put(0, end, f"CALL standin.analyze('{table}')")
     return [str(edit)]
 
 
