@@ -1,8 +1,8 @@
 """Every value rule of Redshift's COPY: one JSON value into one column of a real table.
 
-The ids are those of facts/standins.md §8 and facts/redshift.md §1.9; an expected number is the code
-of the error that the load-error tables must show. "strict": the guide is silent, and the choice of
-facts/redshift.md §1.10 cannot make a local run falsely green.
+J and T ids number the cases of the conformance list, § ids the examples of the Redshift guide's COPY
+pages; an expected number is the code of the error that the load-error tables must show. "strict": the
+guide is silent, and the test holds the choice that cannot make a local run falsely green.
 """
 
 import psycopg2
