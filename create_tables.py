@@ -22,6 +22,7 @@ def run(config, arguments):
                 tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
         tables.make_lock(connection, values)
         with statements.locked(connection, config) as cursor:
+            statements.execute(cursor, sql_queries.etl_lock_fill, values)
             if not arguments.force:
                 tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
             for sql in sql_queries.drop_table_queries + sql_queries.create_table_queries:

@@ -505,7 +505,7 @@ WITH versions AS (
     JOIN staging_songs AS songs ON songs.song_id = touched_songs.song_id
 )
 SELECT
-    song_id, title, artist_id, artist_name, NULLIF(TRIM(artist_location), ''), artist_latitude,
+    song_id, title, artist_id, artist_name, NULLIF(artist_location, ''), artist_latitude,
     artist_longitude, NULLIF(year, 0), duration
 FROM versions
 WHERE nth_version = 1
@@ -782,6 +782,10 @@ LEFT JOIN staging_events AS events
     AND events.sessionid = plays.session_id
     AND TIMESTAMP 'epoch' + events.ts * INTERVAL '0.001 second' = plays.start_time
     AND (events.userid = plays.user_id OR (events.userid IS NULL AND plays.user_id IS NULL))
+    AND plays.songplay_id = MD5(
+        COALESCE(CAST(events.userid AS VARCHAR), '') || '|' || CAST(events.sessionid AS VARCHAR)
+        || '|' || CAST(events.iteminsession AS VARCHAR) || '|' || CAST(events.ts AS VARCHAR)
+    )
 WHERE plays.is_new
     AND events.ts IS NULL
 """

@@ -63,7 +63,7 @@ def test_the_lock_is_never_dropped(loaded):
 
 
 def test_two_resets_at_once_on_a_fresh_database_both_succeed(project):
-    for _ in range(3):
+    for _ in range(4):
         both = [project.start("create_tables.py") for _ in range(2)]
         said = [process.communicate()[1] for process in both]
         assert [process.returncode for process in both] == [0, 0], said

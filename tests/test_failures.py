@@ -368,7 +368,7 @@ def test_a_signal_stops_a_copy_that_nothing_blocks(loaded, large_log, number, st
     loaded.write("log_data/2.json", large_log)
     process = loaded.start("etl.py")
     wait_until(loaded, "SELECT COUNT(*) > 0 FROM pg_stat_activity"
-                       " WHERE query LIKE 'COPY%staging_events%FROM STDIN' AND state = 'active'"
+                       " WHERE query LIKE 'COPY%staging_events%FROM STDIN%' AND state = 'active'"
                        " AND datname = current_database() AND pid <> pg_backend_pid()")
     sent = time.monotonic()
     process.send_signal(number)

@@ -416,13 +416,14 @@ def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, mon
         MANIFESTS=f"s3://{bucket.name}/manifests", REGION="us-west-2",
     )
     for nth in range(3):
+        before = {found.key for found in bucket.objects.filter(Prefix="manifests/")}
         bucket.put_object(Key=f"log_data/{nth}.json", Body=json.dumps(event(10 + nth)).encode())
         bucket.put_object(Key="song_data/1.json", Body=json.dumps(song()).encode())
         loaded.load("--force")
     assert loaded.query("SELECT COUNT(*) FROM songplays") == [(5,)]
-    written = [o for o in bucket.objects.filter(Prefix="manifests/") if "events" in o.key]
-    newest = json.loads(max(written, key=lambda o: o.last_modified).get()["Body"].read())
-    assert newest["entries"] == [{
+    [written] = [found for found in bucket.objects.filter(Prefix="manifests/")
+                 if "events" in found.key and found.key not in before]
+    assert json.loads(written.get()["Body"].read())["entries"] == [{
         "url": f"s3://{bucket.name}/log_data/2.json", "mandatory": True,
         "meta": {"content_length": len(json.dumps(event(12)))},
     }]

@@ -72,8 +72,8 @@ def listed_in_folder(prefix: str) -> list[Object]:
             if not name.startswith(start):
                 continue
             if os.path.isdir(path):
-                objects += (file for top, _, names in os.walk(path, onerror=raise_error)
-                            for file in files(top, names))
+                walk = os.walk(path, onerror=raise_error, followlinks=True)
+                objects += (file for top, _, names in walk for file in files(top, names))
             else:
                 objects += files(folder, [name])
     return sorted(objects)

@@ -52,16 +52,16 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
 
 
 def make_lock(connection: extensions.connection, values: dict) -> None:
-    """Create etl_lock where it is missing, and commit it; one that is there may be held by a load.
+    """Create etl_lock, still without its row, where it is missing, and commit it.
 
-    Where another reset makes it at the same moment, the second try finds it.
+    One that is there is not touched: a load may hold it. Where another reset creates it at the same
+    moment, the second try finds it.
     """
     for last_try in (False, True):
         try:
             with transaction(connection) as cursor:
                 if "etl_lock" not in existing_columns(cursor, values):
                     execute(cursor, sql_queries.etl_lock_create, values)
-                    execute(cursor, sql_queries.etl_lock_fill, values)
             return
         except WarehouseError:
             if last_try:

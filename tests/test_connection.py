@@ -1,0 +1,234 @@
+"""How a dwh.cfg becomes a session, and which PostgreSQL may stand in."""
+
+import contextlib
+import re
+import uuid
+from pathlib import Path
+
+import psycopg2
+import pytest
+from tcp_server import TcpServer, tcp_server
+
+from warehouse import ConfigError, WarehouseError, config
+from warehouse.connection import connect, login, reads_folders
+
+
+@pytest.fixture(autouse=True)
+def no_libpq_environment(monkeypatch):
+    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
+
+    def configured(load: str = "", **cluster: str) -> config.Config:
+        path = tmp_path / "dwh.cfg"
+        lines = [f"{key} = {value}" for key, value in cluster.items()]
+        path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
+                        "SONG_DATA = s3://abc/s\nREGION = us-west-2\n"
+                        "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
+        return config.read(path)
+
+    return configured
+
+
+@pytest.fixture(scope="module")
+def tcp():
+    with tcp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def by_socket(server, database) -> dict[str, str]:
+    """The keys that name a fresh database by the folder of its server's socket."""
+    return {"HOST": str(server.socket_folder), "DB_PORT": "5432", "DB_USER": "sparkify",
+            "DB_NAME": database}
+
+
+def answer(settings: config.Config, sql: str):
+    """What the session that connect() makes answers."""
+    with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+# ---------------------------------------------------------------------------------- parameters
+
+ENDPOINT = "dwh.abc123.us-west-2.redshift.amazonaws.com"
+
+
+@pytest.mark.parametrize("host, sslmode", [
+    (ENDPOINT, "require"),
+    ("dwh.123456789012.us-west-2.redshift-serverless.amazonaws.com", "require"),
+    ("db.example.org", "require"),
+    ("10.0.0.7", "require"),
+    ("localhost", "prefer"),
+    ("127.0.0.1", "prefer"),
+    ("::1", "prefer"),
+    ("/var/run/postgresql", "prefer"),
+])
+def test_tls_is_required_unless_the_host_is_this_machine(configured, host, sslmode):
+    settings = configured(HOST=host, DB_NAME="dwh", DB_USER="ann", DB_PASSWORD="x")
+    assert login(settings)["sslmode"] == sslmode
+    settings = configured(HOST=host, DB_NAME="dwh", DB_USER="ann", SSLMODE="verify-full")
+    assert login(settings)["sslmode"] == "verify-full"
+
+
+def test_the_parameters_are_those_of_dwh_cfg_with_keepalives(configured):
+    settings = configured("CONNECT_TIMEOUT = 7\n", HOST=ENDPOINT, DB_NAME="dwh", DB_USER="ann",
+                          DB_PASSWORD='"a#b %(c)s"')
+    parameters = login(settings)
+    assert parameters.items() >= {
+        "host": ENDPOINT, "port": 5439, "dbname": "dwh", "user": "ann", "password": "a#b %(c)s",
+        "connect_timeout": 7, "keepalives": 1,
+    }.items()
+    assert 0 < parameters["keepalives_idle"] < 350  # seconds after which a NAT gateway forgets
+
+
+def test_an_empty_password_is_left_to_libpq(configured):
+    settings = configured(HOST=ENDPOINT, DB_NAME="dwh", DB_USER="ann")
+    assert "password" not in login(settings)
+
+
+# ------------------------------------------------------------------------------------ stand-ins
+
+def test_a_postgresql_by_tcp_stands_in(configured, tcp):
+    with contextlib.closing(connect(configured(**tcp.settings()))) as connection:
+        assert reads_folders(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE #t (a INT) DISTKEY (a)")  # as only Redshift can
+            connection.rollback()
+
+
+def test_a_postgresql_by_socket_stands_in(configured, by_socket):
+    with contextlib.closing(connect(configured(**by_socket))) as connection:
+        assert reads_folders(connection)
+
+
+def test_nothing_is_left_open_after_connecting(configured, by_socket):
+    with contextlib.closing(connect(configured(**by_socket))) as connection:
+        idle = psycopg2.extensions.TRANSACTION_STATUS_IDLE
+        assert connection.info.transaction_status == idle
+
+
+@pytest.mark.parametrize("how, named", [
+    ("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", "LATIN1"),
+    ("ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'", "SQL_ASCII"),
+    ("ENCODING 'UTF8' LC_COLLATE '{other}' LC_CTYPE '{other}'", "{other}"),
+])
+def test_a_database_of_another_encoding_or_collation_is_refused(
+    server, configured, by_socket, how, named
+):
+    maintenance = psycopg2.connect(**server.connect_parameters("postgres"))
+    maintenance.autocommit = True
+    cursor = maintenance.cursor()
+    cursor.execute(
+        "SELECT collcollate FROM pg_collation WHERE collprovider = 'c' AND collencoding = 6"
+        " AND collcollate !~ '^(C|POSIX)' LIMIT 1")
+    other = cursor.fetchone()
+    if "{other}" in how and not other:
+        pytest.skip("this machine has no locale but C")
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    other, = other or ("",)
+    cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 {how.replace('{other}', other)}")
+    try:
+        with pytest.raises(WarehouseError) as raised:
+            connect(configured(**by_socket | {"DB_NAME": name}))
+    finally:
+        cursor.execute(f"DROP DATABASE {name}")  # refused if a session were left
+        maintenance.close()
+    said = str(raised.value)
+    assert named.replace("{other}", other) in said
+    assert "needs UTF8 and C" in said
+    assert "CREATE DATABASE dwh ENCODING 'UTF8' LC_COLLATE 'C'" in said
+
+
+# ------------------------------------------------------------------------- password and schema
+
+def test_pgpassword_serves_where_db_password_is_empty(configured, tcp, monkeypatch):
+    settings = configured(**tcp.settings(DB_PASSWORD=""))
+    with pytest.raises(WarehouseError, match="no password supplied.*PGPASSWORD"):
+        connect(settings)
+    monkeypatch.setenv("PGPASSWORD", tcp.password)
+    assert answer(settings, "SELECT current_user") == tcp.user
+
+
+def test_pgpassfile_serves_where_db_password_is_empty(configured, tcp, monkeypatch, tmp_path):
+    file = tmp_path / "pgpass"
+    file.write_text(f"127.0.0.1:{tcp.port}:*:{tcp.user}:{tcp.password}\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    assert answer(configured(**tcp.settings(DB_PASSWORD="")), "SELECT current_user") == tcp.user
+
+
+def test_db_password_goes_before_pgpassword(configured, tcp, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "wrong")
+    assert answer(configured(**tcp.settings()), "SELECT current_user") == tcp.user
+
+
+def test_a_password_is_in_no_error(configured, tcp):
+    with pytest.raises(WarehouseError) as raised:
+        connect(configured(**tcp.settings(DB_USER="nobody")))
+    assert "as nobody" in str(raised.value)
+    assert tcp.password not in str(raised.value)
+    assert tcp.password not in repr(configured(**tcp.settings()))
+
+
+def test_another_schema_is_where_names_are_looked_for(configured, by_socket, postgres):
+    postgres.cursor().execute("CREATE SCHEMA music; CREATE TABLE music.t AS SELECT 7 AS a")
+    postgres.commit()
+    assert answer(configured(**by_socket, SCHEMA="music"), "SELECT a FROM t") == 7
+
+
+def test_a_schema_that_does_not_exist_is_named_and_no_session_is_left(
+    configured, by_socket, postgres
+):
+    with pytest.raises(ConfigError, match="SCHEMA is nowhere.*CREATE SCHEMA nowhere"):
+        connect(configured(**by_socket, SCHEMA="nowhere"))
+    with postgres.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+                       " AND pid <> pg_backend_pid() AND state <> 'idle'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_statement_timeout_is_that_of_the_session(configured, by_socket):
+    settings = configured("STATEMENT_TIMEOUT = 90\n", **by_socket)
+    with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        assert cursor.fetchone() == ("90s",)
+
+
+# ---------------------------------------------------------------------------------- environment
+
+@pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR"])
+def test_the_environment_does_not_divert_local(configured, server, database, monkeypatch, name):
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(server.folder))
+    monkeypatch.setenv(name, "192.0.2.1")  # nobody is there
+    settings = configured("CONNECT_TIMEOUT = 2\n", HOST="local", DB_NAME=database)
+    assert answer(settings, "SELECT current_database()") == database
+
+
+@pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR"])
+def test_the_environment_does_not_divert_a_host(configured, tcp: TcpServer, monkeypatch, name):
+    monkeypatch.setenv(name, "192.0.2.1")
+    settings = configured("CONNECT_TIMEOUT = 2\n", **tcp.settings())
+    assert answer(settings, "SELECT inet_server_port()") == tcp.port
+
+
+def test_a_host_that_does_not_exist(configured):
+    with pytest.raises(WarehouseError, match=r"cannot connect to no\.such\.host\.invalid.*Check HOST"):
+        connect(configured(HOST="no.such.host.invalid", DB_NAME="dwh", DB_USER="ann"))
+
+
+def test_a_socket_folder_without_a_server(configured, tmp_path: Path):
+    with pytest.raises(WarehouseError) as raised:
+        connect(configured(HOST=str(tmp_path), DB_PORT="5432", DB_NAME="dwh", DB_USER="ann"))
+    assert re.search(re.escape(str(tmp_path)) + ".*is PostgreSQL running", str(raised.value))
+
+
+def test_a_server_without_tls_is_refused_where_tls_is_required(configured, tcp):
+    with pytest.raises(WarehouseError, match="SSLMODE = disable only where the network is trusted"):
+        connect(configured(**tcp.settings(SSLMODE="require")))

@@ -1,0 +1,246 @@
+"""Objects in S3 and files in a folder: one meaning of a prefix, nothing cut short, nothing overwritten."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from warehouse import objects
+from warehouse.objects import ObjectError
+
+
+class Folder:
+    """Files, by the keys that they would have in S3."""
+
+    def __init__(self, path):
+        self.path = path
+        self.root = f"{path}/"
+
+    def put(self, key: str, content: bytes = b"x") -> None:
+        file = self.path / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
+class Bucket:
+    """Objects of a bucket."""
+
+    def __init__(self, bucket):
+        self.bucket = bucket
+        self.root = f"s3://{bucket.name}/"
+
+    def put(self, key: str, content: bytes = b"x") -> None:
+        self.bucket.put_object(Key=key, Body=content)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request, tmp_path):
+    """A place for objects; every test that asks for it runs in a folder and in S3."""
+    return Folder(tmp_path) if request.param == "folder" else Bucket(request.getfixturevalue("bucket"))
+
+
+def keys(place, prefix: str) -> list[str]:
+    return [file.url.removeprefix(place.root) for file in objects.listed(place.root + prefix)]
+
+
+# ---------------------------------------------------------------------------------------- listing
+
+KEYS = ("log", "log_data/1.json", "log_data/2018/11/2.json", "log_data-2/3.json", "log_data.json",
+        "log_data2/a/4.json", "logs/5.json", "other/log_data/6.json")
+
+
+@pytest.mark.parametrize("prefix, found", [
+    ("log_data/", ["log_data/1.json", "log_data/2018/11/2.json"]),
+    ("log_data", ["log_data-2/3.json", "log_data.json", "log_data/1.json", "log_data/2018/11/2.json",
+                  "log_data2/a/4.json"]),
+    ("log_data/2018", ["log_data/2018/11/2.json"]),
+    ("log_data/20", ["log_data/2018/11/2.json"]),
+    ("log_data/1.json", ["log_data/1.json"]),
+    ("log_data/1.json/", []),
+    ("log_data/3", []),
+    ("log_data2/a/4", ["log_data2/a/4.json"]),
+    ("no_such/folder/", []),
+    ("LOG", []),
+])
+def test_a_prefix_is_text_and_no_folder(place, prefix, found):
+    for key in KEYS:
+        if not (key == "log" and isinstance(place, Folder)):
+            place.put(key)
+    assert keys(place, prefix) == found
+
+
+def test_the_order_is_that_of_the_keys_whatever_the_depth(place):
+    names = ["a/z/1", "a-b/1", "a/b", "a/B", "a0/1", "a/é", "a/z.json", "a/10", "a/9"]
+    for name in names:
+        place.put(name)
+    assert keys(place, "a") == sorted(names)
+
+
+ODD = ("two  blanks", "plus+and%20percent", "100%", "quote'd \"twice\"", "tab\there",
+       "Zoë – 音楽", "a&b<c>d", "back\\slash", "q?x=1#y", "*[a]", "~$@,;=")
+
+
+def test_odd_keys_are_listed_and_read(place):
+    for name in ODD:
+        place.put(f"odd/{name}", name.encode())
+    assert keys(place, "odd/") == sorted(f"odd/{name}" for name in ODD)
+    for name in ODD:
+        assert keys(place, f"odd/{name}") == [f"odd/{name}"]
+        assert objects.read(f"{place.root}odd/{name}") == name.encode()
+
+
+def test_a_file_with_a_line_break_in_its_name_is_listed_and_read(tmp_path):
+    place = Folder(tmp_path)  # moto takes no such key
+    place.put("new\nline", b"x")
+    assert keys(place, "new\n") == ["new\nline"]
+    assert objects.read(f"{place.root}new\nline") == b"x"
+
+
+def test_a_listing_tells_sizes_and_etags_that_change_with_the_content(place):
+    place.put("a", b"12345")
+    place.put("empty", b"")
+    file, empty = objects.listed(place.root)
+    assert (file.size, empty.size) == (5, 0)
+    assert objects.listed(f"{place.root}a") == [file]
+    place.put("a", b"123456")
+    changed, = objects.listed(f"{place.root}a")
+    assert changed.size == 6 and changed.etag != file.etag
+
+
+def test_more_than_a_thousand_objects_are_all_listed(bucket):
+    names = [f"many/{number:04}" for number in range(1100)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: objects.s3().put_object(Bucket=bucket.name, Key=name), names))
+    assert keys(Bucket(bucket), "many/") == names
+
+
+def test_links_to_folders_are_followed_at_any_depth(tmp_path):
+    away = Folder(tmp_path / "away")
+    away.put("2.json")
+    here = Folder(tmp_path / "here")
+    here.put("log_data/2018/1.json")
+    (tmp_path / "here/log_data/2018/11").symlink_to(tmp_path / "away")
+    assert keys(here, "log_data/") == ["log_data/2018/1.json", "log_data/2018/11/2.json"]
+
+
+# ---------------------------------------------------------------------------------------- failures
+
+def test_a_missing_object_is_named(place):
+    with pytest.raises(ObjectError, match="nothing.json.*(No such file|It is not there)"):
+        objects.read(f"{place.root}nothing.json")
+
+
+def test_a_missing_bucket_is_named(bucket):
+    for act in (objects.listed, objects.read):
+        with pytest.raises(ObjectError, match="s3://no-such-bucket/x.*Is the bucket's name right"):
+            act("s3://no-such-bucket/x")
+
+
+def test_a_url_without_a_bucket_is_refused():
+    with pytest.raises(ObjectError, match="not of the form s3://bucket/key"):
+        objects.listed("s3:///key")
+
+
+@pytest.fixture
+def no_credentials(monkeypatch, tmp_path):
+    import boto3
+
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers those of other tests
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
+                 "AWS_ENDPOINT_URL_S3", "AWS_WEB_IDENTITY_TOKEN_FILE",
+                 "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    objects.s3.cache_clear()
+    yield
+    objects.s3.cache_clear()
+
+
+def test_no_credentials_says_how_to_get_some(no_credentials):
+    for act in (objects.listed, objects.read):
+        with pytest.raises(ObjectError, match="no AWS credentials were found.*aws configure"):
+            act("s3://bucket/x")
+
+
+@contextmanager
+def serving(monkeypatch, answer):
+    """S3 for this process is a server that answers every GET with answer(handler)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer(self)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    for key, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                       "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}"}.items():
+        monkeypatch.setenv(key, value)
+    objects.s3.cache_clear()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        objects.s3.cache_clear()
+
+
+def cut_short(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b'{"a": 1}\n')
+
+
+@pytest.mark.parametrize("size", [-1, 1, 4, 1 << 16])
+def test_a_body_that_is_cut_short_is_never_taken_for_whole(monkeypatch, size):
+    def read_all():
+        with objects.opened("s3://bucket/key.json") as stream:
+            if size < 0:
+                stream.read()
+            while stream.read(size):
+                pass
+
+    with serving(monkeypatch, cut_short):
+        with pytest.raises(ObjectError, match="s3://bucket/key.json"):
+            read_all()
+
+
+def test_an_answer_of_access_denied_names_the_rights_to_give(monkeypatch):
+    def denied(handler):
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        handler.send_response(403)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with serving(monkeypatch, denied):
+        for act in (objects.listed, objects.read):
+            with pytest.raises(ObjectError, match="AccessDenied.*s3:ListBucket.*s3:GetObject"):
+                act("s3://bucket/key")
+
+
+# ----------------------------------------------------------------------------------------- writing
+
+def test_a_new_object_is_written_and_never_overwritten(place):
+    url = f"{place.root}manifests/a b.manifest"
+    objects.write_new(url, b"first")
+    with pytest.raises(ObjectError, match="a b.manifest"):
+        objects.write_new(url, b"second")
+    assert objects.read(url) == b"first"
+
+
+def test_a_manifest_names_exactly_its_objects_as_mandatory():
+    files = [objects.Object("s3://b/é \"1\"", 7, "e"), objects.Object("s3://b/2", 0, "f")]
+    assert objects.json.loads(objects.manifest(files)) == {"entries": [
+        {"url": "s3://b/é \"1\"", "mandatory": True, "meta": {"content_length": 7}},
+        {"url": "s3://b/2", "mandatory": True, "meta": {"content_length": 0}},
+    ]}
