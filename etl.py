@@ -85,7 +85,7 @@ def check(cursor, values, checks):
     """Raise DataError with every check that fails, and the rows that make it fail."""
     failures = [failure for sql in checks if (failure := statements.check(cursor, sql, values))]
     if failures:
-        raise DataError("\n".join(failures))
+        raise DataError("\n".join([*failures, "Mend the files and run etl.py again."]))
     log.info("passed %s", ", ".join(map(statements.name_of, checks)))
 
 

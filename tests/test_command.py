@@ -199,7 +199,7 @@ def long_copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     generate(folder, events=1000, songs=5, files=1)
     text, = (file.read_text() for file in folder.glob("log_data/**/*.json"))
-    return f"{text}\n" * 200
+    return f"{text}\n" * 150
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import sys
+import textwrap
 import time
 import traceback
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ exit status:
 def parser(description: str) -> argparse.ArgumentParser:
     """A parser with the options that both scripts share."""
     options = argparse.ArgumentParser(
-        description=description,
+        description="\n\n".join(textwrap.fill(part, 79) for part in description.split("\n\n")),
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -86,8 +87,10 @@ def session(config: Config) -> Iterator[extensions.connection]:
 
 
 def failed(error: BaseException, status: int) -> int:
-    sentences = " ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
-    log.error("%s", sentences)
+    said, notes = str(error) or type(error).__name__, getattr(error, "__notes__", ())
+    if notes and said[-1] not in ".!?":
+        said += "."
+    log.error("%s", " ".join([said, *notes]))
     return status
 
 

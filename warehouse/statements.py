@@ -233,5 +233,6 @@ def warn_of_rejected_rows(connection: extensions.connection, summary) -> None:
 def rejected_row(file, line, column, type_name, length, code, reason, value) -> str:
     kind = f" ({type_name}{f' {length}' if length and length != '0' else ''})" if column else ""
     what = f" column {column}{kind}:" if column else ""
-    shown = f", in {value!r}" if value else ""
+    cut = value if not value or len(value) <= 80 else f"{value[:77]}..."
+    shown = f", in {cut!r}" if cut else ""
     return f"{file}:{line}:{what} {reason} (error {code}){shown}"

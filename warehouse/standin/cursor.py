@@ -80,10 +80,10 @@ def adopt(connection: extensions.connection, session: Session) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database"
+            "SELECT pg_encoding_to_char(encoding), datcollate, 'B' < 'a' FROM pg_database"
             " WHERE datname = current_database()")
-        encoding, collation = cursor.fetchone()
-        if encoding != "UTF8" or collation not in ("C", "POSIX", "C.UTF-8", "C.utf8"):
+        encoding, collation, by_bytes = cursor.fetchone()
+        if encoding != "UTF8" or not by_bytes:
             raise psycopg2.NotSupportedError(
                 f"the database has encoding {encoding} and collation {collation}; to stand in for"
                 " Redshift it needs UTF8 and C. Create one: CREATE DATABASE dwh ENCODING 'UTF8'"

@@ -1,0 +1,615 @@
+"""How fast the toolkit is, each figure beside that of a floor or a peer taken in turn with it.
+
+    python tests/benchmark.py                     everything that needs only what is installed
+    python tests/benchmark.py copy night --runs 7
+
+Data, warehouses, the PostgreSQL server and the S3 server are made for the run and gone after it. No
+figure is judged: what is printed at the end, a Markdown table, is for people to read.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Callable, Iterator, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import generate
+import psycopg2
+from conftest import S3_ENVIRONMENT, Project
+from psycopg2.extensions import AsIs
+
+import sql_queries
+from warehouse import objects
+from warehouse.standin.cursor import Session, adopt
+from warehouse.standin.server import Server
+
+SONGS = 15_000  # as many as the real catalogue has, nearly
+NIGHT_EVENTS = 500
+NIGHT_USERS = 100  # fewer than the smallest warehouse has: a night's users are known everywhere
+DAY = 86_400_000  # milliseconds
+PARTS = {"listing": ("lock", "count", "list"), "COPY": ("copy",), "inserts": (
+    "touch", "delete", "insert", "empty", "forget"), "analyze": ("analyze",)}
+STATEMENT = re.compile(r"\S+ DEBUG +(.+) in ([0-9.]+) s$", re.MULTILINE)
+
+# Serves S3 until its stdin is closed, so it never outlives the benchmark.
+MOTO = """
+import sys
+from moto.server import ThreadedMotoServer
+moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+moto.start()
+print(*moto.get_host_and_port(), flush=True)
+sys.stdin.read()
+"""
+
+
+class Run(NamedTuple):
+    """One run of a script. Memory is in MB: rss the highest of the process as the kernel counted it,
+    pss the highest sum seen of it and its children."""
+
+    seconds: float
+    rss: float
+    pss: float
+    log: str
+
+    @property
+    def statements(self) -> dict[str, float]:
+        """Seconds by statement, of a --verbose run."""
+        return {name: float(seconds) for name, seconds in STATEMENT.findall(self.log)}
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Seconds by part; what is in no statement is Python's start, connecting and listing files."""
+        parts = {"in the database": sum(self.statements.values())}
+        for name, seconds in self.statements.items():
+            part = part_of(name)
+            parts[part] = parts.get(part, 0) + seconds
+        return parts | {"outside of it": self.seconds - parts["in the database"]}
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """As parts, with every COPY and every INSERT … SELECT by itself."""
+        parts = {name: seconds for name, seconds in self.parts.items() if name != "COPY"}
+        tables = {name: seconds for name, seconds in self.statements.items()
+                  if name.startswith(("copy ", "insert "))}
+        parts["inserts"] -= sum(tables[name] for name in tables if name.startswith("insert "))
+        parts["touch and delete"] = parts.pop("inserts")
+        return tables | parts
+
+
+def part_of(statement: str) -> str:
+    verb, _, subject = statement.partition(" ")
+    if not subject:
+        return "checks"
+    return next((part for part, verbs in PARTS.items() if verb in verbs), "report")
+
+
+class Warehouse(Project):
+    """A project of its own database, holding hard links to a data set."""
+
+    def __init__(self, bench: "Bench", name: str, data: Path):
+        folder = bench.folder / f"warehouse-{name}"
+        folder.mkdir()
+        super().__init__(folder, bench.server, name)
+        bench.server.ensure_database(name)
+        for kind in ("log_data", "song_data"):
+            shutil.copytree(data / kind, folder / kind, copy_function=os.link, dirs_exist_ok=True)
+        self.configure(LOG_JSONPATH=str(data / "log_json_path.json"))
+
+    def measured(self, script: str, *arguments: str, sampled: bool = False) -> Run:
+        """Run a script, which must succeed; pss only if sampled, which costs it some time."""
+        started = time.perf_counter()
+        process = self.start(script, *arguments)
+        samples = [0.0]
+        sampler = threading.Thread(target=sample_pss, args=(process.pid, samples))
+        if sampled:
+            sampler.start()
+        with process.stdout, process.stderr:
+            log = process.stderr.read()
+            process.stdout.read()
+        if sampled:
+            sampler.join()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            raise SystemExit(f"{script} failed:\n{log}")
+        unit = 1e6 if sys.platform == "darwin" else 1e3
+        return Run(seconds, usage.ru_maxrss / unit, max(samples), log)
+
+    def first_load(self, **options) -> Run:
+        self.measured("create_tables.py")
+        return self.measured("etl.py", "--verbose", **options)
+
+    def later_load(self) -> Run:
+        return self.measured("etl.py", "--verbose")
+
+
+def sample_pss(pid: int, samples: list[float]) -> None:
+    while total := sum(map(pss, family(pid))):
+        samples.append(total / 1e3)
+        time.sleep(0.05)
+
+
+def family(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in text_of(children).split():
+            yield from family(int(child))
+
+
+def pss(pid: int) -> int:
+    """The kB that the kernel holds a process accountable for; 0 when it has ended."""
+    found = re.search(r"^Pss: +(\d+)", text_of(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+class Figures(NamedTuple):
+    """What was measured, in a unit, once a run."""
+
+    what: str
+    values: list[float]
+    unit: str = "s"
+
+    def __str__(self) -> str:
+        texts = [f"{value:,.{0 if self.unit == 'MB' else 2}f}" for value in
+                 (median(self.values), min(self.values), max(self.values))]
+        spread = f" ({texts[1]}–{texts[2]})" if len(self.values) > 1 else ""
+        return f"{texts[0]} {self.unit}{spread}"
+
+    def ratio(self, floor: "Figures") -> str:
+        """The median of the ratios within each pair of runs."""
+        ratios = [ours / theirs for ours, theirs in zip(self.values, floor.values) if theirs]
+        return f"{Figures('', ratios, '')}".replace(" (", "(").replace("(", " (") if ratios else "–"
+
+
+class Bench:
+    """Sizes, places and servers of one call, and what it measured."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace):
+        self.folder = folder
+        self.events = options.events
+        self.runs = options.runs
+        self.quick = options.quick
+        self.server = Server(folder / "standin")
+        self.moto = None
+        self.lines = [("comparison", "measured", "median (min–max)", "against", "median (min–max)",
+                       "ratio")]
+
+    def sized(self, count: int) -> int:
+        return max(2, count // 50) if self.quick else count
+
+    def line(self, name: str, ours: Figures, floor: Figures | None = None) -> None:
+        """A line of the table; printed at once as well, for who waits."""
+        against = (floor.what, str(floor), ours.ratio(floor)) if floor else ("", "", "")
+        self.lines.append((name, ours.what, str(ours), *against))
+        say("  ".join(filter(None, self.lines[-1])))
+
+    def lines_by_part(self, name: str, ours: str, floor: str, runs: dict[str, list[Run]],
+                      parts: Callable[[Run], dict[str, float]]) -> None:
+        """A line for each part of the runs of two warehouses."""
+        totals = [defaultdict(float, parts(run)) for label in (ours, floor) for run in runs[label]]
+        for part in dict.fromkeys(part for total in totals for part in total):
+            values = [total[part] for total in totals]
+            self.line(name, Figures(f"{ours}: {part}", values[:self.runs]),
+                      Figures(floor, values[self.runs:]))
+
+    def in_turn(self, **measures: Callable[[], object]) -> dict[str, list]:
+        """What each measure returns, run by run: A B A B …"""
+        taken = defaultdict(list)
+        for _ in range(self.runs):
+            for what, measure in measures.items():
+                taken[what].append(measure())
+        return taken
+
+    def data(self, events: int, songs: int, files: int | None = None) -> Path:
+        """The folder of a generated data set; made once."""
+        folder = self.folder / f"data-{events}-{songs}-{files}"
+        if not folder.exists():
+            say(f"generating {events:,} events and {songs:,} songs")
+            generate.generate(folder, events, songs, files=files)
+        return folder
+
+    @contextmanager
+    def database(self, name: str) -> Iterator[psycopg2.extensions.connection]:
+        """A connection that speaks Redshift, to a database of that name."""
+        self.server.ensure_database(name)
+        connect = partial(psycopg2.connect, **self.server.connect_parameters(name))
+        with closing(connect()) as connection:
+            adopt(connection, Session(connect, lambda done, total: None))
+            yield connection
+
+    def bucket(self, name: str, folder: Path) -> str:
+        """The s3:// url of a folder's files, on a server in a process of its own."""
+        if not self.moto:
+            self.moto = subprocess.Popen([sys.executable, "-c", MOTO], cwd=self.folder, text=True,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            host, port = self.moto.stdout.readline().split()
+            os.environ |= {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}"}
+        s3 = objects.s3()
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda path: s3.put_object(
+                Bucket=name, Key=str(path.relative_to(folder)), Body=path.read_bytes()),
+                files_under(folder)))
+        return f"s3://{name}/"
+
+    def close(self) -> None:
+        if self.moto:
+            self.moto.communicate()
+        self.server.stop()
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def files_under(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def seconds_of(function: Callable, *arguments) -> float:
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def copied(connection, table: str, source: str, jsonpath: str = "auto", max_errors: int = 0) -> float:
+    """Seconds of one COPY with its COMMIT into a table that was just created."""
+    fresh(connection, table)
+    values = {"log_data": source, "song_data": source, "log_jsonpath": jsonpath,
+              "iam_role": AsIs("default"), "region": "us-west-2", "maxerror": max_errors + 1}
+    return seconds_of(carry_out, connection, getattr(sql_queries, f"{table}_copy_prefix"), values)
+
+
+def carry_out(connection, *statement) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(*statement)
+    connection.commit()
+
+
+def fresh(connection, table: str) -> None:
+    carry_out(connection, getattr(sql_queries, f"{table}_table_drop"))
+    carry_out(connection, getattr(sql_queries, f"{table}_table_create"))
+
+
+# -------------------------------------------------------------------------------------- comparisons
+
+def load(bench: Bench) -> None:
+    """Whole etl.py on a log, and on one four times as long."""
+    ours, floor = (f"{count:,} events" for count in (4 * bench.events, bench.events))
+    long, short = (Warehouse(bench, f"load{count}", bench.data(count, bench.sized(SONGS)))
+                   for count in (4 * bench.events, bench.events))
+    runs = bench.in_turn(**{floor: short.first_load, ours: long.first_load})
+    bench.line("load", *(Figures(f"etl.py, {what}", [run.seconds for run in runs[what]])
+                         for what in (ours, floor)))
+    bench.line("load", *(Figures(f"peak RSS, {what}", [run.rss for run in runs[what]], "MB")
+                         for what in (ours, floor)))
+    bench.lines_by_part("load", ours, floor, runs, lambda run: run.steps)
+
+
+def copy(bench: Bench) -> None:
+    """COPY of a log against json.loads of its lines, and against psql's \\copy of ready text."""
+    data = bench.data(bench.events, bench.sized(SONGS))
+    lines = [line for path in files_under(data / "log_data")
+             for line in path.read_text().split("\n")]
+    source, jsonpath = f"{data}/log_data/", f"{data}/log_json_path.json"
+    with bench.database("copy") as connection:
+        copied(connection, "staging_events", source, jsonpath)
+        text = ready_text(bench, "copy")
+        taken = bench.in_turn(
+            copy=partial(copied, connection, "staging_events", source, jsonpath),
+            loads=partial(seconds_of, parse_each, lines),
+            psql=partial(copied_by_psql, bench, connection, text),
+        )
+    ours = Figures(f"COPY staging_events, {bench.events:,} events", taken["copy"])
+    bench.line("copy", ours, Figures("json.loads of each line, in memory", taken["loads"]))
+    bench.line("copy", ours, Figures("psql \\copy of ready text", taken["psql"]))
+
+
+def parse_each(lines: list[str]) -> None:
+    loads = json.loads
+    for line in lines:
+        loads(line)
+
+
+def copy_columns() -> str:
+    return re.search(r"\(([^)]*)\)", sql_queries.staging_events_copy_prefix)[1]
+
+
+def ready_text(bench: Bench, database: str) -> Path:
+    """staging_events as PostgreSQL's own text format."""
+    path = bench.folder / "ready.txt"
+    with closing(psycopg2.connect(**bench.server.connect_parameters(database))) as connection:
+        with connection.cursor() as cursor, open(path, "wb") as file:
+            cursor.copy_expert(
+                f"COPY (SELECT {copy_columns()} FROM staging_events) TO STDOUT", file)
+    return path
+
+
+def copied_by_psql(bench: Bench, connection, text: Path) -> float:
+    fresh(connection, "staging_events")
+    login = bench.server.connect_parameters("copy")
+    columns = " ".join(copy_columns().split())
+    return seconds_of(partial(subprocess.run, check=True), [
+        bench.server.binaries().folder / "psql", "-qX", "-h", login["host"], "-p", str(login["port"]),
+        "-U", login["user"], "-d", "copy", "-c",
+        f"\\copy staging_events ({columns}) FROM '{text}'"])
+
+
+def night(bench: Bench) -> None:
+    """One new file of 500 events into a large warehouse against the same into a small one."""
+    sizes = bench.sized(1_000_000), bench.sized(10_000)
+    ours, floor = (f"{count:,} events loaded" for count in sizes)
+    large, small = (Warehouse(bench, f"night{count}", bench.data(count, bench.sized(SONGS)))
+                    for count in sizes)
+    for warehouse in (large, small):
+        warehouse.first_load()
+    plays = generate.catalogue(2018, bench.sized(SONGS))
+    nights = [write_night(bench, plays, number) for number in range(bench.runs)]
+    runs = bench.in_turn(**{floor: arrivals(small, nights), ours: arrivals(large, nights)})
+    bench.line("night", *(Figures(f"etl.py, one new file, {what}", [run.seconds for run in runs[what]])
+                          for what in (ours, floor)))
+    bench.lines_by_part("night", ours, floor, runs, lambda run: run.parts)
+    runs = bench.in_turn(**{floor: small.later_load, ours: large.later_load})
+    bench.line("night", *(Figures(f"etl.py, nothing new, {what}", [run.seconds for run in runs[what]])
+                          for what in (ours, floor)))
+
+
+def write_night(bench: Bench, plays: list[generate.Play], number: int) -> Path:
+    """A file of events after all others, by users and of songs that every warehouse knows."""
+    traffic = generate.Traffic(3000 + number, NIGHT_EVENTS, 0, min(NIGHT_USERS, bench.sized(5000)))
+    traffic.catalogue = plays
+    folder = bench.folder / f"night-{number}"
+    generate.write_log(folder, traffic, NIGHT_EVENTS, 1)
+    [path] = files_under(folder)
+    later = (60 + number) * DAY
+    path.write_text(re.sub(r'"ts":(\d+)', lambda ts: f'"ts":{int(ts[1]) + later}', path.read_text()))
+    return path
+
+
+def arrivals(warehouse: Warehouse, files: list[Path], folder: str = "log_data") -> Callable[[], Run]:
+    """Loads one more of the files at each call."""
+    waiting = iter(enumerate(files))
+
+    def arrive() -> Run:
+        number, path = next(waiting)
+        os.link(path, warehouse.folder / folder / f"new-{number}.json")
+        return warehouse.later_load()
+
+    return arrive
+
+
+def songs(bench: Bench) -> None:
+    """One new song file where very many are loaded, against where a hundredth of them is."""
+    sizes = bench.sized(100_000), bench.sized(1_000)
+    ours, floor = (f"{count:,} song files loaded" for count in sizes)
+    large, small = (Warehouse(bench, f"songs{count}", bench.data(100, count)) for count in sizes)
+    for warehouse in (large, small):
+        warehouse.first_load()
+    late = bench.data(1, bench.runs + 2, files=1) / "song_data"
+    for path in files_under(late):  # of the same seed, so of known ids: make them new ones
+        path.write_text(path.read_text().replace('"song_id":"SO', '"song_id":"LATE'))
+    runs = bench.in_turn(**{floor: arrivals(small, files_under(late), "song_data"),
+                            ours: arrivals(large, files_under(late), "song_data")})
+    bench.line("songs", *(Figures(f"etl.py, one new, {what}", [run.seconds for run in runs[what]])
+                          for what in (ours, floor)))
+    bench.line("songs", *(Figures(f"peak RSS, {what}", [run.rss for run in runs[what]], "MB")
+                          for what in (ours, floor)))
+
+
+def files(bench: Bench) -> None:
+    """COPY of very many small files against reading them one by one, from a folder and from S3."""
+    with bench.database("files") as connection:
+        count = bench.sized(100_000)
+        folder = bench.data(100, count) / "song_data"
+        paths = files_under(folder)
+        taken = bench.in_turn(
+            copy=partial(copied, connection, "staging_songs", f"{folder}/"),
+            read=partial(seconds_of, read_each, paths))
+        bench.line("files", Figures(f"COPY of {count:,} files in a folder", taken["copy"]),
+                   Figures("open().read() of each", taken["read"]))
+        count = bench.sized(10_000)
+        url = bench.bucket("files", bench.data(100, count) / "song_data")
+        keys = [objects.split_s3(found.url)[1] for found in objects.listed(url)]
+        taken = bench.in_turn(
+            copy=partial(copied, connection, "staging_songs", url),
+            get=partial(seconds_of, get_each, "files", keys))
+        bench.line("files", Figures(f"COPY of {count:,} objects in S3 (moto)", taken["copy"]),
+                   Figures("get_object of each", taken["get"]))
+
+
+def read_each(paths: list[Path]) -> None:
+    for path in paths:
+        with open(path) as file:
+            file.read()
+
+
+def get_each(bucket: str, keys: list[str]) -> None:
+    s3 = objects.s3()
+    for key in keys:
+        s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def memory(bench: Bench) -> None:
+    """Peak PSS of etl.py and its children, without the server; once each, for it hardly varies."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        say("memory: skipped, this system does not tell PSS in /proc")
+        return
+    floor = None
+    for times, files_ in ((1, None), (10, None), (22, 1)):
+        count = times * bench.events
+        data = bench.data(count, bench.sized(SONGS), files_)
+        size = sum(path.stat().st_size for path in files_under(data / "log_data")) / 1e6
+        warehouse = Warehouse(bench, f"memory{times}", data)
+        what = f"peak PSS of etl.py, {size:,.0f} MB{' in one file' if files_ else ''}"
+        figures = Figures(what, [warehouse.first_load(sampled=True).pss], "MB")
+        bench.line("memory", figures, floor)
+        floor = floor or figures
+        shutil.rmtree(data)  # the largest of all, and nobody else's
+
+
+def errors(bench: Bench) -> None:
+    """COPY with MAXERROR of a log with bad rows against the same of the clean log."""
+    data = bench.data(bench.events, bench.sized(SONGS))
+    jsonpath = f"{data}/log_json_path.json"
+    sources = {count: spoiled(bench, data / "log_data", count)
+               for count in (0, bench.sized(10 * 50) // 50 or 1, bench.sized(1000))}
+    with bench.database("errors") as connection:
+        taken = bench.in_turn(**{str(count): partial(
+            copied, connection, "staging_events", f"{source}/", jsonpath, 2000)
+            for count, source in sources.items()})
+    clean = Figures("no bad row", taken["0"])
+    for count in list(sources)[1:]:
+        what = f"COPY MAXERROR 2001, {count:,} of {bench.events:,} rows bad"
+        bench.line("errors", Figures(what, taken[str(count)]), clean)
+
+
+def spoiled(bench: Bench, log: Path, count: int) -> Path:
+    """A copy of a log in which some lines, evenly spread, are of three kinds of wrong."""
+    if not count:
+        return log
+    folder = bench.folder / f"bad-{count}"
+    folder.mkdir()
+    step, number = bench.events // count, 0
+    for path in files_under(log):
+        lines = path.read_text().split("\n")
+        for place, line in enumerate(lines):
+            number += 1
+            if number % step == 0 and number <= step * count:
+                lines[place] = (line[:-9], line.replace('"ts":', '"ts":"soon","was":'),
+                                line.replace('"status":', '"status":99999999999,"was":'))[
+                                    number // step % 3]
+        (folder / path.name).write_text("\n".join(lines))
+    return folder
+
+
+def million(bench: Bench) -> None:
+    """create_tables.py and etl.py on a million events, step by step."""
+    count = bench.sized(1_000_000)
+    warehouse = Warehouse(bench, "million", bench.data(count, bench.sized(SONGS)))
+    runs = bench.in_turn(create=partial(warehouse.measured, "create_tables.py"),
+                         etl=warehouse.later_load)
+    bench.line("million", Figures("create_tables.py", [run.seconds for run in runs["create"]]))
+    bench.line("million", Figures(f"etl.py, {count:,} events, {bench.sized(SONGS):,} songs",
+                                  [run.seconds for run in runs["etl"]]))
+    for step in runs["etl"][0].steps:
+        bench.line("million", Figures(step, [run.steps[step] for run in runs["etl"]]))
+
+
+def peers(bench: Bench) -> None:
+    """COPY of a log from S3 against rs-mock's, and against DuckDB reading the files."""
+    present = [name for name in ("rs_mock", "duckdb") if importlib.util.find_spec(name)]
+    if not present:
+        say("peers: skipped, neither rs-mock nor duckdb is installed")
+        return
+    data = bench.data(bench.events, bench.sized(SONGS))
+    url = bench.bucket("peers", data / "log_data")
+    with bench.database("peers") as connection:
+        taken = bench.in_turn(
+            copy=partial(copied, connection, "staging_events", url, f"{data}/log_json_path.json"),
+            **{name: partial(PEERS[name], url, data / "log_data") for name in present})
+    ours = Figures(f"COPY of {bench.events:,} events in S3 (moto)", taken["copy"])
+    for name in present:
+        bench.line("peers", ours, Figures(PEERS[name].__doc__, taken[name]))
+
+
+def peer_columns() -> list[tuple[str, str]]:
+    """staging_events as both can load it: "" is no integer to them."""
+    found = re.findall(r"^    (\w+) +([A-Z]+(?:\([0-9, ]+\))?)", sql_queries.staging_events_table_create,
+                       re.MULTILINE)
+    return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found
+            if name != "loaded_at"]
+
+
+def by_rs_mock(url: str, log: Path) -> float:
+    """rs-mock, COPY from the same S3"""
+    from rs_mock import RedshiftMock
+
+    redshift = RedshiftMock()
+    columns = ", ".join(map(" ".join, peer_columns()))
+    redshift.execute(f"CREATE TABLE staging_events ({columns})")
+    return seconds_of(redshift.execute,
+                      f"COPY staging_events FROM '{url}' IAM_ROLE 'arn:aws:iam::1:role/r' JSON 'auto'")
+
+
+def by_duckdb(url: str, log: Path) -> float:
+    """DuckDB, read_json of the files"""
+    import duckdb
+
+    columns = ", ".join(f"'{key}': '{kind}'" for key, (_, kind) in
+                        zip(generate.KEYS, peer_columns(), strict=True))
+    with duckdb.connect() as connection:
+        return seconds_of(connection.execute, "CREATE TABLE staging_events AS SELECT * FROM read_json("
+                          f"'{log}/**/*.json', format = 'newline_delimited', columns = {{{columns}}})")
+
+
+PEERS = {"rs_mock": by_rs_mock, "duckdb": by_duckdb}
+COMPARISONS = {function.__name__: function for function in (
+    load, copy, night, songs, files, memory, errors, million, peers)}
+
+
+# ---------------------------------------------------------------------------------------------- run
+
+def markdown(lines: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    rows = [" | ".join(map(str.ljust, line, widths)) for line in lines]
+    return "\n".join(f"| {row} |" for row in [rows[0], " | ".join("-" * n for n in widths), *rows[1:]])
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the toolkit beside its floors and peers.",
+                                     epilog="names: " + ", ".join(COMPARISONS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a comparison (default: all)")
+    parser.add_argument("--events", type=int, metavar="N", help="of the log (default: 200,000)")
+    parser.add_argument("--runs", type=int, metavar="N", help="of each comparison (default: 5)")
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of every size, one run")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(COMPARISONS):
+        parser.error(f"no such comparison: {', '.join(sorted(unknown))}")
+    options.events = options.events or (4_000 if options.quick else 200_000)
+    options.runs = options.runs or (1 if options.quick else 5)
+    return options
+
+
+def main() -> None:
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleaned up
+    # mkdtemp makes it ours alone, but where root runs this another account serves.
+    with tempfile.TemporaryDirectory(prefix="sparkify-benchmark-") as folder:
+        os.chmod(folder, 0o711)
+        bench = Bench(Path(folder), options)
+        try:
+            bench.server.start()
+            for name in options.names or COMPARISONS:
+                COMPARISONS[name](bench)
+        finally:
+            bench.close()
+            print(markdown(bench.lines))
+
+
+if __name__ == "__main__":
+    main()
