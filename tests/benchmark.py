@@ -3,8 +3,9 @@
     python tests/benchmark.py                     everything that needs only what is installed
     python tests/benchmark.py copy night --runs 7
 
-Data, warehouses, the PostgreSQL server and the S3 server are made for the run and gone after it. No
-figure is judged: what is printed at the end, a Markdown table, is for people to read.
+Data, warehouses, the PostgreSQL server and the S3 server are made for the run, under TMPDIR, and gone
+after it; all comparisons together take some 15 GB. No figure is judged: the Markdown table printed at
+the end is for people to read.
 """
 
 import argparse
@@ -44,8 +45,9 @@ SONGS = 15_000  # as many as the real catalogue has, nearly
 NIGHT_EVENTS = 500
 NIGHT_USERS = 100  # fewer than the smallest warehouse has: a night's users are known everywhere
 DAY = 86_400_000  # milliseconds
-PARTS = {"listing": ("lock", "count", "list"), "COPY": ("copy",), "inserts": (
-    "touch", "delete", "insert", "empty", "forget"), "analyze": ("analyze",)}
+PARTS = {"listing": ("lock", "count", "list"), "COPY": ("copy",),
+         "touch and delete": ("touch", "delete", "empty", "forget"), "inserts": ("insert",),
+         "analyze": ("analyze",)}
 STATEMENT = re.compile(r"\S+ DEBUG +(.+) in ([0-9.]+) s$", re.MULTILINE)
 
 # Serves S3 until its stdin is closed, so it never outlives the benchmark.
@@ -68,29 +70,15 @@ class Run(NamedTuple):
     pss: float
     log: str
 
-    @property
-    def statements(self) -> dict[str, float]:
-        """Seconds by statement, of a --verbose run."""
-        return {name: float(seconds) for name, seconds in STATEMENT.findall(self.log)}
-
-    @property
-    def parts(self) -> dict[str, float]:
-        """Seconds by part; what is in no statement is Python's start, connecting and listing files."""
-        parts = {"in the database": sum(self.statements.values())}
-        for name, seconds in self.statements.items():
-            part = part_of(name)
-            parts[part] = parts.get(part, 0) + seconds
-        return parts | {"outside of it": self.seconds - parts["in the database"]}
-
-    @property
-    def steps(self) -> dict[str, float]:
-        """As parts, with every COPY and every INSERT … SELECT by itself."""
-        parts = {name: seconds for name, seconds in self.parts.items() if name != "COPY"}
-        tables = {name: seconds for name, seconds in self.statements.items()
-                  if name.startswith(("copy ", "insert "))}
-        parts["inserts"] -= sum(tables[name] for name in tables if name.startswith("insert "))
-        parts["touch and delete"] = parts.pop("inserts")
-        return tables | parts
+    def seconds_by(self, group: Callable[[str], str]) -> dict[str, float]:
+        """Seconds of a --verbose run by group of statements; outside of them are Python's start,
+        connecting, and listing files."""
+        seconds = defaultdict(float, {"in the database": 0.0})
+        for name, spent in STATEMENT.findall(self.log):
+            seconds["in the database"] += float(spent)
+            seconds[group(name)] += float(spent)
+        seconds["outside of it"] = self.seconds - seconds["in the database"]
+        return seconds
 
 
 def part_of(statement: str) -> str:
@@ -98,6 +86,11 @@ def part_of(statement: str) -> str:
     if not subject:
         return "checks"
     return next((part for part, verbs in PARTS.items() if verb in verbs), "report")
+
+
+def step_of(statement: str) -> str:
+    """As part_of, with every COPY and every INSERT … SELECT by itself."""
+    return statement if part_of(statement) in ("COPY", "inserts") else part_of(statement)
 
 
 class Warehouse(Project):
@@ -175,15 +168,19 @@ class Figures(NamedTuple):
     unit: str = "s"
 
     def __str__(self) -> str:
-        texts = [f"{value:,.{0 if self.unit == 'MB' else 2}f}" for value in
-                 (median(self.values), min(self.values), max(self.values))]
-        spread = f" ({texts[1]}–{texts[2]})" if len(self.values) > 1 else ""
-        return f"{texts[0]} {self.unit}{spread}"
+        return spread(self.values, f" {self.unit}", 0 if self.unit == "MB" else 2)
 
     def ratio(self, floor: "Figures") -> str:
-        """The median of the ratios within each pair of runs."""
+        """How they compare within each pair of runs."""
         ratios = [ours / theirs for ours, theirs in zip(self.values, floor.values) if theirs]
-        return f"{Figures('', ratios, '')}".replace(" (", "(").replace("(", " (") if ratios else "–"
+        return spread(ratios) if ratios else "–"
+
+
+def spread(values: list[float], unit: str = "", digits: int = 2) -> str:
+    """The median, and from where to where the values go."""
+    middle, least, most = (f"{value:,.{digits}f}" for value in
+                           (median(values), min(values), max(values)))
+    return f"{middle}{unit}" + (f" ({least}–{most})" if len(values) > 1 else "")
 
 
 class Bench:
@@ -208,14 +205,18 @@ class Bench:
         self.lines.append((name, ours.what, str(ours), *against))
         say("  ".join(filter(None, self.lines[-1])))
 
-    def lines_by_part(self, name: str, ours: str, floor: str, runs: dict[str, list[Run]],
-                      parts: Callable[[Run], dict[str, float]]) -> None:
-        """A line for each part of the runs of two warehouses."""
-        totals = [defaultdict(float, parts(run)) for label in (ours, floor) for run in runs[label]]
-        for part in dict.fromkeys(part for total in totals for part in total):
-            values = [total[part] for total in totals]
-            self.line(name, Figures(f"{ours}: {part}", values[:self.runs]),
-                      Figures(floor, values[self.runs:]))
+    def compare(self, name: str, what: str, runs: dict[str, list[Run]],
+                value: Callable[[Run], float], unit: str = "s") -> None:
+        """A line about the runs of two warehouses, the floor's first."""
+        floor, ours = (Figures(label, list(map(value, runs[label])), unit) for label in runs)
+        self.line(name, ours._replace(what=f"{what}, {ours.what}"), floor)
+
+    def compare_by(self, group: Callable[[str], str], name: str, runs: dict[str, list[Run]]) -> None:
+        """A line for each group of statements."""
+        groups = [found for of_one in runs.values() for run in of_one
+                  for found in run.seconds_by(group)]
+        for found in dict.fromkeys(groups):
+            self.compare(name, found, runs, lambda run: run.seconds_by(group)[found])
 
     def in_turn(self, **measures: Callable[[], object]) -> dict[str, list]:
         """What each measure returns, run by run: A B A B …"""
@@ -246,7 +247,8 @@ class Bench:
         """The s3:// url of a folder's files, on a server in a process of its own."""
         if not self.moto:
             self.moto = subprocess.Popen([sys.executable, "-c", MOTO], cwd=self.folder, text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=subprocess.DEVNULL)
             host, port = self.moto.stdout.readline().split()
             os.environ |= {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}"}
         s3 = objects.s3()
@@ -256,6 +258,16 @@ class Bench:
                 Bucket=name, Key=str(path.relative_to(folder)), Body=path.read_bytes()),
                 files_under(folder)))
         return f"s3://{name}/"
+
+    def settle(self, *databases: str) -> None:
+        """Have the server do now what it would do later, in the midst of what is measured."""
+        for name in databases or ("postgres",):
+            with closing(psycopg2.connect(**self.server.connect_parameters(name))) as connection:
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    if databases:
+                        cursor.execute("VACUUM ANALYZE")
+                    cursor.execute("CHECKPOINT")
 
     def close(self) -> None:
         if self.moto:
@@ -299,16 +311,14 @@ def fresh(connection, table: str) -> None:
 # -------------------------------------------------------------------------------------- comparisons
 
 def load(bench: Bench) -> None:
-    """Whole etl.py on a log, and on one four times as long."""
-    ours, floor = (f"{count:,} events" for count in (4 * bench.events, bench.events))
-    long, short = (Warehouse(bench, f"load{count}", bench.data(count, bench.sized(SONGS)))
-                   for count in (4 * bench.events, bench.events))
-    runs = bench.in_turn(**{floor: short.first_load, ours: long.first_load})
-    bench.line("load", *(Figures(f"etl.py, {what}", [run.seconds for run in runs[what]])
-                         for what in (ours, floor)))
-    bench.line("load", *(Figures(f"peak RSS, {what}", [run.rss for run in runs[what]], "MB")
-                         for what in (ours, floor)))
-    bench.lines_by_part("load", ours, floor, runs, lambda run: run.steps)
+    """Whole etl.py on a log four times as long against the same on the log."""
+    runs = bench.in_turn(**{
+        f"{count:,} events": Warehouse(
+            bench, f"load{count}", bench.data(count, bench.sized(SONGS))).first_load
+        for count in (bench.events, 4 * bench.events)})
+    bench.compare("load", "etl.py", runs, lambda run: run.seconds)
+    bench.compare("load", "peak RSS", runs, lambda run: run.rss, "MB")
+    bench.compare_by(step_of, "load", runs)
 
 
 def copy(bench: Bench) -> None:
@@ -362,21 +372,17 @@ def copied_by_psql(bench: Bench, connection, text: Path) -> float:
 
 def night(bench: Bench) -> None:
     """One new file of 500 events into a large warehouse against the same into a small one."""
-    sizes = bench.sized(1_000_000), bench.sized(10_000)
-    ours, floor = (f"{count:,} events loaded" for count in sizes)
-    large, small = (Warehouse(bench, f"night{count}", bench.data(count, bench.sized(SONGS)))
-                    for count in sizes)
-    for warehouse in (large, small):
-        warehouse.first_load()
     plays = generate.catalogue(2018, bench.sized(SONGS))
     nights = [write_night(bench, plays, number) for number in range(bench.runs)]
-    runs = bench.in_turn(**{floor: arrivals(small, nights), ours: arrivals(large, nights)})
-    bench.line("night", *(Figures(f"etl.py, one new file, {what}", [run.seconds for run in runs[what]])
-                          for what in (ours, floor)))
-    bench.lines_by_part("night", ours, floor, runs, lambda run: run.parts)
-    runs = bench.in_turn(**{floor: small.later_load, ours: large.later_load})
-    bench.line("night", *(Figures(f"etl.py, nothing new, {what}", [run.seconds for run in runs[what]])
-                          for what in (ours, floor)))
+    warehouses = {
+        f"{count:,} events loaded": Warehouse(
+            bench, f"night{count}", bench.data(count, bench.sized(SONGS)))
+        for count in (bench.sized(10_000), bench.sized(1_000_000))}
+    runs = bench.in_turn(**arrivals(bench, warehouses, nights, "log_data"))
+    bench.compare("night", "etl.py, one new file", runs, lambda run: run.seconds)
+    bench.compare_by(part_of, "night", runs)
+    runs = bench.in_turn(**{what: one.later_load for what, one in warehouses.items()})
+    bench.compare("night", "etl.py, nothing new", runs, lambda run: run.seconds)
 
 
 def write_night(bench: Bench, plays: list[generate.Play], number: int) -> Path:
@@ -391,34 +397,33 @@ def write_night(bench: Bench, plays: list[generate.Play], number: int) -> Path:
     return path
 
 
-def arrivals(warehouse: Warehouse, files: list[Path], folder: str = "log_data") -> Callable[[], Run]:
-    """Loads one more of the files at each call."""
-    waiting = iter(enumerate(files))
+def arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],
+             folder: str) -> dict[str, Callable[[], Run]]:
+    """Functions that load one more of the files at each call, into warehouses that have rested."""
+    for warehouse in warehouses.values():
+        warehouse.first_load()
+    bench.settle(*(warehouse.database for warehouse in warehouses.values()))
 
-    def arrive() -> Run:
-        number, path = next(waiting)
-        os.link(path, warehouse.folder / folder / f"new-{number}.json")
+    def arrive(warehouse: Warehouse, waiting: Iterator[Path]) -> Run:
+        path = next(waiting)
+        os.link(path, warehouse.folder / folder / f"new-{path.parent.name}-{path.name}")
         return warehouse.later_load()
 
-    return arrive
+    return {what: partial(arrive, warehouse, iter(files))
+            for what, warehouse in warehouses.items()}
 
 
 def songs(bench: Bench) -> None:
     """One new song file where very many are loaded, against where a hundredth of them is."""
-    sizes = bench.sized(100_000), bench.sized(1_000)
-    ours, floor = (f"{count:,} song files loaded" for count in sizes)
-    large, small = (Warehouse(bench, f"songs{count}", bench.data(100, count)) for count in sizes)
-    for warehouse in (large, small):
-        warehouse.first_load()
-    late = bench.data(1, bench.runs + 2, files=1) / "song_data"
-    for path in files_under(late):  # of the same seed, so of known ids: make them new ones
+    warehouses = {
+        f"{count:,} song files loaded": Warehouse(bench, f"songs{count}", bench.data(100, count))
+        for count in (bench.sized(1_000), bench.sized(100_000))}
+    late = files_under(bench.data(1, bench.runs + 2, files=1) / "song_data")
+    for path in late:  # their ids are those of songs that are loaded
         path.write_text(path.read_text().replace('"song_id":"SO', '"song_id":"LATE'))
-    runs = bench.in_turn(**{floor: arrivals(small, files_under(late), "song_data"),
-                            ours: arrivals(large, files_under(late), "song_data")})
-    bench.line("songs", *(Figures(f"etl.py, one new, {what}", [run.seconds for run in runs[what]])
-                          for what in (ours, floor)))
-    bench.line("songs", *(Figures(f"peak RSS, {what}", [run.rss for run in runs[what]], "MB")
-                          for what in (ours, floor)))
+    runs = bench.in_turn(**arrivals(bench, warehouses, late, "song_data"))
+    bench.compare("songs", "etl.py, one new file", runs, lambda run: run.seconds)
+    bench.compare("songs", "peak RSS", runs, lambda run: run.rss, "MB")
 
 
 def files(bench: Bench) -> None:
@@ -469,7 +474,6 @@ def memory(bench: Bench) -> None:
         figures = Figures(what, [warehouse.first_load(sampled=True).pss], "MB")
         bench.line("memory", figures, floor)
         floor = floor or figures
-        shutil.rmtree(data)  # the largest of all, and nobody else's
 
 
 def errors(bench: Bench) -> None:
@@ -477,7 +481,7 @@ def errors(bench: Bench) -> None:
     data = bench.data(bench.events, bench.sized(SONGS))
     jsonpath = f"{data}/log_json_path.json"
     sources = {count: spoiled(bench, data / "log_data", count)
-               for count in (0, bench.sized(10 * 50) // 50 or 1, bench.sized(1000))}
+               for count in (0, bench.sized(10), bench.sized(1000))}
     with bench.database("errors") as connection:
         taken = bench.in_turn(**{str(count): partial(
             copied, connection, "staging_events", f"{source}/", jsonpath, 2000)
@@ -508,16 +512,17 @@ def spoiled(bench: Bench, log: Path, count: int) -> Path:
 
 
 def million(bench: Bench) -> None:
-    """create_tables.py and etl.py on a million events, step by step."""
-    count = bench.sized(1_000_000)
-    warehouse = Warehouse(bench, "million", bench.data(count, bench.sized(SONGS)))
-    runs = bench.in_turn(create=partial(warehouse.measured, "create_tables.py"),
-                         etl=warehouse.later_load)
-    bench.line("million", Figures("create_tables.py", [run.seconds for run in runs["create"]]))
-    bench.line("million", Figures(f"etl.py, {count:,} events, {bench.sized(SONGS):,} songs",
-                                  [run.seconds for run in runs["etl"]]))
-    for step in runs["etl"][0].steps:
-        bench.line("million", Figures(step, [run.steps[step] for run in runs["etl"]]))
+    """create_tables.py and etl.py on a million events, step by step; there is no floor to this."""
+    count, songs_ = bench.sized(1_000_000), bench.sized(SONGS)
+    warehouse = Warehouse(bench, "million", bench.data(count, songs_))
+    runs = bench.in_turn(**{"create_tables.py": partial(warehouse.measured, "create_tables.py"),
+                            "etl.py": warehouse.later_load})
+    for script, of_script in runs.items():
+        bench.line("million", Figures(f"{script}, {count:,} events, {songs_:,} song files",
+                                      [run.seconds for run in of_script]))
+    steps = [run.seconds_by(step_of) for run in runs["etl.py"]]
+    for step in steps[0]:
+        bench.line("million", Figures(step, [seconds[step] for seconds in steps]))
 
 
 def peers(bench: Bench) -> None:
@@ -533,7 +538,7 @@ def peers(bench: Bench) -> None:
             copy=partial(copied, connection, "staging_events", url, f"{data}/log_json_path.json"),
             **{name: partial(PEERS[name], url, data / "log_data") for name in present})
     ours = Figures(f"COPY of {bench.events:,} events in S3 (moto)", taken["copy"])
-    for name in present:
+    for name in present:  # the docstrings of both are what the table calls them
         bench.line("peers", ours, Figures(PEERS[name].__doc__, taken[name]))
 
 
@@ -605,9 +610,11 @@ def main() -> None:
         try:
             bench.server.start()
             for name in options.names or COMPARISONS:
+                bench.settle()
                 COMPARISONS[name](bench)
         finally:
             bench.close()
+            print(f"{bench.runs} runs each; {os.cpu_count()} cores, Python {sys.version.split()[0]}\n")
             print(markdown(bench.lines))
 
 

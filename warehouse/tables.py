@@ -23,10 +23,6 @@ def declared_columns(sql: str) -> list[str]:
     return re.findall(r"^    ([a-z_]+) +[A-Z]", body, re.MULTILINE)
 
 
-def declares_table(sql: str) -> bool:
-    return "\nCREATE TABLE " in sql
-
-
 def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, list[str]]:
     """The columns of every table and view of the schema."""
     execute(cursor, sql_queries.existing_columns, values)
@@ -39,9 +35,10 @@ def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, list[
 def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values: dict) -> None:
     """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
     existing = existing_columns(cursor, values)
+    ours = {subject_of(sql): declared_columns(sql) for sql in creates}
     strangers = [
         f"{table} ({', '.join(existing[table])})"
-        for table, columns in ((subject_of(sql), declared_columns(sql)) for sql in creates if declares_table(sql))
+        for table, columns in ours.items()
         if table in existing and existing[table] != columns
     ]
     if strangers:

@@ -1,0 +1,59 @@
+"""The benchmark runs, prints its table, and leaves nothing behind. How fast things are is not tested."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture
+def folder():
+    """Not under pytest's own folder, where the account that serves when root runs this cannot go."""
+    folder = Path(tempfile.mkdtemp(prefix="sparkify-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def measure(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, ROOT / "tests" / "benchmark.py", *arguments], text=True,
+                          capture_output=True, env=os.environ | {"TMPDIR": str(folder)})
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The numbers of the processes that work there, as those of a server and of moto do."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd").startswith(str(folder)):
+                found.append(process.name)
+        except OSError:  # ended, or not ours
+            pass
+    return found
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder):
+    names = ["copy", "night", "files", "errors"]
+    done = measure(folder, *names, "--quick")
+    assert done.returncode == 0, done.stderr
+    header, _, *lines = [
+        cells_of(line) for line in done.stdout.splitlines() if line.startswith("|")]
+    assert {len(line) for line in lines} == {len(header)}
+    assert list(dict.fromkeys(line[0] for line in lines)) == names
+    assert list(folder.iterdir()) == []
+    assert processes_in(folder) == []
+
+
+def test_an_unknown_comparison_is_refused(folder):
+    done = measure(folder, "speed")
+    assert done.returncode == 2
+    assert "no such comparison: speed" in done.stderr
