@@ -14,7 +14,7 @@ log = logging.getLogger("warehouse.create_tables")
 
 
 def run(config, arguments):
-    """Drop and create in one transaction; refuses to drop a table that is not ours without --force."""
+    """Drop and create in one transaction; without --force never drop a table that is not ours."""
     values = statements.values_of(config)
     with command.session(config) as connection:
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing

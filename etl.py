@@ -1,4 +1,4 @@
-"""Load what is new in S3 into the warehouse: COPY into staging, INSERT … SELECT into the star schema.
+"""Load what is new in S3 into the warehouse: COPY to staging, INSERT … SELECT into the star schema.
 
 One run is one transaction: readers see the old tables until it commits, and a run that fails or is
 killed leaves them as they were. The same files give the same tables, in whatever order they come.
@@ -21,7 +21,10 @@ def run(config, arguments):
     with command.session(config) as connection:
         if arguments.status or arguments.dry_run:
             return preview.show(connection, config, arguments)
-        with Manifests(config, connection) as manifests, statements.locked(connection, config) as cursor:
+        with (
+            Manifests(config, connection) as manifests,
+            statements.locked(connection, config) as cursor,
+        ):
             plan = manifests.plan(cursor, full=arguments.full)
             if plan.nothing_new:
                 log.info("found nothing new: %s", ledger.counted(plan))
@@ -78,7 +81,7 @@ def replace(cursor, values, summary):
     run_all(cursor, values, sql_queries.analyze_star_queries)
     execute(cursor, sql_queries.songplays_matched, values)
     plays, matched = cursor.fetchone()
-    log.info("matched %s of these %s plays with a song of the catalogue", f"{matched:,}", f"{plays:,}")
+    log.info("matched %s of these %s plays with a song", f"{matched:,}", f"{plays:,}")
 
 
 def check(cursor, values, checks):

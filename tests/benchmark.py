@@ -3,9 +3,8 @@
     python tests/benchmark.py                     everything that needs only what is installed
     python tests/benchmark.py copy night --runs 7
 
-Data, warehouses, the PostgreSQL server and the S3 server are made for the run, under TMPDIR, and gone
-after it; all comparisons together take some 15 GB. No figure is judged: the Markdown table printed at
-the end is for people to read.
+Data, warehouses and servers are made for the run, under TMPDIR, and gone after it; all comparisons
+together take some 15 GB. No figure is judged: the table printed at the end is for people to read.
 """
 
 import argparse
@@ -45,6 +44,7 @@ SONGS = 15_000  # as many as the real catalogue has, nearly
 NIGHT_EVENTS = 500
 NIGHT_USERS = 100  # fewer than the smallest warehouse has: a night's users are known everywhere
 DAY = 86_400_000  # milliseconds
+HEADER = ("comparison", "measured", "median (min–max)", "against", "median (min–max)", "ratio")
 PARTS = {"listing": ("lock", "count", "list"), "COPY": ("copy",),
          "touch and delete": ("touch", "delete", "empty", "forget"), "inserts": ("insert",),
          "analyze": ("analyze",)}
@@ -62,12 +62,11 @@ sys.stdin.read()
 
 
 class Run(NamedTuple):
-    """One run of a script. Memory is in MB: rss the highest of the process as the kernel counted it,
-    pss the highest sum seen of it and its children."""
+    """One run of a script. Memory is the highest PSS seen, in MB, of the process and its children:
+    what wait4 tells would count the benchmark itself, from which they were forked."""
 
     seconds: float
-    rss: float
-    pss: float
+    memory: float
     log: str
 
     def seconds_by(self, group: Callable[[str], str]) -> dict[str, float]:
@@ -105,36 +104,29 @@ class Warehouse(Project):
             shutil.copytree(data / kind, folder / kind, copy_function=os.link, dirs_exist_ok=True)
         self.configure(LOG_JSONPATH=str(data / "log_json_path.json"))
 
-    def measured(self, script: str, *arguments: str, sampled: bool = False) -> Run:
-        """Run a script, which must succeed; pss only if sampled, which costs it some time."""
+    def measured(self, script: str, *arguments: str) -> Run:
+        """Run a script, which must succeed."""
+        samples = [0.0]
         started = time.perf_counter()
         process = self.start(script, *arguments)
-        samples = [0.0]
-        sampler = threading.Thread(target=sample_pss, args=(process.pid, samples))
-        if sampled:
-            sampler.start()
-        with process.stdout, process.stderr:
-            log = process.stderr.read()
-            process.stdout.read()
-        if sampled:
-            sampler.join()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        sampler = threading.Thread(target=sample_memory, args=(process.pid, samples))
+        sampler.start()
+        _, log = process.communicate()
         seconds = time.perf_counter() - started
+        sampler.join()
         if process.returncode:
             raise SystemExit(f"{script} failed:\n{log}")
-        unit = 1e6 if sys.platform == "darwin" else 1e3
-        return Run(seconds, usage.ru_maxrss / unit, max(samples), log)
+        return Run(seconds, max(samples), log)
 
-    def first_load(self, **options) -> Run:
+    def first_load(self) -> Run:
         self.measured("create_tables.py")
-        return self.measured("etl.py", "--verbose", **options)
+        return self.later_load()
 
     def later_load(self) -> Run:
         return self.measured("etl.py", "--verbose")
 
 
-def sample_pss(pid: int, samples: list[float]) -> None:
+def sample_memory(pid: int, samples: list[float]) -> None:
     while total := sum(map(pss, family(pid))):
         samples.append(total / 1e3)
         time.sleep(0.05)
@@ -193,8 +185,7 @@ class Bench:
         self.quick = options.quick
         self.server = Server(folder / "standin")
         self.moto = None
-        self.lines = [("comparison", "measured", "median (min–max)", "against", "median (min–max)",
-                       "ratio")]
+        self.lines = [HEADER]
 
     def sized(self, count: int) -> int:
         return max(2, count // 50) if self.quick else count
@@ -211,7 +202,7 @@ class Bench:
         floor, ours = (Figures(label, list(map(value, runs[label])), unit) for label in runs)
         self.line(name, ours._replace(what=f"{what}, {ours.what}"), floor)
 
-    def compare_by(self, group: Callable[[str], str], name: str, runs: dict[str, list[Run]]) -> None:
+    def compare_by(self, group: Callable, name: str, runs: dict[str, list[Run]]) -> None:
         """A line for each group of statements."""
         groups = [found for of_one in runs.values() for run in of_one
                   for found in run.seconds_by(group)]
@@ -289,23 +280,27 @@ def seconds_of(function: Callable, *arguments) -> float:
     return time.perf_counter() - started
 
 
-def copied(connection, table: str, source: str, jsonpath: str = "auto", max_errors: int = 0) -> float:
+def each(function: Callable, items: list) -> None:
+    for item in items:
+        function(item)
+
+
+def copied(connection, table: str, source: str, jsonpath: str = "", max_errors: int = 0) -> float:
     """Seconds of one COPY with its COMMIT into a table that was just created."""
     fresh(connection, table)
     values = {"log_data": source, "song_data": source, "log_jsonpath": jsonpath,
               "iam_role": AsIs("default"), "region": "us-west-2", "maxerror": max_errors + 1}
-    return seconds_of(carry_out, connection, getattr(sql_queries, f"{table}_copy_prefix"), values)
-
-
-def carry_out(connection, *statement) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(*statement)
-    connection.commit()
+    return seconds_of(commit, connection, getattr(sql_queries, f"{table}_copy_prefix"), values)
 
 
 def fresh(connection, table: str) -> None:
-    carry_out(connection, getattr(sql_queries, f"{table}_table_drop"))
-    carry_out(connection, getattr(sql_queries, f"{table}_table_create"))
+    commit(connection, getattr(sql_queries, f"{table}_table_drop"))
+    commit(connection, getattr(sql_queries, f"{table}_table_create"))
+
+
+def commit(connection, *statement) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(*statement)
 
 
 # -------------------------------------------------------------------------------------- comparisons
@@ -317,7 +312,7 @@ def load(bench: Bench) -> None:
             bench, f"load{count}", bench.data(count, bench.sized(SONGS))).first_load
         for count in (bench.events, 4 * bench.events)})
     bench.compare("load", "etl.py", runs, lambda run: run.seconds)
-    bench.compare("load", "peak RSS", runs, lambda run: run.rss, "MB")
+    bench.compare("load", "memory", runs, lambda run: run.memory, "MB")
     bench.compare_by(step_of, "load", runs)
 
 
@@ -326,24 +321,16 @@ def copy(bench: Bench) -> None:
     data = bench.data(bench.events, bench.sized(SONGS))
     lines = [line for path in files_under(data / "log_data")
              for line in path.read_text().split("\n")]
-    source, jsonpath = f"{data}/log_data/", f"{data}/log_json_path.json"
     with bench.database("copy") as connection:
-        copied(connection, "staging_events", source, jsonpath)
-        text = ready_text(bench, "copy")
+        our_copy = partial(copied, connection, "staging_events", f"{data}/log_data/",
+                           f"{data}/log_json_path.json")
+        our_copy()
         taken = bench.in_turn(
-            copy=partial(copied, connection, "staging_events", source, jsonpath),
-            loads=partial(seconds_of, parse_each, lines),
-            psql=partial(copied_by_psql, bench, connection, text),
-        )
+            copy=our_copy, loads=partial(seconds_of, each, json.loads, lines),
+            psql=partial(copied_by_psql, bench, connection, ready_text(bench, "copy")))
     ours = Figures(f"COPY staging_events, {bench.events:,} events", taken["copy"])
     bench.line("copy", ours, Figures("json.loads of each line, in memory", taken["loads"]))
     bench.line("copy", ours, Figures("psql \\copy of ready text", taken["psql"]))
-
-
-def parse_each(lines: list[str]) -> None:
-    loads = json.loads
-    for line in lines:
-        loads(line)
 
 
 def copy_columns() -> str:
@@ -364,10 +351,10 @@ def copied_by_psql(bench: Bench, connection, text: Path) -> float:
     fresh(connection, "staging_events")
     login = bench.server.connect_parameters("copy")
     columns = " ".join(copy_columns().split())
+    psql = bench.server.binaries().folder / "psql"
     return seconds_of(partial(subprocess.run, check=True), [
-        bench.server.binaries().folder / "psql", "-qX", "-h", login["host"], "-p", str(login["port"]),
-        "-U", login["user"], "-d", "copy", "-c",
-        f"\\copy staging_events ({columns}) FROM '{text}'"])
+        psql, "-qX", "-h", login["host"], "-p", str(login["port"]), "-U", login["user"],
+        "-d", login["dbname"], "-c", f"\\copy staging_events ({columns}) FROM '{text}'"])
 
 
 def night(bench: Bench) -> None:
@@ -387,13 +374,13 @@ def night(bench: Bench) -> None:
 
 def write_night(bench: Bench, plays: list[generate.Play], number: int) -> Path:
     """A file of events after all others, by users and of songs that every warehouse knows."""
-    traffic = generate.Traffic(3000 + number, NIGHT_EVENTS, 0, min(NIGHT_USERS, bench.sized(5000)))
+    traffic = generate.Traffic(3000 + number, NIGHT_EVENTS, 0, NIGHT_USERS)
     traffic.catalogue = plays
     folder = bench.folder / f"night-{number}"
     generate.write_log(folder, traffic, NIGHT_EVENTS, 1)
     [path] = files_under(folder)
     later = (60 + number) * DAY
-    path.write_text(re.sub(r'"ts":(\d+)', lambda ts: f'"ts":{int(ts[1]) + later}', path.read_text()))
+    path.write_text(re.sub(r'(?<="ts":)\d+', lambda ts: str(int(ts[0]) + later), path.read_text()))
     return path
 
 
@@ -404,12 +391,12 @@ def arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],
         warehouse.first_load()
     bench.settle(*(warehouse.database for warehouse in warehouses.values()))
 
-    def arrive(warehouse: Warehouse, waiting: Iterator[Path]) -> Run:
-        path = next(waiting)
-        os.link(path, warehouse.folder / folder / f"new-{path.parent.name}-{path.name}")
+    def arrive(warehouse: Warehouse, waiting: Iterator[tuple[int, Path]]) -> Run:
+        number, path = next(waiting)
+        os.link(path, warehouse.folder / folder / f"new-{number}.json")
         return warehouse.later_load()
 
-    return {what: partial(arrive, warehouse, iter(files))
+    return {what: partial(arrive, warehouse, enumerate(files))
             for what, warehouse in warehouses.items()}
 
 
@@ -423,7 +410,7 @@ def songs(bench: Bench) -> None:
         path.write_text(path.read_text().replace('"song_id":"SO', '"song_id":"LATE'))
     runs = bench.in_turn(**arrivals(bench, warehouses, late, "song_data"))
     bench.compare("songs", "etl.py, one new file", runs, lambda run: run.seconds)
-    bench.compare("songs", "peak RSS", runs, lambda run: run.rss, "MB")
+    bench.compare("songs", "memory", runs, lambda run: run.memory, "MB")
 
 
 def files(bench: Bench) -> None:
@@ -431,47 +418,32 @@ def files(bench: Bench) -> None:
     with bench.database("files") as connection:
         count = bench.sized(100_000)
         folder = bench.data(100, count) / "song_data"
-        paths = files_under(folder)
         taken = bench.in_turn(
             copy=partial(copied, connection, "staging_songs", f"{folder}/"),
-            read=partial(seconds_of, read_each, paths))
+            read=partial(seconds_of, each, Path.read_text, files_under(folder)))
         bench.line("files", Figures(f"COPY of {count:,} files in a folder", taken["copy"]),
-                   Figures("open().read() of each", taken["read"]))
+                   Figures("reading each", taken["read"]))
         count = bench.sized(10_000)
         url = bench.bucket("files", bench.data(100, count) / "song_data")
         keys = [objects.split_s3(found.url)[1] for found in objects.listed(url)]
+        get = partial(objects.s3().get_object, Bucket="files")
         taken = bench.in_turn(
             copy=partial(copied, connection, "staging_songs", url),
-            get=partial(seconds_of, get_each, "files", keys))
+            get=partial(seconds_of, each, lambda key: get(Key=key)["Body"].read(), keys))
         bench.line("files", Figures(f"COPY of {count:,} objects in S3 (moto)", taken["copy"]),
                    Figures("get_object of each", taken["get"]))
 
 
-def read_each(paths: list[Path]) -> None:
-    for path in paths:
-        with open(path) as file:
-            file.read()
-
-
-def get_each(bucket: str, keys: list[str]) -> None:
-    s3 = objects.s3()
-    for key in keys:
-        s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-
-
 def memory(bench: Bench) -> None:
-    """Peak PSS of etl.py and its children, without the server; once each, for it hardly varies."""
-    if not Path("/proc/self/smaps_rollup").exists():
-        say("memory: skipped, this system does not tell PSS in /proc")
-        return
+    """Peak memory of etl.py on ever longer logs; one run each, for it hardly varies."""
     floor = None
     for times, files_ in ((1, None), (10, None), (22, 1)):
         count = times * bench.events
         data = bench.data(count, bench.sized(SONGS), files_)
         size = sum(path.stat().st_size for path in files_under(data / "log_data")) / 1e6
         warehouse = Warehouse(bench, f"memory{times}", data)
-        what = f"peak PSS of etl.py, {size:,.0f} MB{' in one file' if files_ else ''}"
-        figures = Figures(what, [warehouse.first_load(sampled=True).pss], "MB")
+        what = f"memory of etl.py, {size:,.0f} MB{' in one file' if files_ else ''}"
+        figures = Figures(what, [warehouse.first_load().memory], "MB")
         bench.line("memory", figures, floor)
         floor = floor or figures
 
@@ -544,8 +516,8 @@ def peers(bench: Bench) -> None:
 
 def peer_columns() -> list[tuple[str, str]]:
     """staging_events as both can load it: "" is no integer to them."""
-    found = re.findall(r"^    (\w+) +([A-Z]+(?:\([0-9, ]+\))?)", sql_queries.staging_events_table_create,
-                       re.MULTILINE)
+    found = re.findall(r"^    (\w+) +([A-Z]+(?:\([0-9, ]+\))?)",
+                       sql_queries.staging_events_table_create, re.MULTILINE)
     return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found
             if name != "loaded_at"]
 
@@ -557,19 +529,18 @@ def by_rs_mock(url: str, log: Path) -> float:
     redshift = RedshiftMock()
     columns = ", ".join(map(" ".join, peer_columns()))
     redshift.execute(f"CREATE TABLE staging_events ({columns})")
-    return seconds_of(redshift.execute,
-                      f"COPY staging_events FROM '{url}' IAM_ROLE 'arn:aws:iam::1:role/r' JSON 'auto'")
+    return seconds_of(redshift.execute, f"COPY staging_events FROM '{url}'"
+                      " IAM_ROLE 'arn:aws:iam::1:role/r' JSON 'auto'")
 
 
 def by_duckdb(url: str, log: Path) -> float:
     """DuckDB, read_json of the files"""
     import duckdb
 
-    columns = ", ".join(f"'{key}': '{kind}'" for key, (_, kind) in
-                        zip(generate.KEYS, peer_columns(), strict=True))
+    columns = {key: kind for key, (_, kind) in zip(generate.KEYS, peer_columns(), strict=True)}
+    read = f"read_json('{log}/**/*.json', format = 'newline_delimited', columns = {columns})"
     with duckdb.connect() as connection:
-        return seconds_of(connection.execute, "CREATE TABLE staging_events AS SELECT * FROM read_json("
-                          f"'{log}/**/*.json', format = 'newline_delimited', columns = {{{columns}}})")
+        return seconds_of(connection.execute, f"CREATE TABLE events AS SELECT * FROM {read}")
 
 
 PEERS = {"rs_mock": by_rs_mock, "duckdb": by_duckdb}
@@ -581,8 +552,8 @@ COMPARISONS = {function.__name__: function for function in (
 
 def markdown(lines: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines)]
-    rows = [" | ".join(map(str.ljust, line, widths)) for line in lines]
-    return "\n".join(f"| {row} |" for row in [rows[0], " | ".join("-" * n for n in widths), *rows[1:]])
+    lines = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
+    return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
 
 
 def arguments() -> argparse.Namespace:
@@ -614,7 +585,7 @@ def main() -> None:
                 COMPARISONS[name](bench)
         finally:
             bench.close()
-            print(f"{bench.runs} runs each; {os.cpu_count()} cores, Python {sys.version.split()[0]}\n")
+            print(f"{bench.runs} runs each on {os.cpu_count()} cores\n")
             print(markdown(bench.lines))
 
 

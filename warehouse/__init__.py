@@ -1,15 +1,15 @@
 """What create_tables.py and etl.py share: configuration, connection, objects, the shell of a command.
 
-Dependencies point one way: the scripts use this package, this package uses `standin`, and `standin`
-(Amazon Redshift on PostgreSQL) knows nothing about Sparkify. `objects` and the exceptions below are
-leaves that both sides use.
+Dependencies point one way: the scripts use this package, this package uses `standin`, and
+`standin` (Amazon Redshift on PostgreSQL) knows nothing about Sparkify. `objects` and the exceptions
+below are leaves that both sides use.
 """
 
 __version__ = "0.1.0"
 
 
 class WarehouseError(Exception):
-    """The outside world failed: database, network, S3, file system. The message is for the user, whole."""
+    """The outside world failed: database, network, S3, file system. The message is for the user."""
 
     exit_status = 1
 

@@ -16,7 +16,9 @@ from .config import Config
 log = logging.getLogger(__name__)
 
 # A COPY may be silent for hours, and NAT gateways drop flows that are silent for 350 seconds.
-KEEPALIVES = {"keepalives": 1, "keepalives_idle": 60, "keepalives_interval": 30, "keepalives_count": 5}
+KEEPALIVES = {
+    "keepalives": 1, "keepalives_idle": 60, "keepalives_interval": 30, "keepalives_count": 5,
+}
 
 
 def connect(
@@ -71,7 +73,10 @@ def login(config: Config) -> dict[str, object]:
     return given | {"hostaddr": ""}  # keeps PGHOSTADDR out, which would stand before HOST
 
 
-def settle(connection: extensions.connection, config: Config, parameters: dict, on_progress) -> None:
+def settle(
+    connection: extensions.connection, config: Config, parameters: dict[str, object],
+    on_progress: Callable[[int, int], None],
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT version()")
         version = cursor.fetchone()[0]
@@ -85,11 +90,12 @@ def settle(connection: extensions.connection, config: Config, parameters: dict, 
         cursor.execute("SELECT CURRENT_SCHEMA()")
         if cursor.fetchone()[0] is None:
             raise ConfigError(
-                f"SCHEMA is {config.schema}, and {config.user or 'this user'} finds no such schema in"
-                f" {config.database}. Create it (CREATE SCHEMA {config.schema}), or set another."
+                f"SCHEMA is {config.schema}, and {config.user or 'this user'} finds no such schema"
+                f" in {config.database}. Create it (CREATE SCHEMA {config.schema}), or set another."
             )
         if config.statement_timeout:
-            cursor.execute("SET statement_timeout TO %(ms)s", {"ms": config.statement_timeout * 1000})
+            cursor.execute(
+                "SET statement_timeout TO %(ms)s", {"ms": config.statement_timeout * 1000})
     connection.commit()
     engine = version.split(" on ")[0] if "Redshift" not in version else "Amazon Redshift"
     log.debug("connected to %s (%s)", config.host, engine)

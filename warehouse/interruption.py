@@ -22,8 +22,9 @@ class Interrupted(WarehouseError):
 class Interruption:
     """SIGINT and SIGTERM while a connection is busy.
 
-    libpq does not return to Python for a signal, so a thread of its own waits for it and cancels the
-    statement on the server; the main thread then rolls back. A second signal ends the process at once.
+    libpq does not return to Python for a signal, so a thread of its own waits for it and cancels
+    the statement on the server; the main thread then rolls back. A second signal ends the process
+    at once.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -38,7 +39,7 @@ class Interruption:
 
     @contextmanager
     def cancels(self, connection) -> Iterator[None]:
-        """While in this block, a signal cancels what the connection does; then Interrupted is raised."""
+        """In this block a signal cancels what the connection does; then Interrupted is raised."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)
         threading.Thread(target=self.wait, args=(connection,), daemon=True).start()
         try:

@@ -27,8 +27,11 @@ class Source(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a load would do. vanished: urls that are loaded but no longer listed. full: why every table
-    is emptied first and all files are loaded, '' if only new ones are."""
+    """What a load would do.
+
+    vanished: urls that are loaded but no longer listed. full: why every table is emptied first and
+    all files are loaded, '' if only new ones are.
+    """
 
     sources: list[Source]
     vanished: list[str]
@@ -48,7 +51,7 @@ class Plan(NamedTuple):
 
 
 def listed_sources(config: Config) -> list[tuple[str, list[Object]]]:
-    """Table and files for each setting; raises WarehouseError if a prefix names no object at all."""
+    """Table and files for each setting; WarehouseError if a prefix names no object at all."""
     sources = []
     for setting, table, prefix in (
         ("LOG_DATA", "staging_events", config.log_data),
@@ -72,7 +75,8 @@ def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:
     compared = [compare(table, files, loaded) for table, files in sources]
     listed = {file.url for source in compared for file in source.listed}
     vanished = [url for url in loaded if url not in listed]
-    return Plan(compared, sorted(vanished), "--full" if full else reason_for_full(cursor, loaded, compared))
+    reason = "--full" if full else reason_for_full(cursor, loaded, compared)
+    return Plan(compared, sorted(vanished), reason)
 
 
 def compare(table: str, files: list[Object], loaded: dict[str, str]) -> Source:
@@ -114,13 +118,14 @@ def refuse_loss(plan: Plan) -> None:
     if plan.full and plan.vanished:
         shown = ", ".join(plan.vanished[:3]) + (", …" if len(plan.vanished) > 3 else "")
         raise DataError(
-            f"a full load is due ({plan.full}), but {len(plan.vanished)} loaded files are gone and their"
-            f" rows would be lost: {shown}. Bring them back, or run etl.py --full --force."
+            f"a full load is due ({plan.full}), but {len(plan.vanished)} loaded files are gone and"
+            f" their rows would be lost: {shown}. Bring them back, or run etl.py --full --force."
         )
 
 
 def lines(files: list[Object]) -> bytes:
     """The rows for loaded_files, as JSON for its COPY."""
     return "".join(
-        json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size}) + "\n" for file in files
+        json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size}) + "\n"
+        for file in files
     ).encode()

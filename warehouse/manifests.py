@@ -1,7 +1,7 @@
 """The manifests of a load: where they are written, and which statements go with them.
 
-Redshift reads manifests from S3 only, so it needs MANIFESTS in dwh.cfg; the stand-in reads them from a
-folder as well. Where no manifest can be written, a load copies everything by prefix.
+Redshift reads manifests from S3 only, so it needs MANIFESTS in dwh.cfg; the stand-in reads them
+from a folder as well. Where no manifest can be written, a load copies everything by prefix.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ from .ledger import Plan
 
 
 class Manifests:
-    """Writes the manifests of one load. A context manager: a folder made for them is removed again."""
+    """Writes the manifests of one load. A context manager: a folder made for them is removed."""
 
     def __init__(self, config: Config, connection: extensions.connection):
         self.config = config

@@ -14,7 +14,9 @@ from .manifests import Manifests
 MOST_FILES = 20  # are shown by name
 
 
-def show(connection: extensions.connection, config: Config, arguments: argparse.Namespace) -> None:
+def show(
+    connection: extensions.connection, config: Config, arguments: argparse.Namespace
+) -> None:
     """Print the status or the dry run on stdout."""
     with Manifests(config, connection) as manifests, statements.transaction(connection) as cursor:
         if arguments.status:
@@ -55,7 +57,9 @@ def files(plan: ledger.Plan) -> str:
         lines.append(f"-- full load: {plan.full}")
     for source in plan.sources:
         chosen = plan.files(source)
-        lines += [f"--   {source.table}: {file.url} ({file.size:,} bytes)" for file in chosen[:MOST_FILES]]
+        lines += [
+            f"--   {source.table}: {file.url} ({file.size:,} bytes)" for file in chosen[:MOST_FILES]
+        ]
         if len(chosen) > MOST_FILES:
             lines.append(f"--   {source.table}: … and {len(chosen) - MOST_FILES:,} more")
     return "\n".join(lines)

@@ -77,5 +77,7 @@ def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
                 " tables as they stand."
             ) from error
         if code == NOT_A_TABLE:
-            raise ConfigError(f"{error}. Drop it first, or set another SCHEMA in dwh.cfg.") from error
+            raise ConfigError(
+                f"{error}. Drop it first, or set another SCHEMA in dwh.cfg."
+            ) from error
         raise

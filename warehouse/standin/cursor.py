@@ -35,7 +35,7 @@ class Session:
 
 
 class Cursor(extensions.cursor):
-    """A cursor whose SQL is Redshift's. A statement that Redshift lacks raises an error that says so."""
+    """A cursor whose SQL is Redshift's. A statement that Redshift lacks raises an error saying so."""
 
     def __init__(self, session: Session, *args, **kwargs):
         super().__init__(*args, **kwargs)
