@@ -108,7 +108,7 @@ def options():
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")
     what.add_argument("--dry-run", action="store_true",
-                      help="print the files to load and every statement in order; change nothing")
+                      help="print the files to load and the statements in order; change nothing")
     return parser
 
 

@@ -30,11 +30,10 @@ CREATE TABLE loaded_files (
     url       VARCHAR(2048) NOT NULL,
     etag      VARCHAR(128)  NOT NULL,
     bytes     BIGINT        NOT NULL,
-    loaded_at TIMESTAMP     NOT NULL DEFAULT SYSDATE,
-    PRIMARY KEY (url)
+    loaded_at TIMESTAMP     NOT NULL DEFAULT SYSDATE
 )
-DISTSTYLE EVEN          -- read whole
-SORTKEY (loaded_at)
+DISTKEY (url)           -- versions of a file lie together; no PRIMARY KEY, which the planner would
+SORTKEY (loaded_at)     -- trust in the very check that proves it
 """
 
 staging_events_table_create = """-- create staging_events: the log as it came, a column per JSON key
@@ -402,7 +401,7 @@ SELECT
     level,
     sessionid AS session_id,
     location,
-    TRIM(BOTH '"' FROM useragent) AS user_agent,
+    RTRIM(TRIM(BOTH '"' FROM useragent)) AS user_agent,
     song AS song_title,
     artist AS artist_name,
     length,
@@ -713,11 +712,11 @@ HAVING COUNT(*) > 1
 """
 
 staging_catalogue_unique = """-- staging_catalogue_unique: a song_id stands for one song of the catalogue
-SELECT catalogue.song_id, COUNT(*) AS times
+SELECT touched_songs.song_id, COUNT(catalogue.song_id) AS times
 FROM touched_songs
 LEFT JOIN staging_catalogue AS catalogue ON catalogue.song_id = touched_songs.song_id
-GROUP BY catalogue.song_id
-HAVING COUNT(*) > 1
+GROUP BY touched_songs.song_id
+HAVING COUNT(catalogue.song_id) <> 1
 """
 
 users_unique = """-- users_unique: a user_id stands for one user

@@ -139,7 +139,7 @@ def content_of(event: dict) -> tuple:
     agent = text(event.get("useragent"))
     return (
         text(event.get("song")), text(event.get("artist")), decimal(event.get("length")),
-        text(event["level"]), text(event.get("location")), agent and agent.strip('"'),
+        text(event["level"]), text(event.get("location")), agent and agent.strip('"').rstrip(" "),
     )
 
 

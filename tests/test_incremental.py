@@ -225,6 +225,17 @@ def test_a_changed_song_file_makes_the_run_a_full_one_and_is_named(loaded):
     assert loaded.query("SELECT song_id FROM songs") == [("SO9",)]
 
 
+@pytest.mark.parametrize("events", [[event(1)], [event(1), event(2, level="paid")]],
+                         ids=["smaller", "of the same size"])
+def test_a_log_file_that_changed_without_growing_makes_the_run_a_full_one(loaded, events):
+    loaded.write("log_data/1.json", events)
+    assert "1.json changed without growing" in loaded.load().stderr
+    by_change = loaded.snapshot(STAR)
+    loaded.load("--full")
+    assert loaded.snapshot(STAR) == by_change
+    assert len(by_change["songplays"]) == len(events)
+
+
 def test_a_vanished_file_stays_loaded_and_a_full_load_is_refused_unless_forced(loaded):
     (loaded.folder / "log_data/1.json").unlink()
     loaded.write("log_data/2.json", [event(5)])
@@ -362,6 +373,21 @@ def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
     holder.close()
     first.communicate()
     assert first.returncode == 0
+
+
+def test_redshifts_words_for_a_lock_timeout_mean_that_another_load_is_running(loaded, monkeypatch):
+    """Redshift says the same when statement_timeout ends a statement and when a user does."""
+    from warehouse import BusyError, connection, statements
+
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
+    monkeypatch.setattr(statements.sql_queries, "etl_lock_take", (
+        "-- lock etl_lock: as Redshift fails\n"
+        "SELECT standin.fail('Query (150) canceled on user''s request', '57014')"))
+    settings = config.read(loaded.config)
+    with contextlib.closing(connection.connect(settings)) as late:
+        with pytest.raises(BusyError, match="another load or reset is running"):
+            with statements.locked(late, settings):
+                pass
 
 
 def test_a_file_that_vanishes_between_listing_and_copy_stops_the_load(loaded):

@@ -284,7 +284,7 @@ def test_the_tables_are_created_with_keys_and_dropped_without_cascade(keyed):
     constraints = "SELECT contype, COUNT(*) FROM pg_constraint WHERE contype IN ('p', 'f') AND" \
                   " connamespace = 'public'::regnamespace GROUP BY contype ORDER BY contype"
     keyed.execute(constraints)
-    assert keyed.fetchall() == [("f", 5), ("p", 7)]
+    assert keyed.fetchall() == [("f", 5), ("p", 6)]
     for sql in sql_queries.drop_table_queries:
         keyed.execute(sql)
     keyed.execute("SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'")

@@ -71,7 +71,7 @@ def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:
     """Compare what is listed with what is loaded, for all files at once."""
     sources = listed_sources(config)
     execute(cursor, sql_queries.loaded_files_select, {})
-    loaded = {url: etag for url, etag, _ in cursor}
+    loaded = {url: Object(url, size, etag) for url, etag, size in cursor}
     compared = [compare(table, files, loaded) for table, files in sources]
     listed = {file.url for source in compared for file in source.listed}
     vanished = [url for url in loaded if url not in listed]
@@ -79,12 +79,12 @@ def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:
     return Plan(compared, sorted(vanished), reason)
 
 
-def compare(table: str, files: list[Object], loaded: dict[str, str]) -> Source:
+def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
     return Source(
         table,
         files,
         [file for file in files if file.url not in loaded],
-        [file for file in files if loaded.get(file.url, file.etag) != file.etag],
+        [file for file in files if loaded.get(file.url, file).etag != file.etag],
     )
 
 
@@ -93,11 +93,16 @@ def reason_for_full(cursor: extensions.cursor, loaded: dict, sources: list[Sourc
     if not loaded:
         execute(cursor, sql_queries.staging_rows, {})
         return "the tables hold rows of a load by prefix" if cursor.fetchone()[0] else ""
-    # A log file only grows, and known events are recognised. A song file says something else now.
-    songs = next(source for source in sources if source.table == "staging_songs")
-    if songs.changed:
-        more = f" and {len(songs.changed) - 1} more" if len(songs.changed) > 1 else ""
-        return f"song file {songs.changed[0].url}{more} changed"
+    # A log file that grew has the events it had, which are recognised. Any other change takes
+    # something back, and what it said before is still in staging.
+    logs, songs = sources
+    otherwise = [file for file in logs.changed if file.size <= loaded[file.url].size]
+    for what, files in (
+        ("song file {} changed", songs.changed), ("log file {} changed without growing", otherwise),
+    ):
+        if files:
+            more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+            return what.format(f"{files[0].url}{more}")
     return ""
 
 

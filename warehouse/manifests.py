@@ -17,6 +17,8 @@ from .config import Config
 from .connection import reads_folders
 from .ledger import Plan
 
+NOTHING_COPIED = {"staging_events_rows": 0, "staging_songs_rows": 0}  # for the checks, until COPY
+
 
 class Manifests:
     """Writes the manifests of one load. A context manager: a folder made for them is removed."""
@@ -46,6 +48,8 @@ class Manifests:
 
     def urls(self, plan: Plan) -> dict[str, str]:
         """Where each manifest and the rows for loaded_files are written, by placeholder."""
+        if not plan.sources:
+            return {}
         prefix = f"{self.place.rstrip('/')}/{self.run}"
         return {
             f"{source.table}_manifest": f"{prefix}-{source.table}.manifest"
@@ -61,7 +65,7 @@ class Manifests:
                 if files := plan.files(source):
                     objects.write_new(urls[f"{source.table}_manifest"], objects.manifest(files))
             objects.write_new(urls["loaded_files"], ledger.lines(plan.all_files))
-        return urls | {"staging_events_rows": 0, "staging_songs_rows": 0}
+        return urls | NOTHING_COPIED
 
     def copies(self, plan: Plan) -> list[tuple[str, int | None]]:
         """The COPY statements to run, each with its number of files where that is known."""

@@ -9,7 +9,7 @@ import sql_queries
 from . import ledger, statements
 from .command import table_of
 from .config import Config
-from .manifests import Manifests
+from .manifests import NOTHING_COPIED, Manifests
 
 MOST_FILES = 20  # are shown by name
 
@@ -20,7 +20,10 @@ def show(
     """Print the status or the dry run on stdout."""
     with Manifests(config, connection) as manifests, statements.transaction(connection) as cursor:
         if arguments.status:
-            print(status(ledger.plan(cursor, config, arguments.full), cursor))
+            plan = ledger.plan(cursor, config, arguments.full)
+            if not manifests.place:
+                plan = plan._replace(full=manifests.plan(cursor, arguments.full).full)
+            print(status(plan, cursor))
         else:
             plan = manifests.plan(cursor, arguments.full)
             print("\n\n".join([files(plan), *bound(cursor, config, manifests, plan)]))
@@ -69,14 +72,12 @@ def bound(cursor, config: Config, manifests: Manifests, plan: ledger.Plan) -> li
     """The statements of a load in their order, with their values."""
     if plan.nothing_new:
         return []
-    values = statements.values_of(config) | manifests.urls(plan) | {
-        "staging_events_rows": 0, "staging_songs_rows": 0,
-    }
+    values = statements.values_of(config) | manifests.urls(plan) | NOTHING_COPIED
     return [f"{cursor.mogrify(sql, values).decode().strip()};" for sql in in_order(manifests, plan)]
 
 
 def in_order(manifests: Manifests, plan: ledger.Plan) -> list[str]:
-    """What etl.run executes, in its order."""
+    """What etl.run executes, in its order, but for what it only reads to plan and to report."""
     return [
         sql_queries.etl_lock_take,
         sql_queries.etl_lock_count,

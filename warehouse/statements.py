@@ -110,8 +110,10 @@ def explained(name: str, error: psycopg2.Error) -> WarehouseError:
         return RowsRejected(f"{name}: rows were rejected")
     if error.pgcode == UNDEFINED_TABLE:
         return WarehouseError(f"{name}: {said}. Run create_tables.py first.")
-    if error.pgcode == CANCELLED and "timeout" in said:
-        return WarehouseError(f"{name}: {said}. STATEMENT_TIMEOUT in dwh.cfg allows more.")
+    # Redshift's words for a timeout do not tell it from a cancellation by hand.
+    if error.pgcode == CANCELLED and not INTERRUPTION.number:
+        return WarehouseError(
+            f"{name}: {said}. If it ran out of time, STATEMENT_TIMEOUT in dwh.cfg allows more.")
     return WarehouseError(f"{name}: {said}")
 
 
@@ -150,7 +152,7 @@ def lock(cursor: extensions.cursor, config: Config) -> bool:
         cursor.connection.rollback()
         if STALE.search(message_of(error)) or error.pgcode == SERIALIZATION_FAILURE:
             return False
-        if error.pgcode != CANCELLED or "timeout" not in message_of(error):
+        if error.pgcode != CANCELLED or INTERRUPTION.number:
             raise explained(name_of(sql_queries.etl_lock_take), error) from error
         raise BusyError(
             f"another load or reset is running{holder(cursor)}; this one waited"
