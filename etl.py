@@ -46,7 +46,7 @@ def run(config, arguments):
         log.info("committed %s", summary.total())
         statements.warn_of_rejected_rows(connection, summary)
     if not arguments.quiet:
-        print(summary)
+        command.say(summary)
 
 
 def run_all(cursor, values, queries):

@@ -170,6 +170,21 @@ def test_what_is_ignored_in_dwh_cfg_is_told_once(ready):
     assert said.count("ignored in dwh.cfg: [AWS] KEY, [DWH]") == 1
 
 
+def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
+    ready.write_config()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, ROOT / "etl.py", "--config", ready.config],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd="/",
+            env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(ready.server.folder),
+                 "TMPDIR": str(ready.folder)})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        "standard output: No space left on device. Only what was to be printed there is lost.")
+    assert "Exception" not in done.stderr and "Nothing was committed" not in done.stderr
+    assert ready.query("SELECT COUNT(*) FROM songplays") == [(2,)]
+
+
 # ------------------------------------------------------------------------------------- progress
 
 def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:

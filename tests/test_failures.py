@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -376,6 +377,36 @@ def test_a_signal_stops_a_copy_that_nothing_blocks(loaded, large_log, number, st
     assert time.monotonic() - sent < 5
     wait_until_no_session_is_left(loaded)
     assert loaded.snapshot() == before
+
+
+def test_a_session_that_the_server_ends_amid_a_copy_is_one_message(loaded):
+    before = loaded.snapshot()
+    with stopped_at(loaded, IN_COPY) as process:
+        execute(loaded, "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                        " WHERE locktype = 'advisory' AND NOT granted")
+        done = ended(process)
+    assert_refused(done, 1, "copy staging_events: terminating connection due to administrator"
+                            " command")
+    assert all(re.match(r"\d{4}-", line) for line in done.stderr.splitlines()), done.stderr
+    assert loaded.snapshot() == before
+    loaded.load()
+    assert plays(loaded) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_whose_server_does_not_answer(project, number):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        project.configure(HOST="127.0.0.1", DB_PORT=str(silent.getsockname()[1]), DB_USER="ann")
+        process = project.start("etl.py")
+        try:
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(1)
+                process.send_signal(number)
+                assert process.wait(timeout=10) == -number  # which a shell makes 143 or 130
+        finally:
+            process.kill()
+            process.communicate()
 
 
 # ------------------------------------------------------------------------------- create_tables.py

@@ -125,6 +125,32 @@ def test_links_to_folders_are_followed_at_any_depth(tmp_path):
     assert keys(here, "log_data/") == ["log_data/2018/1.json", "log_data/2018/11/2.json"]
 
 
+@pytest.mark.parametrize("links", [1, 2])
+def test_a_link_that_leads_in_a_circle_is_named(tmp_path, links):
+    place = Folder(tmp_path)
+    place.put("log_data/2018/1.json")
+    for number in range(links):  # two of them would give more names than could ever be listed
+        (tmp_path / f"log_data/2018/up{number}").symlink_to("..")
+    with pytest.raises(ObjectError, match="log_data/2018/up[01]/2018 leads back to a folder"):
+        keys(place, "log_data/")
+
+
+def test_two_links_to_one_folder_are_no_circle(tmp_path):
+    place = Folder(tmp_path)
+    place.put("away/1.json")
+    for name in ("a", "b"):
+        place.put(f"log_data/{name}.json")
+        (tmp_path / f"log_data/{name}").symlink_to("../away")
+    assert keys(place, "log_data/") == [
+        "log_data/a.json", "log_data/a/1.json", "log_data/b.json", "log_data/b/1.json"]
+
+
+def test_a_name_that_is_not_utf_8_is_shown_and_refused(tmp_path):
+    (tmp_path / "bad\udcff.json").write_bytes(b"x")
+    with pytest.raises(ObjectError, match=r"bad\\udcff.json': the name is not UTF-8"):
+        objects.listed(f"{tmp_path}/")
+
+
 # ---------------------------------------------------------------------------------------- failures
 
 def test_a_missing_object_is_named(place):

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import textwrap
@@ -76,7 +77,8 @@ def main(run: Callable[[Config, argparse.Namespace], None], options: argparse.Ar
 @contextmanager
 def session(config: Config) -> Iterator[extensions.connection]:
     """A connection that signals interrupt, closed at the end. Rejected rows are explained."""
-    connection = connect(config, PROGRESS)
+    with INTERRUPTION.ends_at_once():
+        connection = connect(config, PROGRESS)
     try:
         with INTERRUPTION.cancels(connection):
             yield connection
@@ -84,6 +86,16 @@ def session(config: Config) -> Iterator[extensions.connection]:
         raise statements.rejected_rows(connection, error) from error
     finally:
         connection.close()
+
+
+def say(text: object) -> None:
+    """Print to stdout; raises WarehouseError where that is full or closed."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
+        raise WarehouseError(f"standard output: {error.strerror}. Only what was to be printed there"
+                             " is lost.") from error
 
 
 def failed(error: BaseException, status: int) -> int:

@@ -38,6 +38,16 @@ class Interruption:
             raise Interrupted(self.number)
 
     @contextmanager
+    def ends_at_once(self) -> Iterator[None]:
+        """In this block SIGINT ends the process, as SIGTERM does: libpq, which connects, would not
+        return to Python for it, and there is nothing to roll back yet."""
+        handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    @contextmanager
     def cancels(self, connection) -> Iterator[None]:
         """In this block a signal cancels what the connection does; then Interrupted is raised."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)

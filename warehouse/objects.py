@@ -71,24 +71,26 @@ def listed_in_folder(prefix: str) -> list[Object]:
             path = os.path.join(folder, name)
             if not name.startswith(start):
                 continue
-            if os.path.isdir(path):
-                walk = os.walk(path, onerror=raise_error, followlinks=True)
-                objects += (file for top, _, names in walk for file in files(top, names))
-            else:
-                objects += files(folder, [name])
+            objects += files(path)
     return sorted(objects)
 
 
-def files(folder: str, names: list[str]) -> Iterator[Object]:
-    for name in names:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            status = os.stat(path)
-            yield Object(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
-
-
-def raise_error(error: OSError) -> None:
-    raise error
+def files(path: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Object]:
+    """The file, or those of the folder at any depth. Links are followed, but not in a circle."""
+    if os.path.isfile(path):
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise ObjectError(f"{path!r}: the name is not UTF-8. Rename the file.") from None
+        status = os.stat(path)
+        yield Object(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+    elif os.path.isdir(path):
+        status = os.stat(path)
+        folder = (status.st_dev, status.st_ino)
+        if folder in above:
+            raise ObjectError(f"{path} leads back to a folder that it lies in. Remove that link.")
+        for name in os.listdir(path):
+            yield from files(os.path.join(path, name), above | {folder})
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from psycopg2 import extensions
 import sql_queries
 
 from . import ledger, statements
-from .command import table_of
+from .command import say, table_of
 from .config import Config
 from .manifests import NOTHING_COPIED, Manifests
 
@@ -23,10 +23,10 @@ def show(
             plan = ledger.plan(cursor, config, arguments.full)
             if not manifests.place:
                 plan = plan._replace(full=manifests.plan(cursor, arguments.full).full)
-            print(status(plan, cursor))
+            say(status(plan, cursor))
         else:
             plan = manifests.plan(cursor, arguments.full)
-            print("\n\n".join([files(plan), *bound(cursor, config, manifests, plan)]))
+            say("\n\n".join([files(plan), *bound(cursor, config, manifests, plan)]))
 
 
 def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:

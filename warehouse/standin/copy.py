@@ -7,6 +7,7 @@ Redshift, they can be read after ROLLBACK.
 
 import io
 import re
+import sys
 from contextlib import contextmanager
 from typing import Callable, Iterator, NamedTuple
 
@@ -232,6 +233,27 @@ def value_options(statement: Statement) -> Options:
     })
 
 
+@contextmanager
+def unprinted() -> Iterator[list[psycopg2.Error]]:
+    """Where the server ends a session amid a COPY, psycopg2 prints why and raises something vague.
+
+    Nothing is printed in this block; the reasons are in the list that it gives.
+    """
+    reasons = []
+    hook = sys.excepthook
+
+    def keep(kind, error, trace):
+        while error and not isinstance(error, psycopg2.Error):
+            error = error.__cause__ or error.__context__
+        reasons.extend([error] if error else [])
+
+    sys.excepthook = keep
+    try:
+        yield reasons
+    finally:
+        sys.excepthook = hook
+
+
 def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) -> str:
     """Stream the rows to the server; returns what Redshift would say of a failure, or ''."""
     status = cursor.connection.info.transaction_status
@@ -240,14 +262,18 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
         cursor.execute("SAVEPOINT copy_begins")
     source = Source(chunks)
     listed = ", ".join(quoted(column.name) for column in target.columns)
+    lost = []
     try:
         if "noload" in statement.options:
             while source.read():
                 pass
         else:
-            cursor.copy_expert(
-                f"COPY {statement.table} ({listed}) FROM STDIN WITH (NULL '{NULL}')", source)
+            with unprinted() as lost:
+                cursor.copy_expert(
+                    f"COPY {statement.table} ({listed}) FROM STDIN WITH (NULL '{NULL}')", source)
     except (psycopg2.Error, TooManyErrors, objects.ObjectError) as error:
+        if cursor.connection.closed and lost:
+            raise lost[0] from error
         if cursor.connection.closed or not source.error:
             raise
         problem = problem_of(source.error, target.name)
