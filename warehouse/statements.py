@@ -100,7 +100,7 @@ def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> D
     except psycopg2.Error as error:
         raise explained(name, error) from error
     done = Done(cursor.rowcount, time.monotonic() - started)
-    log.debug("%s in %.2f s\n%s", name, done.seconds, sql.strip())
+    log.debug("%s in %.3f s\n%s", name, done.seconds, sql.strip())
     return done
 
 
