@@ -204,10 +204,10 @@ def rejected_rows(connection: extensions.connection, error: RowsRejected) -> Dat
     if rows:
         lines = "\n".join(f"  {rejected_row(*row)}" for row in rows)
         message = f"{error}:\n{lines}\nMend the file, or let MAX_ERRORS in dwh.cfg leave such rows out."
-    explained = DataError(message)
+    refusal = DataError(message)
     for note in getattr(error, "__notes__", ()):
-        explained.add_note(note)
-    return explained
+        refusal.add_note(note)
+    return refusal
 
 
 def warn_of_rejected_rows(connection: extensions.connection, summary) -> None:
