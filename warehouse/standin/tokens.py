@@ -1,4 +1,8 @@
-"""SQL text -> tokens, by PostgreSQL's lexical rules; what the tokens mean is for others to say."""
+"""SQL text -> tokens, by Redshift's lexical rules; what the tokens mean is for others to say.
+
+They are PostgreSQL's of long ago: a backslash escapes in every '…', as it does today where
+standard_conforming_strings is off.
+"""
 
 import re
 from typing import NamedTuple
@@ -8,14 +12,14 @@ from psycopg2 import errors
 _TOKEN = re.compile(
     r"""
       (?P<space> [ \t\r\n\f\v]+)
-    | (?P<string> [eE]'(?:[^'\\]|\\.|'')*' | (?:[uU]&)?'(?:[^']|'')*'
+    | (?P<string> (?:[eE]|[uU]&)?'(?:[^'\\]++|\\.|'')*+'
                 | (?P<tag> \$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$) .*? (?P=tag))
-    | (?P<name> (?:[uU]&)?"(?:[^"]|"")*")
+    | (?P<name> (?:[uU]&)?"(?:[^"]++|"")*+")
     | (?P<comment> --[^\r\n]* | /\*)
     | (?P<open> [eE]?'|"|[uU]&['"]|\$(?:[A-Za-z_]\w*)?\$)
     | (?P<word> \#?[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
     | (?P<number> (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-    | (?P<op> ::|\|\|/?|<=|>=|<>|!=|->>|->|\#>>|\#>|@>|<@|&&|\?\||\?&|!?~~?\*?|.)
+    | (?P<op> ::|\|\|/?|<=|>=|<>|!=|->>|->|\#>>|\#>|@>|<@|@@|&&|\?\||\?&|!?~~?\*?|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -23,7 +27,7 @@ SILENT = ("space", "comment")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 # PostgreSQL folds the letters of ASCII only.
 _FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|(.))|''", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))|''", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -36,6 +40,8 @@ class Token(NamedTuple):
 
 def tokenize(sql: str) -> list[Token]:
     """Cut a text into tokens that, joined, give the text again."""
+    if "\0" in sql:
+        raise errors.SyntaxError("Redshift takes no character NUL in a statement")
     tokens = []
     position, length = 0, len(sql)
     while position < length:
@@ -88,18 +94,14 @@ def literal(token: Token) -> str:
     if text[0] == "$":
         width = text.index("$", 1) + 1
         return text[width:-width]
-    if text[0] in "eE":
-        return _ESCAPE.sub(_unescape, text[2:-1])
-    return text[text.index("'") + 1 : -1].replace("''", "'")
+    return _ESCAPE.sub(_unescape, text[text.index("'") + 1 : -1])
 
 
 def _unescape(match: re.Match) -> str:
-    octal, byte, point, letter = match.groups()
-    if match[0] == "''":
-        return "'"
-    if letter:
-        return _ESCAPED.get(letter, letter)
-    return chr(int(octal, 8) & 255 if octal else int(byte or point, 16))
+    octal, letter = match.groups()
+    if octal:
+        return chr(int(octal, 8) & 255)
+    return _ESCAPED.get(letter, letter) if letter else "'"
 
 
 def identifier(token: Token) -> str:
@@ -117,3 +119,8 @@ def folded(text: str) -> str:
 def quoted(name: str) -> str:
     """A name as SQL text."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def string(value: str) -> str:
+    """A string as SQL text."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
