@@ -11,7 +11,8 @@ from typing import Callable, NamedTuple
 from psycopg2 import errors
 
 from .moments import PER_SECOND, pattern
-from .tokens import Token, identifier, literal, quoted
+from .refused import RESERVED, refuse_reserved
+from .tokens import Token, folded, identifier, literal, quoted
 
 MAX_ERRORS = 100_000
 
@@ -270,6 +271,8 @@ def names(reader: Tokens, separator: str) -> tuple[str, ...]:
         token = reader.peek()
         if not token or token.kind not in ("word", "name"):
             raise wrong(f"a name is missing {reader.near()}")
+        if token.kind == "word" and folded(token.text) in RESERVED:
+            raise refuse_reserved(folded(token.text))
         found.append(identifier(reader.next()))
         if not reader.skip_op(separator):
             return tuple(found)

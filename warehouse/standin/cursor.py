@@ -7,7 +7,8 @@ from typing import Callable, Iterator
 import psycopg2
 from psycopg2 import errors, extensions
 
-from . import catalog, copy, dialect
+from . import builtins, catalog, copy, dialect
+from .edit import MOST_BYTES
 from .tokens import Token, first_word, statements
 
 
@@ -56,13 +57,28 @@ class Cursor(extensions.cursor):
 
     def run(self, tokens: list[Token]) -> None:
         """One Redshift statement."""
+        if sum(len(t.text) for t in tokens) > MOST_BYTES:
+            raise errors.StatementTooComplex("Redshift takes statements of up to 16 MB")
         if first_word(tokens) == "copy":
             copy.run(self.connection, self.session, tokens)
             return
-        for statement in dialect.translate(tokens):
+        translated = dialect.translate(tokens)
+        if dialect.runs_alone(tokens) and (
+            not self.connection.autocommit or self._is_in_transaction()
+        ):
+            raise errors.ActiveSqlTransaction(
+                "Redshift changes the type of a column outside of transactions only; set"
+                " connection.autocommit = True first")
+        for statement in translated:
             super().execute(statement)
         if dialect.commits(tokens):
             self.connection.commit()
+            if self._is_in_transaction():  # one that BEGIN began, which psycopg2 does not know
+                super().execute("COMMIT")
+
+    def _is_in_transaction(self) -> bool:
+        status = self.connection.info.transaction_status
+        return status != extensions.TRANSACTION_STATUS_IDLE
 
     def copy_expert(self, *args, **kwargs):
         raise errors.FeatureNotSupported(
@@ -70,6 +86,10 @@ class Cursor(extensions.cursor):
             " COPY table FROM 's3://…'")
 
     copy_from = copy_to = copy_expert
+
+    def callproc(self, *args, **kwargs):
+        raise errors.FeatureNotSupported(
+            "the stand-in does not emulate Redshift's procedures; write the statements themselves")
 
 
 def adopt(connection: extensions.connection, session: Session) -> None:
@@ -89,7 +109,10 @@ def adopt(connection: extensions.connection, session: Session) -> None:
                 " Redshift it needs UTF8 and C. Create one: CREATE DATABASE dwh ENCODING 'UTF8'"
                 " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         catalog.install(cursor)
+        builtins.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
+        # A backslash escapes in every '…', and psycopg2 doubles it in values, as with Redshift.
+        cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")
         cursor.execute("SET work_mem = '128MB'")  # a load joins and sorts everything it brings
         cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
         if connection.server_version >= 140000:

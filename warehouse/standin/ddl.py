@@ -12,7 +12,7 @@ from psycopg2 import errors
 from .edit import Edit
 from .refused import refusal
 from .sql_types import CHARACTER, character_bytes, known_type, read_type
-from .tokens import quoted
+from .tokens import quoted, string
 
 _CODECS = frozenset("""
     auto az64 bytedict delta delta32k lzo mostly8 mostly16 mostly32 raw runlength text255 text32k
@@ -129,7 +129,32 @@ def create_table(edit: Edit) -> list[str]:
     for column in table.keys.get("PRIMARY KEY", ()):
         if not table.columns[column].filled:
             edit.add(table.columns[column].last, " NOT NULL")
-    return [str(edit)] + [_index(name, columns, unless_there) for columns in table.indexed()]
+    after = [counting_bytes(name)] if query < end else []
+    after += [_index(name, columns, unless_there) for columns in table.indexed()]
+    return [str(edit)] + after
+
+
+def create_view(edit: Edit) -> list[str]:
+    """CREATE MATERIALIZED VIEW without the attributes of its table and AUTO REFRESH."""
+    p, table = edit.qualified(3), Table()
+    if edit.word(p) == "(":
+        edit.names(p)
+        p = edit.partner[p] + 1
+    query = edit.find(p, len(edit.words), "as")
+    while p < query:
+        attribute = p
+        if edit.says(p, "auto refresh") and edit.word(p + 2) in ("yes", "no"):
+            p += 3
+        else:
+            p = _table_attribute(edit, p, table)
+        edit.drop(attribute, p)
+    table.verify()
+    return [str(edit)]
+
+
+def counting_bytes(table: str) -> str:
+    """What lets the columns of a table made by a query count bytes; the table is SQL text."""
+    return f"CALL redshift.count_bytes({string(table)})"
 
 
 def _index(table: str, columns: list[str], unless_there: bool) -> str:
@@ -311,6 +336,9 @@ def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
 def _table_attribute(edit: Edit, p: int, table: Table) -> int:
     """Read what may follow the list of columns; return where it ends."""
     word = edit.word(p)
+    if word == "backup" and (table.style or table.keys):
+        message = "Redshift takes BACKUP before DISTSTYLE, DISTKEY and SORTKEY only"
+        raise refusal(message, "BACKUP NO right after the columns", errors.SyntaxError)
     if any(edit.says(p, said) for said in _DROPPED):
         return p + 2
     if word == "diststyle":
@@ -346,7 +374,10 @@ def alter_table(edit: Edit) -> list[str]:
         return []
     if word == "drop" and edit.says(column, "if exists"):
         raise refusal("Redshift has no DROP COLUMN IF EXISTS", "DROP COLUMN")
-    if word in ("drop", "rename") or edit.says(p, "owner to"):
+    if word in ("drop", "rename"):
+        edit.name(end - 1 if word == "rename" else column)
+        return [str(edit)]
+    if edit.says(p, "owner to"):
         return [str(edit)]
     message = f"Redshift has no ALTER TABLE … {word.upper()}"
     raise refusal(message, "ADD, DROP, RENAME, OWNER TO or ALTER COLUMN … TYPE VARCHAR(n)")

@@ -5,26 +5,47 @@ Text in, text out: nothing here talks to a database, and COPY belongs to the mod
 
 from psycopg2 import errors
 
-from .ddl import alter_table, create_table
+from .ddl import alter_table, counting_bytes, create_table, create_view
 from .edit import Edit
 from .expressions import rewrite_expressions
+from .merge import merge
 from .refused import refusal, refuse
-from .tokens import Token, first_word
+from .tokens import Token, first_word, string
 
-# cm_chap_ConfigurationRef: settings that PostgreSQL has too, and those it only remembers.
+# cm_chap_ConfigurationRef: settings that PostgreSQL has too, those it only remembers because they
+# change no result, and those that would change one.
 SHARED_SETTINGS = frozenset("""
-    application_name client_encoding datestyle extra_float_digits search_path statement_timeout
-    timezone
+    application_name client_encoding datestyle extra_float_digits search_path seed
+    statement_timeout timezone
 """.split())
 REMEMBERED_SETTINGS = frozenset("""
-    analyze_threshold_percent enable_result_cache_for_session error_on_nondeterministic_update
-    query_group wlm_query_slot_count
+    analyze_threshold_percent auto_analyze enable_result_cache_for_session enable_vacuum_boost
+    max_concurrency_scaling_clusters max_cursor_result_set_size mv_enable_aqmv_for_session
+    query_group use_fips_ssl wlm_query_slot_count
+""".split())
+NOT_EMULATED_SETTINGS = frozenset("""
+    cast_super_null_on_error datashare_break_glass_session_var default_array_search_null_handling
+    default_geometry_encoding describe_field_name_in_uppercase downcase_delimited_identifier
+    enable_case_sensitive_identifier enable_case_sensitive_super_attribute
+    enable_numeric_rounding enable_spectrum_oid error_on_nondeterministic_update
+    interval_forbid_composite_literals json_serialization_enable
+    json_serialization_parse_nested_strings navigate_super_null_on_error
+    parse_super_null_on_error pg_federation_repeatable_read spectrum_enable_pseudo_columns
+    spectrum_query_maxerror stored_proc_log_min_messages
 """.split())
 
 
 def commits(tokens: list[Token]) -> bool:
     """Whether Redshift commits right after the statement (r_TRUNCATE)."""
     return first_word(tokens) == "truncate"
+
+
+def runs_alone(tokens: list[Token]) -> bool:
+    """Whether Redshift refuses within a transaction what PostgreSQL takes there (r_ALTER_TABLE)."""
+    if first_word(tokens) != "alter":
+        return False
+    words = Edit(tokens).words
+    return words[1:2] == ["table"] and "alter" in words[2:] and "type" in words[3:]
 
 
 def translate(tokens: list[Token]) -> list[str]:
@@ -47,6 +68,16 @@ def _kind(words: list[str]) -> str:
     if words[0] == "create":
         words = ["create"] + [w for w in words[1:4] if w not in ("local", "temp", "temporary")]
     return " ".join(words[:2]) if words[0] in ("create", "alter") else words[0]
+
+
+def _select(edit: Edit) -> list[str]:
+    """SELECT … INTO creates a table (r_SELECT_INTO)."""
+    p = edit.find(0, len(edit.words), "into") + 1
+    while edit.word(p) in ("temp", "temporary", "table"):
+        p += 1
+    if p >= len(edit.words):
+        return [str(edit)]
+    return [str(edit), counting_bytes(edit.text(p, edit.qualified(p)).removeprefix("TEMP "))]
 
 
 def _delete(edit: Edit) -> list[str]:
@@ -87,8 +118,7 @@ def _analyze(edit: Edit) -> list[str]:
         edit.drop(end - 2, end)
         end -= 2
     if end > 1 and edit.word(1) != "verbose" and edit.qualified(1) == end:
-        table = edit.text(1, end).replace("'", "''")
-        edit.put(0, end, f"CALL standin.analyze('{table}')")
+        edit.put(0, end, f"CALL standin.analyze({string(edit.text(1, end))})")
     return [str(edit)]
 
 
@@ -119,8 +149,15 @@ def _setting(edit: Edit) -> list[str]:
     if name in REMEMBERED_SETTINGS:
         edit.put(p, p + 1, f"standin.{name}")
         return [str(edit)]
-    free = verb == "show" or verb == "reset" and name == "all" or edit.says(
-        1, "session authorization")
+    if edit.says(0, "reset all"):  # all but those by which PostgreSQL stands in
+        names = SHARED_SETTINGS - {"seed", "timezone"}
+        names |= {f"standin.{name}" for name in REMEMBERED_SETTINGS}
+        return ["SET TIME ZONE 'UTC'"] + [f"RESET {name}" for name in sorted(names)]
+    if name == "timezone" and (verb == "reset" or edit.word(p + 2) == "default"):
+        return ["SET TIME ZONE 'UTC'"]
+    if name in NOT_EMULATED_SETTINGS:
+        raise refusal(f"the stand-in does not emulate Redshift's setting {name}")
+    free = verb == "show" or edit.says(1, "session authorization")
     if name not in SHARED_SETTINGS and not free:
         message = f"Redshift has no setting {name or 'without a name'}"
         instead = f"one of {', '.join(sorted(SHARED_SETTINGS | REMEMBERED_SETTINGS))}"
@@ -130,6 +167,10 @@ def _setting(edit: Edit) -> list[str]:
 
 _STATEMENTS = {
     "create table": create_table,
+    "create materialized": create_view,
+    "merge": merge,
+    "select": _select,
+    "with": _select,
     "alter table": alter_table,
     "begin": _begin,
     "start": _begin,

@@ -2,8 +2,16 @@
 
 from psycopg2 import errors
 
-from .refused import RESERVED, refusal
+from .refused import RESERVED, refuse_length, refuse_reserved
 from .tokens import SILENT, Token, folded, identifier
+
+# An expression may begin after these words.
+_BEFORE_OPERANDS = frozenset("""
+    all and any between by case distinct else from having ilike in is join like limit not offset on
+    or select set similar some then to using values when where
+""".split())
+MOST_NAME_BYTES = 63  # PostgreSQL cuts a longer name
+MOST_BYTES = 16 << 20  # of a statement (r_INSERT_30)
 
 
 class Edit:
@@ -46,6 +54,8 @@ class Edit:
         return "".join(self.out[self.at[p] : self.at[q - 1] + 1])
 
     def put(self, p: int, q: int, text: str) -> None:
+        if len(text) > MOST_BYTES:  # a function within a function within …
+            raise errors.StatementTooComplex("Redshift takes statements of up to 16 MB")
         first, last = self.at[p], self.at[q - 1]
         self.out[first : last + 1] = [text] + [""] * (last - first)
 
@@ -77,14 +87,56 @@ class Edit:
         found = (i for i in range(p, q) if self.words[i] in words and self.inside[i] == level)
         return next(found, q)
 
+    def operand(self, p: int) -> int:
+        """Where the expression begins that a cast at p is about, which binds tighter than all."""
+        while True:
+            p -= 1
+            if self.word(p) == "end":
+                p = self._case(p)
+            elif self.word(p) in (")", "]") and p in self.partner:
+                p = self.partner[p]
+                if p and self.tokens[p - 1].kind in ("word", "name") and self._joins(p - 1):
+                    # A call; what stands before OVER and WITHIN GROUP is a call, too.
+                    p -= 1
+                    if self.word(p) == "over":
+                        continue
+                    if self.says(p - 1, "within group"):
+                        p -= 1
+                        continue
+            elif self.word(p) == "'" and p and self.tokens[p - 1].kind == "word" and (
+                    self._joins(p - 1)):
+                p -= 1
+            while self.word(p - 1) == ".":
+                p -= 2
+            if self.word(p) in ("precision", "varying", "zone"):
+                p = next((q for q in range(p, max(p - 4, 0), -1) if self.word(q - 1) == "::"), p)
+            if self.word(p - 1) != "::":
+                return max(p, 0)
+            p -= 1
+
+    def _joins(self, p: int) -> bool:
+        """Whether a word is one with the parenthesis or string after it, not a keyword before it."""
+        return self.words[p] not in _BEFORE_OPERANDS
+
+    def _case(self, p: int) -> int:
+        """Where the CASE begins whose END stands at p."""
+        depth = 0
+        for q in range(p, -1, -1):
+            depth += (self.words[q] == "end") - (self.words[q] == "case")
+            if depth == 0:
+                return q
+        raise self.unexpected(p, "CASE before END")
+
     def name(self, p: int) -> str:
         """The name that stands at a position, as Redshift folds it."""
         if p >= len(self.tokens) or self.tokens[p].kind not in ("word", "name"):
             raise self.unexpected(p, "a name")
         if self.words[p] in RESERVED:
-            message = f"{self.words[p].upper()} is a reserved word of Redshift"
-            raise refusal(message, f'"{self.words[p]}" or choose another name', errors.SyntaxError)
-        return identifier(self.tokens[p])
+            raise refuse_reserved(self.words[p])
+        name = identifier(self.tokens[p])
+        if (size := len(name.encode(errors="replace"))) > MOST_NAME_BYTES:
+            raise refuse_length(size)
+        return name
 
     def qualified(self, p: int) -> int:
         """The position after a name that may have a schema before it."""
@@ -118,7 +170,7 @@ class Edit:
 def _outline(token: Token) -> str:
     kind, text = token
     if kind == "string":
-        return "$$" if text[0] == "$" else "u&'" if text[0] in "uU" else "'"
+        return "$$" if text[0] == "$" else text[: text.index("'") + 1].lower()
     if kind == "name":
         return "u&\"" if text[0] in "uU" else '"'
     return "0" if kind == "number" else folded(text)

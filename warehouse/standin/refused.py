@@ -9,15 +9,24 @@ import re
 
 from psycopg2 import errors
 
-# r_pg_keywords. The words that PostgreSQL reserves too are left to PostgreSQL.
-RESERVED = frozenset("""
-    aes128 aes256 allowoverwrite authorization az64 backup binary blanksasnull bytedict bzip2
-    credentials defrag deflate delta delta32k disable emptyasnull enable encode encrypt encryption
-    explicit freeze globaldict256 globaldict64k gzip identity ignore isnull lun luns lzo lzop minus
-    mostly16 mostly32 mostly8 new notnull nulls off offline offset oid old open overlaps parallel
-    partition percent permissions pivot raw readratio recover rejectlog resort respect restore
-    snapshot sysdate system tag tdes text255 text32k timestamp top truncatecolumns unnest unpivot
-    verbose wallet without
+# r_pg_keywords: the words that PostgreSQL reserves as well, and the others.
+RESERVED_BY_BOTH = frozenset("""
+    all analyse analyze and any array as asc authorization binary both case cast check collate
+    column constraint create cross current_date current_time current_timestamp current_user
+    default deferrable desc distinct do else end except false for foreign freeze from full grant
+    group having ilike in initially inner intersect into is isnull join leading left like limit
+    localtime localtimestamp natural not notnull null offset on only or order outer overlaps
+    placing primary references right select session_user similar some table then to trailing true
+    union unique user using verbose when where with
+""".split())
+RESERVED = RESERVED_BY_BOTH | frozenset("""
+    aes128 aes256 allowoverwrite az64 backup between blanksasnull bytedict bzip2 credentials
+    current_user_id deflate defrag delta delta32k disable emptyasnull enable encode encrypt
+    encryption explicit globaldict256 globaldict64k gzip identity ignore interval lun luns lzo
+    lzop minus mostly16 mostly32 mostly8 new nulls off offline oid old open parallel partition
+    percent permissions pivot raw readratio recover rejectlog resort respect restore snapshot
+    sysdate system tag tdes text255 text32k timestamp top truncatecolumns unnest unpivot wallet
+    without
 """.split())
 
 NOT_EMULATED_TYPES = frozenset("super varbyte varbinary geometry geography hllsketch".split())
@@ -36,48 +45,6 @@ MISSING_TYPES = NOT_EMULATED_TYPES | ADVICE_ON_TYPES.keys() | frozenset("""
     point polygon tsquery tsrange tstzrange tsvector x xml
 """.split())
 
-# c_unsupported-postgresql-functions; an empty text is no advice.
-FUNCTIONS = {
-    "string_agg": "LISTAGG",
-    "array_agg": "LISTAGG",
-    "every": "BOOL_AND",
-    "generate_series": "a recursive CTE or a table of numbers",
-    "clock_timestamp": "GETDATE()",
-    "transaction_timestamp": "SYSDATE",
-    "statement_timestamp": "GETDATE()",
-    "gen_random_uuid": "MD5 of the key",
-    "encode": "TO_HEX or FROM_HEX",
-    "bit_length": "8 * OCTET_LENGTH",
-    "concat_ws": "||",
-    "format": "||",
-    "overlay": "SUBSTRING and ||",
-    "div": "/ of integers",
-    "date_bin": "DATE_TRUNC",
-    "make_date": "a cast of a text to DATE",
-    "make_timestamp": "a cast of a text to TIMESTAMP",
-    "make_interval": "DATEADD",
-    "regexp_matches": "REGEXP_SUBSTR",
-    "regexp_match": "REGEXP_SUBSTR",
-    "nextval": "an IDENTITY column",
-} | dict.fromkeys(
-    """
-    pg_sleep justify_days justify_hours justify_interval corr covar_pop covar_samp regr_avgx
-    regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy convert_from
-    convert_to quote_nullable regexp_split_to_array regexp_split_to_table width_bucket setseed
-    currval setval lastval to_tsvector to_tsquery plainto_tsquery ts_rank json_agg json_build_object
-    json_object_agg row_to_json to_json json_each json_array_elements array_length
-    array_to_string string_to_array xmlagg xmlelement xmlforest xmlparse xpath make_time
-    make_timestamptz pg_advisory_lock pg_advisory_xact_lock pg_advisory_unlock
-    pg_try_advisory_lock pg_try_advisory_xact_lock pg_notify
-    """.split(),
-    "",
-)  # fmt: skip
-NOT_EMULATED_FUNCTIONS = frozenset("""
-    add_months months_between last_day next_day strtol json_extract_path_text json_array_length
-    json_extract_array_element_text is_valid_json is_valid_json_array json_parse json_serialize
-    ratio_to_report fnv_hash farmfingerprint64 unnest object get_array_length
-""".split())
-
 # c_SQL_functions_leader_node_only: they work where no table of the user takes part.
 LEADER_WORDS = frozenset("current_timestamp current_time localtime localtimestamp".split())
 LEADER_FUNCTIONS = frozenset("now age".split())
@@ -90,64 +57,92 @@ LACKS = [
     (r"^ copy ", "COPY but from Amazon S3", "COPY t FROM 's3://…'"),
     (r"^ (savepoint|release) ", "savepoints", "a transaction of its own"),
     (r"^ (rollback|abort) (work |transaction )?to ", "savepoints", "a plain ROLLBACK"),
-    (r"^ do ", "DO blocks", "CREATE PROCEDURE and CALL"),
-    (r"^ explain (analyze|analyse|\() ", "EXPLAIN ANALYZE and EXPLAIN (…)", "EXPLAIN"),
-    (r"^ explain verbose analy[sz]e ", "EXPLAIN ANALYZE", "EXPLAIN VERBOSE"),
+    (r"^ do ", "DO blocks", "the statements themselves"),
+    (r"^ explain (verbose )?analy[sz]e ", "EXPLAIN ANALYZE", "EXPLAIN"),
+    (r"^ explain \( (?!select |with |\( )", "EXPLAIN (…)", "EXPLAIN"),
     (r"^ (create|alter|drop) (unique )?index ", "indexes", "DISTKEY and SORTKEY"),
     (r"^ (create|alter|drop) (temp |temporary )?sequence ", "sequences", "an IDENTITY column"),
     (r"^ (create|alter|drop) (type|domain) ", "types of one's own", "a VARCHAR column"),
-    (r"^ (create|alter|drop) (or replace )?(constraint |event )?(extension|trigger|rule|aggregate|"
-     r"operator|cast|collation|conversion|tablespace|statistics|policy|foreign|server|access) ",
-     "such an object", ""),
     (r"^ create (global |foreign |unlogged )", "UNLOGGED, GLOBAL or FOREIGN tables",
      "CREATE [TEMP] TABLE"),
+    (r"^ create (or replace )?(temp |temporary |recursive )+view ",
+     "TEMP or RECURSIVE views", "CREATE VIEW"),
     (r"^ create materialized view if ", "CREATE MATERIALIZED VIEW IF NOT EXISTS",
      "DROP MATERIALIZED VIEW IF EXISTS first"),
     (r"^ refresh materialized view concurrently ", "REFRESH … CONCURRENTLY", "REFRESH"),
-    (r"^ (reindex|cluster|checkpoint|discard|load|listen|notify|unlisten|reassign) ",
-     "this statement", ""),
+    (r" with (no )?data $", "WITH [NO] DATA", "the query with WHERE FALSE for an empty table"),
     (r"^ (prepare transaction|commit prepared|rollback prepared) ", "two-phase commit", "COMMIT"),
     (r"^ (commit|end|rollback|abort) .*chain ", "AND CHAIN", "COMMIT and BEGIN"),
     (r"^ (begin|start) .*deferrable ", "deferrable transactions", "BEGIN"),
+    (r"^ insert into \S+( \. \S+)* as ", "an alias of the table of an INSERT", "its name"),
     # Queries.
-    (r"^ values | \( values \( | (union|except|intersect|all) values \( ",
+    (r"^ (explain )?values | (\(|as) values \( | (union|except|intersect|all) values \( ",
      "VALUES as a table", "SELECT … UNION ALL SELECT …"),
-    (r"^ table | \( table | (union|except|intersect|all) table ", "TABLE t as a query",
-     "SELECT * FROM t"),
+    (r"^ (explain )?table | (\(|as|union|except|intersect|all) table "
+     r"|^ insert into \S+( \. \S+)*( \( [^()]*\))? table ",
+     "TABLE t as a query", "SELECT * FROM t"),
     (r" on conflict (\(|do|on) ", "INSERT … ON CONFLICT", JOINED_SELECT),
     (r"(?<! \.)(?<! as) returning ", "RETURNING", "a SELECT after the statement"),
     (r" overriding (system|user) value ", "OVERRIDING … VALUE", "GENERATED BY DEFAULT AS IDENTITY"),
     (r" distinct on \( ", "SELECT DISTINCT ON", "ROW_NUMBER() in a subquery"),
     (r" \) filter \( where ", "FILTER (WHERE …)", "the aggregate of a CASE"),
     (r"(?<! \.)(?<! as) lateral ", "LATERAL", "a join with a subquery"),
+    (r" (from|join|into|update|,) only (?!\.)", "ONLY, for it has no inheritance", "the table"),
     (r" window \S+ as \( ", "the WINDOW clause", "the window in each OVER (…)"),
-    (r" fetch (first|next) (\S+ )?(row|rows) ", "FETCH FIRST", "LIMIT n"),
+    (r"\S fetch (first|next) ", "FETCH FIRST", "LIMIT n"),
     (r" for (no key update|key share|update|share) ", "SELECT … FOR UPDATE", "LOCK t"),
     (r"(?<! \.)(?<! as) tablesample ", "TABLESAMPLE", "ORDER BY RANDOM() LIMIT n"),
-    (r" groups (between|unbounded|current|0) ", "GROUPS frames", "ROWS"),
+    (r" exclude (current row|group|ties|no others) ", "frames with EXCLUDE",
+     "ROWS BETWEEN … AND …"),
     (r" as \( (insert|update|delete|merge) ", "WITH queries that change data",
      "each change as a statement of its own"),
     (r" as (not )?materialized \( ", "WITH … AS MATERIALIZED", "WITH … AS (…)"),
+    (r" search (depth|breadth) first by | \) cycle \S+ ", "SEARCH and CYCLE",
+     "a column that counts"),
+    (r"(?<! as) \( with recursive ", "WITH RECURSIVE in a subquery", "it before the first SELECT"),
+    (r" (with|recursive|,) \S+ (\( [^()]*\) )?as \( with ", "a WITH within a WITH query", "the queries one after the other"),
     (r" is (not )?distinct from ", "IS DISTINCT FROM", "a = b OR (a IS NULL AND b IS NULL)"),
-    (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&) ", "operators for JSON and arrays",
+    (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&|@@) ", "operators for JSON, arrays and text search",
      "JSON_EXTRACT_PATH_TEXT"),
     (r" \[ | array \( ", "arrays", "one row per element, or a list: IN (…)"),
     (r" (any|some) \( (?!select |with |\( )", "ANY (array)", "IN (…)"),
+    (r" collate (?!\( |case_|cs |ci )", "COLLATE in an expression",
+     "LOWER (…) where values are compared"),
     (r" u&['\"] ", "U&'…'", "the characters themselves"),
-    (r"^ (?!create (or replace )?(procedure|function) ).* \$\$ ",
-     "dollar quotes outside CREATE PROCEDURE and CREATE FUNCTION", "'…'"),
+    (r" e' ", "E'…'", "'…', in which a backslash escapes"),
+    (r" \$\$ ", "dollar quotes outside CREATE PROCEDURE and CREATE FUNCTION", "'…'"),
     (r"^ update (?:(?! set ).)* set \( ", "UPDATE … SET (a, b) = …", "SET a = …, b = …"),
     (r" with (local |cascaded )?check option ", "WITH CHECK OPTION", "a plain view"),
-    (r" split_part \( [^()]* , - 0 \) ", "SPLIT_PART from the end", "a positive part"),
 ]  # fmt: skip
 NOT_EMULATED = [
-    (r"^ merge ", "MERGE", JOINED_SELECT),
+    (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
+     "procedures and functions of one's own", "the statements themselves"),
+    (r"^ (create|alter|drop) (or replace )?(external|library|model|datashare|identity|masking|rls) ",
+     "statement for such an object", ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
-    (r" qualify (row_number|rank|dense_rank|percent_rank|cume_dist|ntile|lag|lead|first_value|"
-     r"last_value|nth_value|count|sum|avg|min|max) \( ", "QUALIFY", "ROW_NUMBER in a subquery"),
+    (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)(?<! or)"
+     r"(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",
+     "QUALIFY", "ROW_NUMBER() in a subquery"),
+    (r" (pivot|unpivot) (include |exclude |\( )", "PIVOT and UNPIVOT", "the aggregate of a CASE"),
+    (r" (ignore|respect) nulls ", "IGNORE NULLS", "a subquery without the NULLs"),
+    (r" start with (?!0)|(?<!\.) connect by ", "CONNECT BY", "WITH RECURSIVE"),
+    (r" group by all ", "GROUP BY ALL", "the columns"),
+    (r" case_insensitive ", "COLLATE CASE_INSENSITIVE", "LOWER (…) where values are compared"),
     (r"^ analyze compression ", "ANALYZE COMPRESSION", ""),
-    (r"^ (unload|alter table \S+ append) ", "this statement", ""),
+    (r"^ (unload|use|desc|cancel) ", "this statement", ""),
+    (r"^ alter table \S+( \. \S+)* append ", "ALTER TABLE … APPEND", JOINED_SELECT),
 ]  # fmt: skip
+# c_SQL_commands, as far as the stand-in goes. What may be created, altered and dropped stands below.
+STATEMENTS = frozenset("""
+    ( abort alter analyse analyze begin close comment commit create deallocate declare delete drop end
+    execute explain fetch grant insert lock merge prepare refresh reset revoke rollback select set
+    show start truncate update vacuum with
+""".split())
+_OBJECT = re.compile(
+    r"^ (?:create (?:(?:local )?(?:temp |temporary )?table |(?:or replace )?view )"
+    r"|(?:create|drop) view |(?:alter|drop) table "
+    r"|(?:create|alter|drop) (?:materialized view|schema|database|user|group|role) "
+    r"|(?!create |alter |drop ))")
 
 _RULES = [(re.compile(p), f"Redshift has no {what}", instead) for p, what, instead in LACKS] + [
     (re.compile(p), f"the stand-in does not emulate Redshift's {what}", instead)
@@ -168,9 +163,15 @@ def refuse(outline: str, top: str) -> None:
     for pattern, message, instead in _RULES:
         if pattern.search(outline):
             raise refusal(message, instead)
+    said = outline.split(" ", 2)[1]
+    if said not in STATEMENTS:
+        raise refusal(f"Redshift has no statement {said.upper()}", "", errors.SyntaxError)
+    if not _OBJECT.search(outline):
+        what = " ".join(outline.upper().split()[: 4 if " or replace " in outline else 2])
+        raise refusal(f"Redshift has no {what} that the stand-in knows")
     verb = re.search(r" (select|insert|update|delete|merge) ", top)
-    if top.startswith(" with ") and verb and verb[1] != "select":
-        message = f"Redshift has no portable WITH before {verb[1].upper()}"
+    if said == "with" and verb and verb[1] in ("insert", "merge"):  # r_WITH_clause
+        message = f"Redshift has no WITH before {verb[1].upper()}"
         raise refusal(message, "INSERT INTO t WITH … SELECT, or a subquery")
     # r_INSERT_30
     if " values ( ) , " in top and re.search(r" values \( .*\( select ", outline):
@@ -194,10 +195,12 @@ def refuse_type(name: str) -> Exception:
     return refusal(f"Redshift has no type {name.upper()}", advice, errors.UndefinedObject)
 
 
-def refuse_function(name: str) -> None:
-    """Raise when Redshift, or the stand-in, lacks the function."""
-    if name in NOT_EMULATED_FUNCTIONS:
-        raise refusal(f"the stand-in does not emulate Redshift's function {name.upper()}")
-    if name in FUNCTIONS or name.startswith(("jsonb_", "pg_advisory_", "array_", "range_")):
-        message = f"Redshift has no function {name.upper()}"
-        raise refusal(message, FUNCTIONS.get(name, ""), errors.UndefinedFunction)
+def refuse_reserved(word: str) -> Exception:
+    message = f"{word.upper()} is a reserved word of Redshift"
+    return refusal(message, f'"{word}" or choose another name', errors.SyntaxError)
+
+
+def refuse_length(size: int) -> Exception:
+    """The exception for a name that PostgreSQL would cut; Redshift takes up to 127 bytes (r_names)."""
+    has = f"has no names of {size}" if size > 127 else f"may take {size}, the stand-in 63"
+    return refusal(f"Redshift {has} bytes", "a shorter name", errors.NameTooLong)

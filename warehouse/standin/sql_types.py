@@ -49,6 +49,9 @@ _LONG_NAMES = sorted(
 ) + ["bit varying", "binary varying"]
 
 
+TYPES = _PLAIN | CHARACTER.keys() | set(_NUMERIC)
+
+
 class Type(NamedTuple):
     """A type as written: what follows it begins at `end`; size is -1 for MAX, None if unsaid."""
 
@@ -101,14 +104,25 @@ def character_bytes(kind: Type) -> int:
     return size
 
 
-def translate_cast(edit: Edit, p: int) -> None:
-    """Translate the type of a cast: a length that is not said stays so (r_CAST_function)."""
+def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
+    """Translate the type of a cast: a length that is not said stays so (r_CAST_function).
+
+    Of a VARCHAR(n) it returns where the type ends and n, the bytes to which the value is to be cut.
+    """
     if p >= len(edit.tokens):
         raise edit.unexpected(p, "a type")
     if edit.tokens[p].kind != "word" or edit.word(p + 1) == ".":
-        return
+        return None
     kind = known_type(edit, p, _CAST_ONLY)
-    if kind.name in CHARACTER:
-        size = "" if kind.size is None else f"({character_bytes(kind)})"
-        if kind.size == -1 or kind.name.startswith("n"):
-            edit.put(p, kind.end, CHARACTER[kind.name].base + size)
+    if kind.name not in CHARACTER:
+        return None
+    base = CHARACTER[kind.name].base
+    size = None if kind.size is None else character_bytes(kind)
+    if kind.size == -1 or kind.name.startswith("n"):
+        edit.put(p, kind.end, base if size is None else f"{base}({size})")
+    return None if size is None or base == "char" else (kind.end, size)
+
+
+def cut(value: str, size: int) -> str:
+    """A value as a VARCHAR of at most so many bytes."""
+    return f"CAST(redshift.cut(CAST({value} AS text), {size}) AS varchar({size}))"

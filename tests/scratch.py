@@ -1,0 +1,51 @@
+"""A connection that speaks Redshift, for tests of SQL: one a module, with an empty schema a test."""
+
+import uuid
+
+import psycopg2
+import pytest
+
+from warehouse.standin.cursor import Session, adopt
+
+
+@pytest.fixture(scope="module")
+def module_connection(server):
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.ensure_database(name)
+
+    def connect():
+        return psycopg2.connect(**server.connect_parameters(name))
+
+    connection = connect()
+    adopt(connection, Session(connect, lambda done, total: None))
+    yield connection
+    connection.close()
+    plain = psycopg2.connect(**server.connect_parameters("postgres"))
+    plain.autocommit = True
+    with plain.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    plain.close()
+
+
+@pytest.fixture
+def connection(module_connection):
+    """In a transaction, in a schema `scratch` that is empty."""
+    module_connection.rollback()
+    with module_connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS scratch CASCADE; CREATE SCHEMA scratch")
+        cursor.execute("SET search_path TO scratch")
+    module_connection.commit()
+    yield module_connection
+    module_connection.rollback()
+    module_connection.autocommit = False
+
+
+def run(connection, script: str) -> list[tuple]:
+    """Run a Redshift script; return the rows of its last statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(script)
+        return cursor.fetchall() if cursor.description else []
+
+
+def value(connection, expression: str) -> object:
+    return run(connection, f"SELECT {expression}")[0][0]

@@ -1,0 +1,104 @@
+"""The cursor that speaks Redshift: transactions, values and what psycopg2 offers beside execute."""
+
+import pytest
+from psycopg2 import errors, extensions, extras
+from scratch import connection, module_connection, run, value  # noqa: F401 (fixtures)
+
+from warehouse.standin import builtins
+
+
+def rows_left(connection):
+    connection.rollback()
+    return value(connection, "COUNT(*) FROM x")
+
+
+@pytest.mark.parametrize("before", ["", "INSERT INTO x VALUES (2); "])
+@pytest.mark.parametrize("text", ["TRUNCATE x", "-- empty x: now\nTRUNCATE TABLE x"])
+def test_truncate_commits(connection, before, text):
+    run(connection, "CREATE TABLE x (a INT); INSERT INTO x VALUES (1)")
+    connection.commit()
+    run(connection, before + text)
+    assert connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
+    assert rows_left(connection) == 0
+
+
+def test_truncate_commits_what_begin_began(connection):
+    connection.autocommit = True
+    run(connection, "CREATE TABLE x (a INT); INSERT INTO x VALUES (1)")
+    run(connection, "BEGIN; TRUNCATE x; ROLLBACK")
+    assert value(connection, "COUNT(*) FROM x") == 0
+
+
+def test_truncate_commits_through_executemany(connection):
+    run(connection, "CREATE TABLE x (a INT)")
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO x VALUES (%s); TRUNCATE x; INSERT INTO x VALUES (%s)",
+                           [(1, 2), (3, 4)])
+    assert rows_left(connection) == 0
+
+
+def test_what_follows_a_truncate_is_a_transaction_of_its_own(connection):
+    run(connection, "CREATE TABLE x (a INT); TRUNCATE x; INSERT INTO x VALUES (1)")
+    assert rows_left(connection) == 0
+
+
+def test_a_failed_truncate_commits_nothing(connection):
+    run(connection, "CREATE TABLE x (a INT)")
+    connection.commit()
+    with pytest.raises(errors.UndefinedTable):
+        run(connection, "INSERT INTO x VALUES (1); TRUNCATE nowhere")
+    assert rows_left(connection) == 0
+
+
+def test_a_type_is_changed_outside_of_transactions_only(connection):
+    change = "ALTER TABLE x ALTER COLUMN c TYPE VARCHAR(9)"
+    run(connection, "CREATE TABLE x (c VARCHAR(3))")
+    connection.commit()
+    with pytest.raises(errors.ActiveSqlTransaction, match="Redshift.*autocommit"):
+        run(connection, change)
+    connection.rollback()
+    connection.autocommit = True
+    with pytest.raises(errors.ActiveSqlTransaction, match="Redshift.*autocommit"):
+        run(connection, "BEGIN; " + change)
+    run(connection, "ROLLBACK; " + change)
+
+
+@pytest.mark.parametrize("text", [r"a\b", r"\'; DROP TABLE x --", "it's", "%s", "\\", "é\n\t"])
+def test_values_come_back_as_they_were(connection, text):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s, %s", (text, text))
+        assert cursor.fetchone() == (text, text)
+        run(connection, "CREATE TABLE x (c VARCHAR(99))")
+        extras.execute_values(cursor, "INSERT INTO x VALUES %s", [(text,), (text,)])
+        cursor.execute("SELECT DISTINCT c FROM x WHERE c = %(c)s", {"c": text})
+        assert cursor.fetchall() == [(text,)]
+
+
+def test_a_session_stays_redshifts_after_reset_all(connection):
+    run(connection, "SET timezone TO 'Asia/Tokyo'; SET query_group TO 'etl'; RESET ALL")
+    assert value(connection, r"LEN('a\\b'), CURRENT_SETTING('timezone')") == 3
+    assert run(connection, "SHOW timezone") == [("UTC",)]
+    assert run(connection, "SHOW query_group") == [("",)]
+
+
+def test_what_psycopg2_offers_beside_is_refused(connection):
+    with connection.cursor() as cursor:
+        for call in (cursor.copy_expert, cursor.copy_from, cursor.copy_to, cursor.callproc):
+            with pytest.raises(errors.FeatureNotSupported, match="Redshift"):
+                call("x", None)
+
+
+def test_a_statement_is_refused_before_any_of_its_effects(connection):
+    run(connection, "CREATE TABLE x (a INT)")
+    connection.commit()
+    with pytest.raises(errors.SyntaxError, match="NUL"):
+        run(connection, "INSERT INTO x VALUES (1); SELECT '\0'")
+    assert connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
+
+
+def test_new_functions_leave_views_that_stand_on_the_old(connection, monkeypatch):
+    run(connection, "CREATE VIEW v AS SELECT 'añb'::VARCHAR(3) AS c")
+    monkeypatch.setattr(builtins, "CREATE", builtins.CREATE.replace("STRICT", "STRICT COST 9"))
+    with connection.cursor(cursor_factory=extensions.cursor) as cursor:
+        builtins.install(cursor)
+    assert value(connection, "c FROM v") == "añ"
