@@ -1,0 +1,106 @@
+"""What PostgreSQL takes and Redshift refuses or does otherwise, row by row.
+
+dialect_rows.csv holds the rows, numbered as our notes on Redshift are, each with its verdict
+(refused, emulated, impossible to see) and a statement that proves it. To list them:
+
+    python -m pytest tests/test_dialect_rows.py -v
+"""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg2
+import pytest
+
+from conftest import ROOT
+from scratch import connection, module_connection, run  # noqa: F401 (fixtures)
+
+VERDICTS = ("refused", "emulated", "impossible to see")
+
+
+class Row(NamedTuple):
+    """A difference. `statement` may be several.
+
+    `outcome` is a part of what the refusal says, or the rows that the last statement gives, or after
+    `error: ` a part of what PostgreSQL says in Redshift's place.
+    """
+
+    row: str
+    what: str
+    verdict: str
+    statement: str
+    outcome: str
+    why: str
+
+
+ROWS = [Row(**row) for row in csv.DictReader(
+    (Path(__file__).parent / "dialect_rows.csv").read_text().splitlines())]
+
+TABLES = """
+    CREATE TABLE t (a INT, b BIGINT, c VARCHAR(20), d TIMESTAMP, e NUMERIC(8, 2));
+    CREATE TABLE u (a INT, c VARCHAR(20));
+    INSERT INTO t VALUES
+        (1, 1, 'x', '2018-11-01 21:01:46.796', 1.5), (2, 2, 'x2', '2018-11-30 10:00:00', 2.5);
+    INSERT INTO u VALUES (1, 'y'), (3, 'z');
+"""
+
+
+def answer(connection, statement, tmp_path):
+    """What a script gives, as text: its rows between semicolons, or its error."""
+    (tmp_path / "data").write_text('{"n": 20.259}')
+    script = statement.replace("{data}", str(tmp_path / "data"))
+    if script == "{huge}":
+        script = f"SELECT '{'x' * (16 << 20)}'"
+    run(connection, TABLES)
+    try:
+        rows = run(connection, script)
+    except psycopg2.Error as error:
+        return f"error: {error}"
+    return "; ".join(", ".join(map(str, row)) for row in rows)
+
+
+def of(*verdicts):
+    rows = [row for row in ROWS if row.verdict in verdicts and row.statement]
+    return pytest.mark.parametrize("row", rows, ids=[f"{r.row} {r.what}" for r in rows])
+
+
+@of("refused")
+def test_refused(connection, tmp_path, row):
+    said = answer(connection, row.statement, tmp_path)
+    assert said.startswith("error: ") and "Redshift" in said and row.outcome in said
+
+
+@of("emulated")
+def test_emulated(connection, tmp_path, row):
+    given = answer(connection, row.statement, tmp_path)
+    if row.outcome.startswith("error: "):
+        assert given.startswith("error: ") and row.outcome[7:] in given
+    else:
+        assert given == row.outcome
+
+
+@of("impossible to see")
+def test_impossible_to_see(connection, tmp_path, row):
+    """It runs here, otherwise than on Redshift, and nothing says so: when it no longer does, the
+    verdict is to be changed."""
+    assert answer(connection, row.statement, tmp_path) == row.outcome
+
+
+def test_every_row_has_a_verdict_and_what_proves_it():
+    for row in ROWS:
+        assert row.verdict in VERDICTS, row
+        assert row.statement and row.outcome, row
+        assert row.why or row.verdict != "impossible to see", row
+    assert max(Counter(row.row for row in ROWS).values()) == 1
+    numbers = {int(n) for row in ROWS for n in re.findall(r"^3\.7-(\d+)", row.row)}
+    assert numbers == set(range(1, 59))
+    assert {row.row[:3] for row in ROWS} == {f"3.{n}" for n in range(1, 8)}
+
+
+def test_what_is_impossible_to_see_stands_in_readme():
+    readme = (ROOT / "README.md").read_text()
+    listed = re.findall(r"\(row (3\.\d-\w+)\)", readme)
+    assert sorted(listed) == sorted(r.row for r in ROWS if r.verdict == "impossible to see")
