@@ -6,7 +6,9 @@ import psycopg2
 import pytest
 from scratch import connection, module_connection, run, value  # noqa: F401 (fixtures)
 
+from warehouse.standin.copy_statement import parsed
 from warehouse.standin.dialect import commits, translate
+from warehouse.standin.refused import RESERVED
 from warehouse.standin.tokens import statements, tokenize
 
 
@@ -263,6 +265,7 @@ REFUSED = [
     ("SELECT c COLLATE \"C\" FROM t", "COLLATE"),
     ("CALL f(1)", "procedures"),
     ("ALTER VIEW v RENAME TO w", "ALTER VIEW"),
+    ("CREATE TABLE x (a INT, constraint INT)", "PRIMARY KEY"),
     ("SELECT '\\x41'", "the character itself"),
     ("SELECT CAST(a) FROM t", "CAST(value AS type)"),
     ("SELECT a FROM t MINUS", "reserved"),
@@ -284,6 +287,15 @@ def test_what_redshift_refuses_is_refused_by_name(sql, said):
     with pytest.raises(psycopg2.Error, match="Redshift") as refusal:
         translated(sql)
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+def test_no_reserved_word_is_a_label_or_a_column(word):
+    for sql in (f"SELECT a AS {word} FROM t", f"ALTER TABLE t ADD COLUMN {word} INT"):
+        with pytest.raises(psycopg2.Error, match="Redshift"):
+            translated(sql)
+    with pytest.raises(psycopg2.Error, match="Redshift"):
+        parsed(tokenize(f"COPY t ({word}) FROM 's3://b/k' IAM_ROLE default JSON 'auto'"))
 
 
 NOTHING_TO_DO = [

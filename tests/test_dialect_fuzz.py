@@ -19,7 +19,7 @@ import sql_queries  # noqa: E402
 from warehouse.standin.dialect import commits, runs_alone, translate  # noqa: E402
 from warehouse.standin.tokens import statements, tokenize  # noqa: E402
 
-ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines())
+ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines(keepends=True))
 CORPUS = [row["statement"] for row in ROWS] + [
     re.sub(r"%\(\w+\)s", "'x'", sql) for name, sql in sorted(vars(sql_queries).items())
     if isinstance(sql, str) and not name.startswith("_")

@@ -22,10 +22,10 @@ VERDICTS = ("refused", "emulated", "impossible to see")
 
 
 class Row(NamedTuple):
-    """A difference. `statement` may be several.
+    """A difference. `statement` is a script, or where it is refused, such a statement on each line.
 
-    `outcome` is a part of what the refusal says, or the rows that the last statement gives, or after
-    `error: ` a part of what PostgreSQL says in Redshift's place.
+    `outcome` is a part of what each refusal says, or the rows that the script's last statement gives,
+    or after `error: ` a part of what PostgreSQL says in Redshift's place.
     """
 
     row: str
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 ROWS = [Row(**row) for row in csv.DictReader(
-    (Path(__file__).parent / "dialect_rows.csv").read_text().splitlines())]
+    (Path(__file__).parent / "dialect_rows.csv").read_text().splitlines(keepends=True))]
 
 TABLES = """
     CREATE TABLE t (a INT, b BIGINT, c VARCHAR(20), d TIMESTAMP, e NUMERIC(8, 2));
@@ -69,8 +69,10 @@ def of(*verdicts):
 
 @of("refused")
 def test_refused(connection, tmp_path, row):
-    said = answer(connection, row.statement, tmp_path)
-    assert said.startswith("error: ") and "Redshift" in said and row.outcome in said
+    for statement in row.statement.splitlines():
+        said = answer(connection, statement, tmp_path)
+        assert said.startswith("error: ") and "Redshift" in said and row.outcome in said
+        connection.rollback()
 
 
 @of("emulated")

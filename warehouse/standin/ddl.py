@@ -215,6 +215,8 @@ def _table_constraint(edit: Edit, p: int, end: int, table: Table) -> None:
         if edit.word(p) != "references":
             raise edit.unexpected(p, "REFERENCES")
         p = _references(edit, p)
+    elif p >= end:
+        raise edit.unexpected(len(edit.words), "PRIMARY KEY, UNIQUE or FOREIGN KEY")
     if p < end:
         raise _foreign_to_tables(edit.word(p))
 

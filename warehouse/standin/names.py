@@ -49,8 +49,8 @@ def _is_keyword(edit: Edit, p: int) -> bool:
     word, before, after = edit.words[p], edit.word(p - 1), edit.word(p + 1)
     if word in _LEFT_TO_POSTGRESQL:
         return (
-            before not in ("as", ".") or word == "oid" or _in_cast(edit, p)
-            or before == "as" and word in ("select", "with")
+            before not in ("as", ".") or _in_cast(edit, p) or word == "oid" and before == "."
+            or word in ("select", "with") and edit.words[0] in ("create", "prepare")
         )
     if before == ".":
         return False
