@@ -1,4 +1,4 @@
-"""A connection that speaks Redshift, for tests of SQL: one a module, with an empty schema a test."""
+"""A connection that speaks Redshift, for tests of SQL: one a module, an empty schema a test."""
 
 import uuid
 

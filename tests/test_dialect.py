@@ -48,7 +48,7 @@ UNCHANGED = [
     "SELECT CASE WHEN a IN (1, 2) THEN (1) ELSE (SELECT MAX(a) FROM u) END FROM t",
     "UPDATE t SET c = LOWER(c) WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.a = t.a)",
     "SELECT pg_catalog.lower(c) FROM t",
-    "CREATE OR REPLACE VIEW v AS (WITH x AS (SELECT 1 AS a), y (b) AS (SELECT 2) SELECT a FROM x, y)",
+    "CREATE OR REPLACE VIEW v AS (WITH x AS (SELECT 1 AS a), y (b) AS (SELECT 2) SELECT a FROM x)",
     "SELECT SUM(range) OVER (ORDER BY range ROWS 1 PRECEDING) FROM (SELECT 1 AS range) x"
     " WHERE range BETWEEN 0 AND 5",
     "SELECT a FROM t WHERE a = ANY (SELECT a FROM u)",
@@ -96,7 +96,7 @@ CHANGED = [
     ("SELECT t.c::varchar(3), 'a' || c::varchar(2) FROM t", "'a' || CAST(redshift.cut(CAST(c AS"),
     ("SELECT (a + 1)::varchar(3)::int FROM t", "CAST(redshift.cut(CAST((a + 1) AS text), 3)"),
     ("SELECT a::double precision::varchar(3) FROM t", "CAST(a::double precision AS text), 3)"),
-    ("SELECT x.c::varchar(3)::varchar(2) FROM t x", "CAST(CAST(redshift.cut(CAST(x.c AS text), 3)"),
+    ("SELECT x.c::varchar(3)::varchar(2) FROM t x", "CAST(CAST(redshift.cut(CAST(x.c AS text)"),
     ("SELECT NVL2(c::varchar(3), LEN(c)::varchar(1), c) FROM t", "CAST(LENGTH(c) AS text), 1)"),
     ("SELECT CASE WHEN a = 1 THEN c ELSE c END::varchar(3) FROM t", "CAST(CASE WHEN a = 1 THEN"),
     ("SELECT COUNT(*) OVER ()::varchar(3) FROM t", "CAST(COUNT(*) OVER () AS text), 3)"),

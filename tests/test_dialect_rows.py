@@ -24,8 +24,8 @@ VERDICTS = ("refused", "emulated", "impossible to see")
 class Row(NamedTuple):
     """A difference. `statement` is a script, or where it is refused, such a statement on each line.
 
-    `outcome` is a part of what each refusal says, or the rows that the script's last statement gives,
-    or after `error: ` a part of what PostgreSQL says in Redshift's place.
+    `outcome` is a part of what each refusal says, or the rows that the script's last statement
+    gives, or after `error: ` a part of what PostgreSQL says in Redshift's place.
     """
 
     row: str

@@ -1,4 +1,4 @@
-"""Functions that PostgreSQL has not, or has otherwise, in a schema `redshift`; dialect points there.
+"""Functions that PostgreSQL lacks or has otherwise, in a schema `redshift` that dialect points to.
 
 They are replaced and never dropped: views of the user's may stand on them.
 """

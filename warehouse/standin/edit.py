@@ -115,7 +115,7 @@ class Edit:
             p -= 1
 
     def _joins(self, p: int) -> bool:
-        """Whether a word is one with the parenthesis or string after it, not a keyword before it."""
+        """Whether a word is one with the parenthesis or string after it, and no keyword."""
         return self.words[p] not in _BEFORE_OPERANDS
 
     def _case(self, p: int) -> int:

@@ -68,8 +68,8 @@ _SYNTAX = frozenset("""
 # After these words a word before a parenthesis is a function, after any other a name or a type.
 _BEFORE_CALLS = frozenset("""
     all and any approximate between both by case default distinct else explain extract for from
-    having ilike in is join leading like limit not offset on or select set similar some then trailing
-    when where
+    having ilike in is join leading like limit not offset on or select set similar some then
+    trailing when where
 """.split())
 # A list after one of these is no list of columns, types or values but one value, a row.
 _BEFORE_ROWS = frozenset("""

@@ -100,7 +100,8 @@ LACKS = [
     (r" search (depth|breadth) first by | \) cycle \S+ ", "SEARCH and CYCLE",
      "a column that counts"),
     (r"(?<! as) \( with recursive ", "WITH RECURSIVE in a subquery", "it before the first SELECT"),
-    (r" (with|recursive|,) \S+ (\( [^()]*\) )?as \( with ", "a WITH within a WITH query", "the queries one after the other"),
+    (r" (with|recursive|,) \S+ (\( [^()]*\) )?as \( with ", "a WITH within a WITH query",
+     "the queries one after the other"),
     (r" is (not )?distinct from ", "IS DISTINCT FROM", "a = b OR (a IS NULL AND b IS NULL)"),
     (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&|@@) ", "operators for JSON, arrays and text search",
      "JSON_EXTRACT_PATH_TEXT"),
@@ -117,11 +118,11 @@ LACKS = [
 NOT_EMULATED = [
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
      "procedures and functions of one's own", "the statements themselves"),
-    (r"^ (create|alter|drop) (or replace )?(external|library|model|datashare|identity|masking|rls) ",
-     "statement for such an object", ""),
+    (r"^ (create|alter|drop) (or replace )?"
+     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object", ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
-    (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)(?<! or)"
-     r"(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",
+    (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)"
+     r"(?<! or)(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",
      "QUALIFY", "ROW_NUMBER() in a subquery"),
     (r" (pivot|unpivot) (include |exclude |\( )", "PIVOT and UNPIVOT", "the aggregate of a CASE"),
     (r" (ignore|respect) nulls ", "IGNORE NULLS", "a subquery without the NULLs"),
@@ -132,10 +133,10 @@ NOT_EMULATED = [
     (r"^ (unload|use|desc|cancel) ", "this statement", ""),
     (r"^ alter table \S+( \. \S+)* append ", "ALTER TABLE … APPEND", JOINED_SELECT),
 ]  # fmt: skip
-# c_SQL_commands, as far as the stand-in goes. What may be created, altered and dropped stands below.
+# c_SQL_commands, as far as the stand-in goes; then what may be created, altered and dropped.
 STATEMENTS = frozenset("""
-    ( abort alter analyse analyze begin close comment commit create deallocate declare delete drop end
-    execute explain fetch grant insert lock merge prepare refresh reset revoke rollback select set
+    ( abort alter analyse analyze begin close comment commit create deallocate declare delete drop
+    end execute explain fetch grant insert lock merge prepare refresh reset revoke rollback select set
     show start truncate update vacuum with
 """.split())
 _OBJECT = re.compile(
@@ -201,6 +202,6 @@ def refuse_reserved(word: str) -> Exception:
 
 
 def refuse_length(size: int) -> Exception:
-    """The exception for a name that PostgreSQL would cut; Redshift takes up to 127 bytes (r_names)."""
+    """The exception for a name that PostgreSQL would cut; Redshift takes 127 bytes (r_names)."""
     has = f"has no names of {size}" if size > 127 else f"may take {size}, the stand-in 63"
     return refusal(f"Redshift {has} bytes", "a shorter name", errors.NameTooLong)
