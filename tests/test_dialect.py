@@ -48,6 +48,7 @@ UNCHANGED = [
     "SELECT CASE WHEN a IN (1, 2) THEN (1) ELSE (SELECT MAX(a) FROM u) END FROM t",
     "UPDATE t SET c = LOWER(c) WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.a = t.a)",
     "SELECT pg_catalog.lower(c) FROM t",
+    "EXPLAIN (SELECT a FROM t)",
     "CREATE OR REPLACE VIEW v AS (WITH x AS (SELECT 1 AS a), y (b) AS (SELECT 2) SELECT a FROM x)",
     "SELECT SUM(range) OVER (ORDER BY range ROWS 1 PRECEDING) FROM (SELECT 1 AS range) x"
     " WHERE range BETWEEN 0 AND 5",

@@ -60,7 +60,7 @@ _TEMPLATES = {
 # Words that are no functions though a parenthesis may follow.
 _SYNTAX = frozenset("""
     all and any as between by case check conflict cube default distinct distkey else end except
-    exclude exists filter for foreign from group grouping having identity ilike in insert intersect
+    exclude exists explain filter for foreign from group grouping having identity ilike in insert intersect
     interval into is join key like limit minus not offset on or partition range references return
     rollup row_format select set sets similar some sortkey table then to top unique using values
     when where with

@@ -29,6 +29,7 @@ _AFTER = {
     "without": ("time", "hold"),
 }
 _BEFORE = {
+    "disable": ("password",),
     "nulls": ("ignore", "respect"),
     "timestamp": ("::",),
     "top": ("select",),
