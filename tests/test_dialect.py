@@ -250,6 +250,7 @@ REFUSED = [
     ("SELECT (1", "without"),
     ("SELECT \"string_agg\"(c, ',') FROM t", "STRING_AGG"),
     ("SELECT int4('3')", "INT4"),
+    (f"SELECT {'DECODE(' * 40} 1 {', 1, 2, 3, 4)' * 40}", "16 MB"),
     (f"SELECT 1 AS a INTO {'n' * 64}", "may take 64"),
     ("SELECT text(3)", "CAST"),
     ("SELECT (a, b) FROM t", "row values"),
