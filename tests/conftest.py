@@ -220,6 +220,15 @@ def pytest_addoption(parser):
                      help="how many random orders of files to load (default: 4)")
 
 
+    parser.addoption("--documents", type=int, default=4000, metavar="N",
+                     help="how many documents COPY's quick and careful way read (default: 4000)")
+
+
+@pytest.fixture(scope="session")
+def documents_compared(pytestconfig) -> int:
+    return pytestconfig.getoption("--documents")
+
+
 def pytest_generate_tests(metafunc):
     if "order_seed" in metafunc.fixturenames:
         metafunc.parametrize("order_seed", range(metafunc.config.getoption("--orders")))

@@ -3,14 +3,16 @@
 import io
 import json
 import random
+import re
 from decimal import Decimal
 
 import pytest
 
-from warehouse.standin import rows
+from warehouse.standin import documents, rows
+from warehouse.standin.documents import MAX_DOCUMENT
 from warehouse.standin.mapping import Keys, Paths, jsonpath, jsonpaths
 from warehouse.standin.rows import Reader
-from warehouse.standin.values import NULL, Column, Options, Rejected, Unusual
+from warehouse.standin.values import NULL, SEPARATOR, Column, Options, Rejected
 
 COLUMNS = [
     Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
@@ -24,29 +26,25 @@ def read(
     """The lines of a file, and its errors as (line, column, code, reason, value, raw line)."""
     errors = []
 
-    def reject(line: int, rejected: Rejected) -> None:
+    def reject(url: str, line: int, rejected: Rejected) -> None:
         name = rejected.column.name if rejected.column else ""
         errors.append(
             (line, name, rejected.code, rejected.reason, rejected.value, rejected.raw_line))
 
     reader = Reader(columns, mapping or Keys(columns, ignorecase=False), options, reject, header)
     if careful:
-        for one in reader.converters:
-            one.many = give_up
+        reader.plain_lines = reader.special_lines = re.compile(b"")  # nothing is plain
     stream = io.BytesIO(data if isinstance(data, bytes) else data.encode())
-    lines = b"".join(reader.lines(stream)).decode().splitlines()
+    made = b"".join([*reader.lines(stream, "file"), *reader.rest()])
+    lines = made.decode().split("\n")[:-1]
     assert reader.rows == len(lines)
     return lines, errors
-
-
-def give_up(values):
-    raise Unusual
 
 
 def ids(data, **options):
     """The ids loaded, and the lines with errors."""
     lines, errors = read(data, **options)
-    return [int(line.split("\t")[0]) for line in lines], [error[0] for error in errors]
+    return [int(line.split(SEPARATOR)[0]) for line in lines], [error[0] for error in errors]
 
 
 @pytest.mark.parametrize("data, loaded, wrong", [
@@ -91,7 +89,7 @@ def test_a_header_ends_inside_a_document_if_it_says_so():
 
 def test_j21_a_document_of_4_megabytes_loads_and_a_larger_one_fails():
     fits = '{"id":1,"x":"' + "é" * 2_097_144 + '"}'
-    assert len(fits.encode()) == rows.MAX_DOCUMENT - 1
+    assert len(fits.encode()) == MAX_DOCUMENT - 1
     assert ids(f"{fits}\n{{\"id\":2}}") == ([1, 2], [])
     without_end = "[" + "1,\n" * 3_000_000
     for larger in (fits.replace("é", "éé", 1), f'{{"x":"{"a" * 9_000_000}"}}', without_end):
@@ -125,7 +123,7 @@ def test_an_error_has_the_value_and_the_line_as_written():
 ])
 def test_the_lines_of_a_file_are_counted(data, lines):
     reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None)
-    list(reader.lines(io.BytesIO(data.encode())))
+    list(reader.lines(io.BytesIO(data.encode()), "file"))
     assert reader.lines_scanned == lines
 
 
@@ -181,59 +179,96 @@ def test_j16_a_member_that_is_missing_is_null():
                 [Column("v", "int4")])[0] == [NULL] * 4
 
 
-VALUES = (
-    None, True, 0, -5, 12, 2**31, 1.5, 20.259, 1e300, "", " ", "7", "x", "naïve 🎵", "a\tb\n\\",
-    "\\N", "a\udcff\ud800",
-    "2018-11-01 10:00:00", "twelve bytes", "thirteen bytes", [], {"id": 1}, "\ud800", "\0",
+# ------------------------------------------------------------------------------ quick and careful
+
+KINDS = [
+    Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
+    Column("seen", "timestamp"), Column("level", "varchar", 9, 0, True), Column("flag", "bool"),
+    Column("code", "bpchar", 3), Column("ratio", "float8"), Column("near", "float4"),
+    Column("born", "date"), Column("at", "timestamptz"), Column("number", "int8", 0, 0, True),
+    Column("fine", "numeric", 38, 20),
+]
+USUAL = {
+    "id": (7, "7", -1), "name": ("a", "a ", "naïve", ""), "price": (1, 20.25, "3.10"),
+    "seen": ("2018-11-30 10:00:00", "2018-11-30 10:00:00.25"), "level": ("free", "paid"),
+    "flag": (True, False, "t"), "code": ("abc", "ab"), "ratio": (0.5, "2"), "near": (1.5,),
+    "born": ("2018-02-28", "2016-02-29"), "at": ("2018-11-30 10:00:00+01",),
+    "number": (1541030409796, 2), "fine": (0.1, "0.10000000000000000001"),
+}
+ODD = (
+    None, True, False, 0, -5, 12, 2**31, 2**63, 1.5, 20.259, 0.29, 1e300, 1e-320, "", " ", "7",
+    "x", "+1", " 1", "1e2", "12.", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800", "\ufdd0",
+    "\ufffe", "\x02", "\x03", "\x04", "a\x03", "2018-11-31 10:00:00", "2018-02-29", "1541030409796",
+    "twelve bytes", "thirteen bytes", "x" * 300, [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
+)
+BETWEEN = (b"\n",) * 9 + (b"\r\n", b"", b" ", b",", b", x\n", b"\n\n", b"\n{\n", b"\xef\xbb\xbf\n")
+OPTIONS = (
+    Options(roundec=True), Options(roundec=True, trimblanks=True), Options(),
+    Options(trimblanks=True, acceptinvchars="?"), Options(truncatecolumns=True, emptyasnull=True),
+    Options(blanksasnull=True, timeformat="epochmillisecs"),
+    Options(acceptanydate=True, dateformat="YYYY-MM-DD", timeformat="auto"),
+)
+MAPPINGS = (
+    Keys(KINDS, False), Keys(KINDS, True), Paths([[column.name] for column in KINDS]),
+    Paths([["other", "id"] if column.name == "name" else [column.name] for column in KINDS]),
+    Paths([["name"], *[[column.name] for column in KINDS[1:]]]),
 )
 
 
-def random_file(chance: random.Random) -> bytes:
-    """Documents, some of them wrong, with every kind of thing between them."""
+def random_file(chance: random.Random, documents: int) -> bytes:
+    """Documents, most of them usual, and what else may stand in them and between them."""
     pieces = []
-    for _ in range(chance.randrange(12)):
-        document = {name: chance.choice(VALUES) for name in ("id", "name", "price", "seen", "other")
-                    if chance.random() < 0.6}
+    oddity, damage = chance.choice((0, 0.02, 0.3)), chance.choice((0, 0.02, 0.3))
+    for _ in range(documents):
+        document = {
+            name: chance.choice(ODD if chance.random() < oddity else usual)
+            for name, usual in USUAL.items() if chance.random() >= oddity / 3}
+        if chance.random() < oddity:
+            document[chance.choice(("ID", "other", "Name"))] = chance.choice(ODD)
         text = json.dumps(document, ensure_ascii=chance.random() < 0.5,
-                          indent=chance.choice((None, None, 1)))
+                          indent=chance.choice((None, None, None, None, 0, 1)))
         data = bytearray(text.encode("utf-8", "surrogatepass"))
-        if chance.random() < 0.3:
+        if chance.random() < damage:
             data[chance.randrange(len(data))] = chance.randrange(256)
-        if chance.random() < 0.1:
+        if chance.random() < damage / 3:
             del data[chance.randrange(len(data)):]
-        pieces.append(bytes(data))
-        pieces.append(chance.choice(
-            (b"\n", b"\n", b"\n", b"\r\n", b"", b" ", b",", b", x\n", b"\n\n")))
+        pieces += bytes(data), chance.choice(BETWEEN) if chance.random() < damage else b"\n"
     return b"".join(pieces)
 
 
 def as_loaded(found):
     """The lines as the table shows them: 12 and 12.00 are one NUMERIC(8, 2)."""
     lines, errors = found
-    fields = [line.split("\t") for line in lines]
-    prices = [price if price == NULL else Decimal(price) for _, _, price, _ in fields]
-    return fields and [(*row[:2], price, row[3]) for row, price in zip(fields, prices)], errors
+    numeric = [place for place, column in enumerate(KINDS) if column.type == "numeric"]
+    rows = []
+    for line in lines:
+        fields = line.split(SEPARATOR)
+        for place in numeric:
+            if fields[place] != NULL:
+                fields[place] = Decimal(fields[place])
+        rows.append(fields)
+    return rows, errors
 
 
-@pytest.mark.parametrize("seed", range(300))
-def test_the_quick_way_the_careful_way_and_small_chunks_read_alike(seed, monkeypatch):
-    """The same rows and the same errors in the same order."""
-    chance = random.Random(seed)
-    data = random_file(chance)
-    options = chance.choice((
-        Options(roundec=True), Options(), Options(trimblanks=True, acceptinvchars="?"),
-        Options(truncatecolumns=True, emptyasnull=True),
-    ))
-    mapping = chance.choice((
-        Keys(COLUMNS, True), Paths([["id"], ["name"], ["price"], ["seen"]]),
-        Paths([["id"], ["other", "id"], ["price"], ["seen"]]),
-    ))
-    found = as_loaded(read(data, mapping, options=options))
-    assert as_loaded(read(data, mapping, options=options, careful=True)) == found
-    for chunk in (7, 1, 64):
-        monkeypatch.setattr(rows, "CHUNK", chunk)
-        assert as_loaded(read(data, mapping, options=options)) == found
-        assert as_loaded(read(data, mapping, options=options, careful=True)) == found
+@pytest.mark.parametrize("part", range(40))
+def test_the_quick_way_the_careful_way_and_small_chunks_read_alike(
+    part, documents_compared, monkeypatch
+):
+    """The same rows and the same errors in the same order (--documents=100000 for many more)."""
+    compared, chance = 0, random.Random(part)
+    while compared < documents_compared / 40:
+        size = chance.choice((1, 5, 20, 100))
+        data, compared = random_file(chance, size), compared + size
+        how = {"columns": KINDS, "mapping": chance.choice(MAPPINGS),
+               "options": chance.choice(OPTIONS)}
+        found = as_loaded(read(data, **how))
+        assert as_loaded(read(data, **how, careful=True)) == found
+        for chunk in (chance.randrange(1, 40), chance.randrange(40, 5000)):
+            with monkeypatch.context() as patch:
+                patch.setattr(documents, "CHUNK", chunk)
+                patch.setattr(rows, "CHUNK", chance.choice((1, chunk, 100_000)))
+                assert as_loaded(read(data, **how)) == found
+                assert as_loaded(read(data, **how, careful=True)) == found
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -252,7 +287,7 @@ def test_a_mutated_line_costs_itself_and_at_most_the_next_one(seed):
         hit.add(line)
         data[at] = chance.randrange(256)
     lines, errors = read(bytes(data), columns=COLUMNS[:2])
-    loaded = {line.split("\t")[1] for line in lines}
+    loaded = {line.split(SEPARATOR)[1] for line in lines}
     assert {f"n{i}" for i in set(range(200)) - lost} <= loaded
     assert len(lines) <= len(good)
     assert all(1 <= error[0] <= 200 for error in errors)

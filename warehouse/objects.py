@@ -65,32 +65,37 @@ def listed_in_s3(prefix: str) -> list[Object]:
 
 def listed_in_folder(prefix: str) -> list[Object]:
     folder, start = os.path.split(prefix)
-    objects = []
     with explained(prefix):
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            path = os.path.join(folder, name)
-            if not name.startswith(start):
+        return sorted(files(folder, start)) if os.path.isdir(folder) else []
+
+
+def files(
+    folder: str, start: str = "", above: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[Object]:
+    """The files of a folder at any depth, under names that begin with start. Links are followed, but
+    not in a circle."""
+    status = os.stat(folder)
+    itself = (status.st_dev, status.st_ino)
+    if itself in above:
+        raise ObjectError(f"{folder} leads back to a folder that it lies in. Remove that link.")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(start):
                 continue
-            objects += files(path)
-    return sorted(objects)
+            if entry.is_file():
+                status = entry.stat()
+                etag = f"{status.st_size}-{status.st_mtime_ns}"
+                yield Object(utf_8(entry.path), status.st_size, etag)
+            elif entry.is_dir():
+                yield from files(entry.path, above=above | {itself})
 
 
-def files(path: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Object]:
-    """The file, or those of the folder at any depth. Links are followed, but not in a circle."""
-    if os.path.isfile(path):
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            raise ObjectError(f"{path!r}: the name is not UTF-8. Rename the file.") from None
-        status = os.stat(path)
-        yield Object(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
-    elif os.path.isdir(path):
-        status = os.stat(path)
-        folder = (status.st_dev, status.st_ino)
-        if folder in above:
-            raise ObjectError(f"{path} leads back to a folder that it lies in. Remove that link.")
-        for name in os.listdir(path):
-            yield from files(os.path.join(path, name), above | {folder})
+def utf_8(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ObjectError(f"{path!r}: the name is not UTF-8. Rename the file.") from None
+    return path
 
 
 @contextmanager
@@ -108,8 +113,14 @@ def opened(url: str) -> Iterator[BinaryIO]:
 
 def read(url: str) -> bytes:
     """The whole of a small object."""
-    with opened(url) as stream:
-        return stream.read()
+    if is_s3(url):
+        with opened(url) as stream:
+            return stream.read()
+    try:
+        with open(url, "rb", buffering=0) as file:  # there may be a hundred thousand of them
+            return file.read()
+    except OSError as error:
+        raise unreadable(url, error) from error
 
 
 def write_new(url: str, data: bytes) -> None:
@@ -172,11 +183,15 @@ def explained(url: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # botocore's streaming errors are OSErrors too
-        raise ObjectError(f"{url}: {error.strerror or error}") from error
+        raise unreadable(url, error) from error
     except Exception as error:
         if not type(error).__module__.startswith(("botocore", "boto3", "urllib3")):
             raise
         raise ObjectError(f"{url}: {explanation(error)}") from error
+
+
+def unreadable(url: str, error: OSError) -> ObjectError:
+    return ObjectError(f"{url}: {error.strerror or error}")
 
 
 def explanation(error: Exception) -> str:

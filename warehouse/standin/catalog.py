@@ -12,9 +12,11 @@ from datetime import datetime, timezone
 from psycopg2 import errorcodes
 
 from ..objects import Object
-from .values import Rejected, escape
+from .values import Rejected
 
 VERSION = "3"
+
+ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 CREATE = """
 CREATE SCHEMA standin;
@@ -179,7 +181,7 @@ class Record:
         self.copy_id, self.session_start = cursor.fetchone()
         self.session_id = cursor.connection.info.backend_pid
         self.source, self.table_id, self.table_name = source, table_id, table_name
-        self.started = now()
+        self.started = self.file_ended = now()
         self.errors = self.files = 0
         self.error_lines = tempfile.SpooledTemporaryFile(1 << 20)
         self.file_lines = tempfile.SpooledTemporaryFile(1 << 20)
@@ -203,10 +205,12 @@ class Record:
             rejected.value[:1024],
         ))
 
-    def add_file(self, file: Object, size: int, lines: int, started: datetime) -> None:
+    def add_file(self, file: Object, size: int, lines: int) -> None:
+        """A file that was read since the one before it, or since the COPY began."""
         self.files += 1
+        started, self.file_ended = self.file_ended, now()
         self.file_lines.write(text_line(
-            self.copy_id, self.files, file.url, file.etag, size, lines, started, now()))
+            self.copy_id, self.files, file.url, file.etag, size, lines, started, self.file_ended))
 
     def write(self, cursor, rows: int, size: int, size_listed: int, failed: bool) -> None:
         """Write it all; the cursor is of another connection than the COPY's."""
@@ -223,7 +227,8 @@ class Record:
 
 def text_line(*values: object) -> bytes:
     """A line of PostgreSQL's text format; what it cannot store is written as \\x00 or \\udc80."""
-    fields = [escape(value) if isinstance(value, str) else str(value) for value in values]
+    fields = [value.translate(ESCAPES) if isinstance(value, str) else str(value)
+              for value in values]
     line = "\t".join(fields) + "\n"
     return line.replace("\0", r"\\x00").encode("utf-8", "doubly_escaped")
 

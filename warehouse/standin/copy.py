@@ -21,7 +21,7 @@ from .copy_statement import Statement, parsed
 from .mapping import Keys, Paths, jsonpaths
 from .rows import Reader
 from .tokens import Token, quoted
-from .values import NULL, Column, Options, Rejected
+from .values import NULL, SEPARATOR, Column, Options, Rejected
 
 
 class Source(io.RawIOBase):
@@ -57,25 +57,27 @@ class Load:
         self.record = record
         self.on_progress = on_progress
         self.limit = max(1, self.options.get("maxerror", 0))
-        self.file = ""
         self.bytes_done = 0
         self.bytes_listed = sum(file.size for file in listed)
 
-    def reject(self, line: int, rejected: Rejected) -> None:
-        self.record.add_error(self.file, line, rejected)
+    def reject(self, url: str, line: int, rejected: Rejected) -> None:
+        self.record.add_error(url, line, rejected)
         if self.record.errors >= self.limit and "ignoreallerrors" not in self.options:
             raise TooManyErrors
 
     def chunks(self, reader: Reader) -> Iterator[bytes]:
         """The lines of all files, in the order of their keys."""
         for file, opening in files.opened_ahead(self.files):
-            self.file = file.url
-            begun, before = catalog.now(), self.bytes_done
-            with opening as stream:
-                counted = files.Counted(stream, self.count)
-                with files.unpacked(counted, self.options, file.url) as plain:
-                    yield from reader.lines(plain)
-            self.record.add_file(file, self.bytes_done - before, reader.lines_scanned, begun)
+            before = self.bytes_done
+            try:
+                with opening as stream:
+                    plain = files.unpacked(files.Counted(stream, self.count), self.options)
+                    yield from reader.lines(plain, file.url)
+            except files.NOT_PACKED as error:
+                raise objects.ObjectError(
+                    f"{file.url}: not a whole compressed file: {error}") from error
+            self.record.add_file(file, self.bytes_done - before, reader.lines_scanned)
+        yield from reader.rest()
 
     def count(self, size: int) -> None:
         self.bytes_done += size
@@ -270,7 +272,8 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
         else:
             with unprinted() as lost:
                 cursor.copy_expert(
-                    f"COPY {statement.table} ({listed}) FROM STDIN WITH (NULL '{NULL}')", source)
+                    f"COPY {statement.table} ({listed}) FROM STDIN"
+                    f" WITH (DELIMITER '{SEPARATOR}', NULL '{NULL}')", source)
     except (psycopg2.Error, TooManyErrors, objects.ObjectError) as error:
         if cursor.connection.closed and lost:
             raise lost[0] from error

@@ -8,14 +8,14 @@ import os
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import BinaryIO, Callable, ContextManager, Iterator
 
 from .. import objects
 
-SMALL = 256 * 1024  # bytes of an object that is fetched ahead, whole
+SMALL = 256 * 1024  # bytes of an object that is read whole, and fetched ahead from S3
 AHEAD = 64  # objects, 16 MB at most
 THREADS = 16
+NOT_PACKED = (EOFError, zlib.error, gzip.BadGzipFile)  # not as GZIP or BZIP2 says
 
 FULL_PATH = "COPY with MANIFEST parameter requires full path of an Amazon S3 object."
 
@@ -62,21 +62,20 @@ def opened_ahead(listed: list[objects.Object]) -> Iterator[tuple[objects.Object,
 
 
 def opening(file: objects.Object, fetched: Future | None) -> tuple[objects.Object, ContextManager]:
-    return file, io.BytesIO(fetched.result()) if fetched else objects.opened(file.url)
+    if fetched:
+        return file, io.BytesIO(fetched.result())
+    if file.size <= SMALL:
+        return file, io.BytesIO(objects.read(file.url))
+    return file, objects.opened(file.url)
 
 
-@contextmanager
-def unpacked(stream: BinaryIO, options: dict, url: str) -> Iterator[BinaryIO]:
-    """The stream as GZIP and BZIP2 make it; raises ObjectError where it is not packed so."""
-    try:
-        if "gzip" in options:
-            yield gzip.GzipFile(fileobj=stream)
-        elif "bzip2" in options:
-            yield bz2.BZ2File(stream)
-        else:
-            yield stream
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise objects.ObjectError(f"{url}: not a whole compressed file: {error}") from error
+def unpacked(stream: BinaryIO, options: dict) -> BinaryIO:
+    """The stream as GZIP and BZIP2 make it; reading raises NOT_PACKED where it is not packed so."""
+    if "gzip" in options:
+        return gzip.GzipFile(fileobj=stream)
+    if "bzip2" in options:
+        return bz2.BZ2File(stream)
+    return stream
 
 
 def listed(prefix: str) -> list[objects.Object]:

@@ -9,6 +9,7 @@ from .values import Column, Rejected
 
 NO_OBJECT = "Invalid JSONPath format: Member is not an object."
 NO_ELEMENT = "Invalid JSONPath format: Not an array or index out of range."
+UNMAPPED = ("\0",)  # the row of a document that is rejected
 
 
 class Keys:
@@ -28,7 +29,7 @@ class Keys:
                     return list(map(getter, documents))
             except KeyError:
                 pass
-        return list(map(self.row, documents))
+        return rows_of(self.row, documents)
 
     def row(self, document: object) -> tuple:
         """The values for the columns, None where there is no key; raises Rejected."""
@@ -64,13 +65,13 @@ class Paths:
         self.flat = len(self.names) == len(paths)
 
     def rows(self, documents: list) -> list[tuple]:
-        """The rows of many documents, quickly where all have every member; raises Rejected."""
+        """The rows of many documents, quickly where all have every member."""
         if self.flat and len(self.names) > 1 and set(map(type, documents)) == {dict}:
             try:
                 return list(map(itemgetter(*self.names), documents))
             except KeyError:
                 pass
-        return list(map(self.row, documents))
+        return rows_of(self.row, documents)
 
     def row(self, document: object) -> tuple:
         """The values for the columns, None where there is no member; raises Rejected."""
@@ -91,6 +92,17 @@ class Paths:
                     raise Rejected(1216, NO_OBJECT, value)
                 value = value.get(step)
         return value
+
+
+def rows_of(row: Callable[[object], tuple], documents: list) -> list[tuple]:
+    """The rows of documents one by one, UNMAPPED for what is rejected."""
+    rows = []
+    for document in documents:
+        try:
+            rows.append(row(document))
+        except Rejected:
+            rows.append(UNMAPPED)
+    return rows
 
 
 BRACKETS = re.compile(r"""\$(?:\['[^']+'\]|\[[0-9]+\])+""", re.ASCII)

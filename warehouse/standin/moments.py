@@ -8,7 +8,7 @@ from calendar import monthrange
 from datetime import date, datetime, timedelta
 from typing import Callable
 
-from .values import Converter, Plain
+from .values import BlankIsNull
 
 EPOCH = datetime(1970, 1, 1)
 PER_SECOND = {"epochsecs": 1, "epochmillisecs": 1000}
@@ -41,6 +41,13 @@ ELEMENTS = {
 }
 ELEMENT = re.compile("YYYY|YY|MM|MON|DD|HH24|HH12|HH|MI|SS|AM|PM|T(?=HH)|[^A-Za-z0-9]")
 
+# What needs no look at a calendar, in the default formats.
+DAY = (
+    rb"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    rb"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+TIME_OF_DAY = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+
 TIME = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
 ZONE = rf"(?: ?(?P<zone>{OFFSET}|(?!BC)[A-Z]{{1,4}}))?"
 AUTO = [
@@ -68,16 +75,21 @@ AUTO = [
 ]
 
 
-class Moment(Plain):
+class Moment(BlankIsNull):
     """DATE, TIMESTAMP, TIMESTAMPTZ."""
 
-    many = Converter.many
     default = {"date": "YYYY-MM-DD", "timestamp": "YYYY-MM-DD HH:MI:SS"}
 
     def __init__(self, column, options):
         super().__init__(column, options)
         self.form = options.dateformat if column.type == "date" else options.timeformat
         self.read = self.reader()
+
+    def plain(self, stops):
+        if self.form or self.column.type not in self.default:
+            return None
+        time = b"" if self.column.type == "date" else b" " + TIME_OF_DAY
+        return b"(?:%s%s|%s)" % (DAY, time, self.null or b"(?!)")
 
     def reader(self) -> Callable[[str], str | None]:
         """What reads the texts of the column, and returns None for one that it cannot read."""

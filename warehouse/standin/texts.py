@@ -2,7 +2,7 @@
 
 import re
 
-from .values import SEPARATOR, WHITE, Converter, Unusual, as_text, escape, field, joined
+from .values import NULL, WHITE, Converter, as_text, field
 
 UNSUPPORTED = "String contains invalid or unsupported UTF-8 codepoints. Bad UTF-8 hex sequence: "
 # Bytes that are no UTF-8 arrive as U+DC80..U+DCFF (PEP 383); other lone surrogates are \ud800
@@ -12,14 +12,25 @@ INVALID = re.compile(
     + "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(17))
     + "]"
 )
-SPECIAL = "\\\t\n\r"  # what escape() changes
-TRAILING = re.compile(f"[{WHITE}]+(?={SEPARATOR}|\\Z)")
 
 
 class Text(Converter):
     """VARCHAR(n)."""
 
     too_long = "String length exceeds DDL length"
+
+    def __init__(self, column, options):
+        super().__init__(column, options)
+        self.blank = NULL if options.emptyasnull else ""
+
+    def plain(self, stops):
+        if self.options.acceptinvchars:
+            stops += rb"\xef\xf0-\xf4"  # with which those begin that are no characters
+        required = b"(?!%s)" % NULL.encode() if self.column.required else b""
+        trailing = self.options.trimblanks or self.options.blanksasnull
+        return required + b"[^%s]{%d,%d}%s" % (
+            stops, self.options.emptyasnull, self.column.size,
+            rb"(?<![ \t\v\f])" if trailing else b"")
 
     def text(self, value):
         text = as_text(value)
@@ -57,49 +68,14 @@ class Text(Converter):
             return data[: self.column.size].decode("utf-8", "ignore")
         raise self.reject(1204, self.too_long, text)
 
-    def many(self, values):
-        blob = joined(values, SEPARATOR)
-        if blob is None:
-            values = self.filled(values)
-            blob = joined(values, SEPARATOR)
-            if blob is None:  # a boolean, an object or an array
-                raise Unusual
-        self.prove_plain(values, blob)
-        if self.options.trimblanks and (
-            blob.endswith(tuple(WHITE))
-            or any(white in blob and white + SEPARATOR in blob for white in WHITE)
-        ):
-            blob = TRAILING.sub("", blob)
-            values = blob.split(SEPARATOR)
-        if any(character in blob for character in SPECIAL):
-            values = escape(blob).split(SEPARATOR)
-        return values
-
-    def prove_plain(self, values, blob: str) -> None:
-        """Raise Unusual unless all texts fit, whatever their last blanks, and have no bad character."""
-        longest = max(map(len, values))
-        if not blob.isascii():
-            try:
-                blob.encode()
-            except UnicodeEncodeError:
-                raise Unusual from None
-            if longest * 4 > self.column.size:
-                longest = max(len(value.encode()) for value in values)
-            if self.options.acceptinvchars and INVALID.search(blob):
-                raise Unusual
-        if longest > self.column.size or "\0" in blob:
-            raise Unusual
-        if (self.options.emptyasnull or self.options.blanksasnull) and not all(
-            value.strip(WHITE) for value in values
-        ):
-            raise Unusual
-
 
 class Char(Text):
     """CHAR(n): single-byte characters only; blanks beyond n are cut."""
 
     too_long = "Char length exceeds DDL length"
-    many = Converter.many
+
+    def plain(self, stops):
+        return super().plain(stops + rb"\x80-\xff")
 
     def mended(self, text):
         return text  # ACCEPTINVCHARS and TRIMBLANKS are for VARCHAR only

@@ -1,10 +1,9 @@
 """One JSON value -> the text PostgreSQL's COPY reads for a column, by the rules of Redshift's COPY.
 
-Each type has a converter with two ways in. `one` takes one value and either returns its text or
-says what is wrong with it, in Redshift's words and codes (guide: r_Load_Error_Reference). `many`
-takes a whole column of values at once: it checks them together, which is many times faster, and
-gives up (`Unusual`) on anything it cannot prove to be plain. Whoever calls `many` then goes value
-by value through `one`, so both ways load the same.
+Each type has a converter. `one` takes one value and either returns its text or says what is wrong
+with it, in Redshift's words and codes (guide: r_Load_Error_Reference). `plain` gives a regular
+expression of bytes: what it matches is what `one` would return just as it is, so such values need
+not be looked at one by one.
 
 Here are numbers and booleans; `texts` and `moments` have the other types, `converters` the list.
 """
@@ -14,11 +13,13 @@ import re
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
-# What stands for NULL in the lines for COPY, and between the texts of a column. A value that holds
-# one of them is looked at on its own.
-NULL = "\x03"
-SEPARATOR = "\x02"
-MARKS = (NULL, SEPARATOR, r"\u0003", r"\u0002")
+# What stands in the lines for COPY: between two fields, for NULL, and at the end of a line until it
+# is sent. JSON writes these characters as escapes only.
+SEPARATOR, NULL, END = "\x02", "\x03", "\x04"
+MARKS = (r"\u0002", r"\u0003", r"\u0004")
+ESCAPES = str.maketrans({
+    "\\": r"\\", "\n": r"\n", "\r": r"\r", SEPARATOR: r"\x02", NULL: r"\x03", END: r"\x04",
+})
 WHITE = " \t\n\v\f\r"
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 EXACT = Context(prec=400)  # holds any double, and what is cut off it, digit by digit
@@ -79,10 +80,6 @@ class Rejected(Exception):
         self.raw_line = raw_line
 
 
-class Unusual(Exception):
-    """A column that cannot be converted as a whole; its values must be looked at one by one."""
-
-
 def to_json(value: object) -> str:
     """The JSON text of a parsed value, numbers as they were written."""
     if isinstance(value, dict):
@@ -97,27 +94,32 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else to_json(value)
 
 
-def escape(text: str) -> str:
-    """Text as a field of PostgreSQL's text format."""
-    return (
-        text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
-    )
-
-
 def field(text: str) -> str:
-    """Text as a field that is not taken for NULL."""
-    return escape(text).replace(NULL, r"\x03")
+    """Text as a field of PostgreSQL's text format that is taken for nothing else."""
+    return text.translate(ESCAPES)
 
 
 class Converter:
-    """Base of the types: NULLs, and the column way as a loop over the value way."""
+    """Base of the types.
 
-    # Whether the text of a JSON number may load otherwise than the same text as a string.
+    blank is what "" loads as. tells_numbers: whether a JSON number may load otherwise than a string
+    of its digits.
+    """
+
+    blank = NULL
     tells_numbers = False
 
     def __init__(self, column: Column, options: Options):
         self.column = column
         self.options = options
+        self.null = b"" if column.required else NULL.encode()
+
+    def plain(self, stops: bytes) -> bytes | None:
+        """What matches a field that loads as it is written, NULL's mark unless the column is
+        required; None where every value has to be converted.
+
+        stops: the characters that end the field or that no plain one has.
+        """
 
     def one(self, value: object) -> str:
         """The field's text; raises Rejected."""
@@ -128,10 +130,6 @@ class Converter:
             return NULL
         return text
 
-    def many(self, values: tuple) -> list[str] | tuple:
-        """The texts of a column; raises Unusual or Rejected when they need a closer look."""
-        return [self.one(value) for value in values]
-
     def text(self, value: object) -> str | None:
         """The text of a value that is not null, or None where COPY loads NULL for it."""
         raise TypeError(f"{type(self).__name__} converts nothing")
@@ -139,37 +137,9 @@ class Converter:
     def reject(self, code: int, reason: str, value: object, position: int = 0) -> Rejected:
         return Rejected(code, reason, value, self.column, position)
 
-    def filled(self, values: tuple) -> list:
-        """The values with NULL for null; Unusual if one is required."""
-        if self.column.required:
-            raise Unusual
-        return [NULL if value is None else value for value in values]
 
-
-def joined(values, separator: str) -> str | None:
-    """The values as one text; None if one of them is no text."""
-    try:
-        return separator.join(values)
-    except TypeError:
-        return None
-
-
-class Plain(Converter):
-    """Base of the types for which a blank text is NULL, and whose plain values load as written."""
-
-    plain = re.compile(r"(?!)")  # values that end with a tab each
-
-    def many(self, values):
-        if self.are_plain(values):
-            return values
-        present = [value for value in values if value is not None and value != ""]
-        if self.column.required or not self.are_plain(present):
-            raise Unusual
-        return [value or NULL for value in values]
-
-    def are_plain(self, values) -> bool:
-        text = joined(values, "\t")
-        return text is not None and bool(self.plain.fullmatch(text + "\t"))
+class BlankIsNull(Converter):
+    """Base of the types for which a blank text is NULL."""
 
     def text(self, value):
         text = as_text(value)
@@ -186,7 +156,7 @@ class Plain(Converter):
         return self.reject(1207, reason, text, at)
 
 
-class Integer(Plain):
+class Integer(BlankIsNull):
     """SMALLINT, INTEGER, BIGINT. What Redshift makes of a decimal point is unknown: refused."""
 
     names = {"int2": ("Short", 15), "int4": ("Integer", 31), "int8": ("Long", 63)}
@@ -196,7 +166,9 @@ class Integer(Plain):
         super().__init__(column, options)
         self.type_name, bits = self.names[column.type]
         self.low, self.high = -(2**bits), 2**bits - 1
-        self.safe_length = len(str(self.high)) - 1
+
+    def plain(self, stops):
+        return b"-?[0-9%s]{1,%d}" % (self.null, len(str(self.high)) - 1)
 
     def parsed(self, text, value):
         if not self.digits.fullmatch(text):
@@ -206,18 +178,8 @@ class Integer(Plain):
             raise self.reject(1222, reason, text)
         return text
 
-    def are_plain(self, values):
-        text = joined(values, "\t")
-        if not text:
-            return text is not None and not values
-        digits = text.replace("\t", "")
-        return (
-            digits.isascii() and digits.isdigit() and "\t\t" not in f"\t{text}\t"
-            and max(map(len, values)) <= self.safe_length
-        )
 
-
-class Numeric(Plain):
+class Numeric(BlankIsNull):
     """NUMERIC(p, s). COPY reads a JSON number as a double and cuts it to the scale; ROUNDEC rounds.
 
     So without ROUNDEC even 0.29 loads as 0.28 into NUMERIC(8,2): no double is 0.29, and the nearest
@@ -229,17 +191,15 @@ class Numeric(Plain):
     def __init__(self, column, options):
         super().__init__(column, options)
         self.step = Decimal(1).scaleb(-column.scale)
-        self.tells_numbers = bool(column.scale) and not options.roundec
-        whole = max(1, min(column.size, self.safe_digits) - column.scale)
-        decimals = min(column.scale, self.safe_digits - whole)
-        self.plain = re.compile(
-            rf"(?:-?[0-9]{{1,{whole}}}(?:\.[0-9]{{0,{decimals}}}0*)?\t)*", re.ASCII)
         self.room = column.size - column.scale  # digits before the point
+        self.safe_room = min(self.room, self.safe_digits - column.scale)
+        self.tells_numbers = self.safe_room <= 0 or (column.scale > 0 and not options.roundec)
 
-    def many(self, values):
+    def plain(self, stops):
         if self.tells_numbers:
-            return [self.one(value) for value in values]
-        return super().many(values)
+            return None
+        decimals = b"[0-9]{1,%d}0*" % self.column.scale if self.column.scale else b"0+"
+        return b"-?[0-9%s]{1,%d}(?:\\.%s)?" % (self.null, self.safe_room, decimals)
 
     def parsed(self, text, value):
         if not NUMBER.fullmatch(text):
@@ -257,14 +217,16 @@ class Numeric(Plain):
         return f"{number:f}"
 
 
-class Float(Plain):
+class Float(BlankIsNull):
     """REAL and DOUBLE PRECISION; NaN, infinities, and what is nearer to 0 than any are refused."""
 
-    plain = re.compile(r"(?:-?[0-9]{1,15}(?:\.[0-9]{1,15})?\t)*", re.ASCII)
     limits = {
         "float4": (7.006492321624085e-46, 3.4028235677973366e38),
         "float8": (0.0, float("inf")),
     }
+
+    def plain(self, stops):
+        return b"-?[0-9%s]{1,15}(?:\\.[0-9]{1,15})?" % self.null
 
     def parsed(self, text, value):
         if not NUMBER.fullmatch(text):
@@ -277,16 +239,15 @@ class Float(Plain):
         return "0" if is_zero else text
 
 
-class Boolean(Plain):
+class Boolean(BlankIsNull):
     """BOOLEAN, from JSON's true and false or from text."""
 
-    words = {word: "t" for word in ("t", "true", "y", "yes", "1")}
-    words |= {word: "f" for word in ("f", "false", "n", "no", "0")}
+    words = ("t", "true", "y", "yes", "1", "f", "false", "n", "no", "0")
 
-    many = Converter.many
+    def plain(self, stops):
+        return b"(?:%s)" % b"|".join([*map(str.encode, self.words), self.null or b"(?!)"])
 
     def parsed(self, text, value):
-        word = self.words.get(text.lower())
-        if word is None:
+        if text.lower() not in self.words:
             raise self.reject(1210, "Invalid boolean format", text)
-        return word
+        return text.lower()
