@@ -15,7 +15,7 @@ from .. import objects
 SMALL = 256 * 1024  # bytes of an object that is read whole, and fetched ahead from S3
 AHEAD = 64  # objects, 16 MB at most
 THREADS = 16
-NOT_PACKED = (EOFError, zlib.error, gzip.BadGzipFile)  # not as GZIP or BZIP2 says
+NOT_PACKED = (EOFError, OSError, zlib.error)  # what reading raises, not packed as the option says
 
 FULL_PATH = "COPY with MANIFEST parameter requires full path of an Amazon S3 object."
 
