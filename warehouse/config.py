@@ -3,7 +3,6 @@
 Nothing is contacted here. SETTINGS is the list of what can be set; a new setting is a line there.
 """
 import difflib
-import ipaddress
 import re
 import shlex
 from collections.abc import Callable, Iterable
@@ -13,14 +12,12 @@ from typing import Any, NamedTuple
 
 from . import ConfigError
 from .cfgfile import Entry, Mistake, contents, parse
+from .hosts import ON_THIS_MACHINE, REGION, endpoint, kind, region_of
 
 MAX_PROBLEMS = 50
 LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
 
-REGION = r"[a-z]{2,5}(?:-[a-z]+){1,3}-[0-9]{1,2}"
 ROLE = r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+"
-REDSHIFT = re.compile(
-    rf".+?\.(?:({REGION})\.)?redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.I | re.A)
 BUCKET = r"(?=[^/]{3,63}(?:/|\Z))(?![^/]*\.\.)(?![0-9.]+(?:/|\Z))[a-z0-9][a-z0-9.-]*[a-z0-9]"
 S3_URI = re.compile(rf"s3://{BUCKET}(?:/[^\\\x00-\x1f\x7f-\x9f]*)?")
 LOOKS_SECRET = re.compile(
@@ -62,7 +59,7 @@ class Config:
 
     @property
     def is_on_this_machine(self) -> bool:
-        return kind(self.host) in ("local", "socket", "loopback")
+        return kind(self.host) in ON_THIS_MACHINE
 
 
 class Site(NamedTuple):
@@ -140,7 +137,7 @@ def a_jsonpath(text: str, site: Site) -> str:
 
 def default_region(site: Site) -> str | None:
     if site.kind == "redshift":
-        return REDSHIFT.fullmatch(site.host.lower())[1]
+        return region_of(site.host)
     return None if site.kind == "remote" and site.uses_s3 else "us-east-1"
 
 
@@ -305,34 +302,3 @@ def shown(text: str) -> str:
     if LOOKS_SECRET.search(text):
         return "a value that may hold a secret, so not shown"
     return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-def kind(host: str) -> str:
-    """One of local, socket, loopback, redshift, remote, or unknown for no host at all."""
-    if host.lower() in ("", "local"):
-        return host.lower() or "unknown"
-    if host.startswith("/"):
-        return "socket"
-    if REDSHIFT.fullmatch(host):
-        return "redshift"
-    found = address(host)
-    return "loopback" if host.lower() == "localhost" or found and found.is_loopback else "remote"
-
-
-def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def endpoint(text: str) -> tuple[str, str, str]:
-    """(host, port, database) of a HOST copied from the AWS console, or blanks. Never a secret."""
-    if address(text) or re.fullmatch("/[^,]*", text):
-        return text, "", ""
-    rest = re.sub(r"^(?:jdbc:)?[a-z]+(?::iam)?://", "", text, flags=re.IGNORECASE)
-    server, _, tail = rest.partition("/")
-    name, _, port = server.rpartition("@")[2].partition(":")
-    if "@" in tail or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
-        return "", "", ""
-    return name, port if re.fullmatch("[0-9]{1,5}", port) else "", re.match(r"\w*", tail)[0]
