@@ -79,10 +79,10 @@ class Project:
         self.server = server
         self.database = database
         self.environment = {}
-        self.settings = {
+        self.settings = {  # a server that is down is not waited for
             "CLUSTER": {"HOST": "local", "DB_NAME": database},
             "S3": {"LOG_DATA": "log_data/", "SONG_DATA": "song_data/"},
-            "LOAD": {},
+            "LOAD": {"CONNECT_TIMEOUT": "1"},
         }
         (folder / "log_data").mkdir()
         (folder / "song_data").mkdir()
@@ -95,7 +95,7 @@ class Project:
         """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written anew at the next run."""
         for key, value in settings.items():
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if key in ("MAX_ERRORS", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT") else "CLUSTER")
+                "LOAD" if key == "MAX_ERRORS" or key.endswith("_TIMEOUT") else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:

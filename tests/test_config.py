@@ -78,10 +78,11 @@ def add(text, section, line):
 def test_the_classic_file_is_read_whole(cfg, tmp_path):
     assert cfg(REDSHIFT) == Config(
         path=tmp_path / "dwh.cfg", host=ENDPOINT, port=5439, database="dwh", user="dwhuser",
-        password="Passw0rd", schema="public", sslmode="", iam_role=ROLE,
+        password="Passw0rd", cluster_identifier="", workgroup="", secret="", cluster_region="",
+        schema="public", sslmode="", sslrootcert="", iam_role=ROLE,
         log_data="s3://udacity-dend/log_data", song_data="s3://udacity-dend/song_data",
         log_jsonpath="s3://udacity-dend/log_json_path.json", region="us-west-2", manifests="",
-        max_errors=0, connect_timeout=60, lock_timeout=60, statement_timeout=0)
+        max_errors=0, connect_timeout=120, lock_timeout=60, statement_timeout=0)
 
 
 def test_local_needs_only_the_two_sources(cfg, tmp_path):

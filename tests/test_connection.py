@@ -57,6 +57,7 @@ def answer(settings: config.Config, sql: str):
 
 # ---------------------------------------------------------------------------------- parameters
 
+ONE_TRY = "CONNECT_TIMEOUT = 1\n"  # or two
 ENDPOINT = "dwh.abc123.us-west-2.redshift.amazonaws.com"
 
 
@@ -220,12 +221,13 @@ def test_the_environment_does_not_divert_a_host(configured, tcp: TcpServer, monk
 
 def test_a_host_that_does_not_exist(configured):
     with pytest.raises(WarehouseError, match=r"cannot connect to no\.such\.host\.invalid.*Check HOST"):
-        connect(configured(HOST="no.such.host.invalid", DB_NAME="dwh", DB_USER="ann"))
+        connect(configured(ONE_TRY, HOST="no.such.host.invalid", DB_NAME="dwh", DB_USER="ann"))
 
 
 def test_a_socket_folder_without_a_server(configured, tmp_path: Path):
     with pytest.raises(WarehouseError) as raised:
-        connect(configured(HOST=str(tmp_path), DB_PORT="5432", DB_NAME="dwh", DB_USER="ann"))
+        connect(configured(ONE_TRY, HOST=str(tmp_path), DB_PORT="5432", DB_NAME="dwh",
+                           DB_USER="ann"))
     assert re.search(re.escape(str(tmp_path)) + ".*is PostgreSQL running", str(raised.value))
 
 
