@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from warehouse import config
 from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.server import Server
 
@@ -69,6 +70,30 @@ def redshift(server, database):
     adopt(connection, Session(connect, lambda done, total: None))
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def no_libpq_environment(monkeypatch):
+    """libpq's own settings come from the test alone."""
+    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
+                 "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGAPPNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+
+
+@pytest.fixture
+def configured(tmp_path, no_libpq_environment):
+    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
+
+    def configured(load: str = "", **cluster: str) -> config.Config:
+        path = tmp_path / "dwh.cfg"
+        lines = [f"{key} = {value}" for key, value in cluster.items()]
+        path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
+                        "SONG_DATA = s3://abc/s\nREGION = us-west-2\n"
+                        "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
+        return config.read(path)
+
+    return configured
 
 
 class Project:

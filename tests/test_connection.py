@@ -13,28 +13,6 @@ from warehouse import ConfigError, WarehouseError, config
 from warehouse.connection import connect, login, reads_folders
 
 
-@pytest.fixture(autouse=True)
-def no_libpq_environment(monkeypatch):
-    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PGPASSFILE", "/dev/null")
-
-
-@pytest.fixture
-def configured(tmp_path):
-    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
-
-    def configured(load: str = "", **cluster: str) -> config.Config:
-        path = tmp_path / "dwh.cfg"
-        lines = [f"{key} = {value}" for key, value in cluster.items()]
-        path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
-                        "SONG_DATA = s3://abc/s\nREGION = us-west-2\n"
-                        "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
-        return config.read(path)
-
-    return configured
-
-
 @pytest.fixture(scope="module")
 def tcp():
     with tcp_server() as server:
