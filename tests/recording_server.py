@@ -26,12 +26,12 @@ def text(*values: str) -> bytes:
 class RecordingServer:
     """Refuses as many connections as there are `refusals`, each with its text, then takes them."""
 
-    def __init__(self, *refusals: str):
+    def __init__(self, *refusals: str, port: int = 0):
         self.refusals = list(refusals)
         self.requests: list[int] = []  # that came before a startup packet: for TLS, for GSSAPI
         self.startups: list[dict[str, str]] = []
         self.statements: list[str] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
 
     def serve(self) -> None:
@@ -85,8 +85,8 @@ class RecordingServer:
 
 
 @contextmanager
-def recording_server(*refusals: str) -> Iterator[RecordingServer]:
-    server = RecordingServer(*refusals)
+def recording_server(*refusals: str, **options) -> Iterator[RecordingServer]:
+    server = RecordingServer(*refusals, **options)
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:

@@ -163,6 +163,14 @@ def test_verbose_shows_every_statement_of_a_load(ready):
     assert " DEBUG   copy staging_events in " in said
 
 
+@both_scripts
+def test_each_run_has_a_name_of_its_own(ready, script):
+    names = {re.search(r" connected to local .* as query group (\S+)", ready.run(script).stderr)[1]
+             for _ in range(2)}
+    assert len(names) == 2
+    assert all(re.fullmatch(script.removesuffix(".py") + "-[0-9a-f]{6}", name) for name in names)
+
+
 def test_what_is_ignored_in_dwh_cfg_is_told_once(ready):
     ready.write_config()
     ready.config.write_text(ready.config.read_text() + "[AWS]\nKEY = \n[DWH]\nDWH_NUM_NODES = 4\n")

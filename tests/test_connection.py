@@ -180,6 +180,15 @@ def test_statement_timeout_is_that_of_the_session(configured, by_socket):
         assert cursor.fetchone() == ("90s",)
 
 
+def test_the_run_is_named_in_its_session_and_in_the_log(configured, by_socket, caplog):
+    with caplog.at_level("INFO", "warehouse"), contextlib.closing(
+            connect(configured(**by_socket), query_group="etl-0a1b2c")) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW query_group")
+            assert cursor.fetchone() == ("etl-0a1b2c",)
+    assert "(PostgreSQL " in caplog.text and ") as query group etl-0a1b2c" in caplog.text
+
+
 # ---------------------------------------------------------------------------------- environment
 
 @pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR"])

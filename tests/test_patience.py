@@ -58,7 +58,7 @@ def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(configured)
                 opened.detach()
 
 
-# ---------------------------------------------------------------------------------- what is waited for
+# --------------------------------------------------------------------------------- what is waited for
 
 @pytest.mark.parametrize("refusal", [
     "the database system is starting up",
@@ -73,7 +73,7 @@ def test_what_passes_is_waited_for(configured, quick, caplog, refusal):
     with recording_server(refusal, refusal) as server, caplog.at_level("INFO", "warehouse"):
         connect(configured(SOON, **keys(server.port))).close()
     assert len(server.startups) == 3
-    waits = [record.message for record in caplog.records if "waiting for 127.0.0.1: " in record.message]
+    waits = [said for said in caplog.messages if said.startswith("waiting for 127.0.0.1: ")]
     assert len(waits) == 2
     assert (refusal or "closed the connection unexpectedly") in waits[0]
     assert "next try in 0.0 s, giving up in " in waits[0]
@@ -94,29 +94,16 @@ def test_nothing_else_is_tried_a_second_time(configured, quick, refusal):
         assert len(server.startups) == 1
 
 
-def test_a_server_that_starts_meanwhile_is_reached(configured, quick):
+def test_a_server_that_starts_meanwhile_is_reached(configured, quick, caplog):
     port = free_port()
-
-    def start():
-        time.sleep(0.3)
-        with recording_server() as server, socket.create_server(("127.0.0.1", port)) as listener:
-            inner = socket.create_connection(("127.0.0.1", server.port))
-            outer, _ = listener.accept()
-            with inner, outer:
-                threading.Thread(target=pump, args=(inner, outer)).start()
-                pump(outer, inner)
-
-    thread = threading.Thread(target=start)
-    thread.start()
-    connect(configured(SOON, **keys(port))).close()
-    thread.join()
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(4096):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+    with contextlib.ExitStack() as stack, caplog.at_level("INFO", "warehouse"):
+        starting = threading.Timer(
+            0.3, lambda: stack.enter_context(recording_server(port=port)))
+        starting.start()
+        connect(configured(SOON, **keys(port))).close()
+        starting.join()
+    assert "waiting for 127.0.0.1: connection to server" in caplog.text
+    assert "Connection refused; next try in" in caplog.text
 
 
 def test_a_user_with_too_many_sessions_waits_for_one_to_end(configured, quick):
