@@ -104,10 +104,10 @@ class Project:
         self.server = server
         self.database = database
         self.environment = {}
-        self.settings = {  # a server that is down is not waited for
+        self.settings = {
             "CLUSTER": {"HOST": "local", "DB_NAME": database},
             "S3": {"LOG_DATA": "log_data/", "SONG_DATA": "song_data/"},
-            "LOAD": {"CONNECT_TIMEOUT": "1"},
+            "LOAD": {},
         }
         (folder / "log_data").mkdir()
         (folder / "song_data").mkdir()

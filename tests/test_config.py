@@ -408,6 +408,16 @@ def test_plain_text_to_another_machine_is_a_warning(cfg):
     assert f"SSLMODE is disable, so who is on the way to {ENDPOINT} can read" in warning
 
 
+def test_a_cluster_that_a_notebook_made_is_no_login(cfg):
+    config = cfg(add(REDSHIFT, "CLUSTER", "DWH_CLUSTER_IDENTIFIER = dwhCluster"))
+    assert config.ignored == ("[CLUSTER] DWH_CLUSTER_IDENTIFIER",)
+
+
+def test_a_misspelt_login_is_recognised(refusal):
+    said = refusal(cluster(DB_NAME="dwh", CLUSTER_IDENTIFER="dwh"))
+    assert "did you mean CLUSTER_IDENTIFIER?" in said
+
+
 def test_an_aws_secret_key_in_place_of_a_secret_is_refused_and_not_shown(refusal):
     key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     said = refusal(cluster(SECRET=key))

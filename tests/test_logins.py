@@ -292,7 +292,15 @@ def test_no_aws_credentials(configured, aws, monkeypatch):
 
 def test_an_endpoint_that_does_not_answer(configured, aws, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
-    assert "SECRET = s: Could not connect to the endpoint URL" in message(configured(SECRET="s"))
+    said = message(configured(SECRET="s"))
+    assert "SECRET = s: Could not connect to the endpoint URL" in said
+    assert said.endswith("Is the region right, and does this machine reach AWS?")
+
+
+def test_a_profile_that_is_not_there(configured, aws, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert message(configured(SECRET="s")) == (
+        "AWS: The config profile (nobody) could not be found. Check AWS_PROFILE.")
 
 
 ACTIONS = [

@@ -34,6 +34,17 @@ NEXT_STEPS = {
 }
 
 
+SSO = "Log in again: aws sso login."
+UNANSWERED = {
+    "EndpointConnectionError": "Is the region right, and does this machine reach AWS?",
+    "ConnectTimeoutError": "Is the region right, and does this machine reach AWS?",
+    "ProfileNotFound": "Check AWS_PROFILE.",
+    "SSOTokenLoadError": SSO,
+    "TokenRetrievalError": SSO,
+    "UnauthorizedSSOTokenError": SSO,
+}
+
+
 def is_aws(error: Exception) -> bool:
     """Whether boto3 raised it: its classes are not known until it is imported."""
     return type(error).__module__.startswith(("botocore", "boto3", "urllib3"))
@@ -46,7 +57,7 @@ def code_of(error: Exception) -> str:
 
 
 def explanation(error: Exception, service: str, next_steps: dict[str, str]) -> str:
-    """One sentence for what boto3 raised, one for what to do; next_steps go before the general."""
+    """What boto3 raised and what to do about it; next_steps, by code, go before the general ones."""
     if code := code_of(error):
         said = error.response["Error"].get("Message") or code
         if "Signature" in code:  # the message quotes the request's headers, tokens among them
@@ -58,4 +69,5 @@ def explanation(error: Exception, service: str, next_steps: dict[str, str]) -> s
             "no AWS credentials were found. Give this machine a role, run `aws configure`, or set"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
-    return str(error)
+    step = UNANSWERED.get(type(error).__name__)
+    return f"{str(error).rstrip('.')}. {step}" if step else str(error)

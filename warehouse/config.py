@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 from . import ConfigError
 from .cfgfile import Entry, Mistake, contents, parse
-from .hosts import ON_THIS_MACHINE, REGION, endpoint, kind, region_of
+from .hosts import ELSEWHERE, ON_THIS_MACHINE, REGION, endpoint, kind, region_of
 
 MAX_PROBLEMS = 50
-ELSEWHERE = ("redshift", "remote")  # kinds of host that are not this machine
 LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
 
 ROLE = r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+"
@@ -242,7 +241,9 @@ def read(path: Path) -> Config:
     chosen = {setting: choose(setting, entries, problems) for setting in SETTINGS}
     by_field = {setting.field: entry for setting, entry in chosen.items()}
     site = site_of(path, by_field)
-    unset = [setting for setting in SETTINGS if not chosen[setting]]
+    # Who has a password means no other login, but may keep DWH_CLUSTER_IDENTIFIER for a notebook.
+    unset = [setting for setting in SETTINGS if not chosen[setting]
+             and not (setting.field in LOGINS and by_field["password"])]
     ignored, misspelt = strangers(entries, sections, unset, problems)
     values = {setting.field: checked(setting, entry, site, problems) if entry
               else setting.default(site) if callable(setting.default) else setting.default

@@ -5,7 +5,8 @@ import re
 REGION = r"[a-z]{2,5}(?:-[a-z]+){1,3}-[0-9]{1,2}"
 REDSHIFT = re.compile(
     rf".+?\.(?:({REGION})\.)?redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.I | re.A)
-ON_THIS_MACHINE = ("local", "socket", "loopback")
+ON_THIS_MACHINE = ("local", "socket", "loopback")  # kinds, see kind()
+ELSEWHERE = ("redshift", "remote")
 
 
 def kind(host: str) -> str:

@@ -119,7 +119,7 @@ def client(service: str, config: Config):
     usual AWS settings, else of the buckets."""
     in_arn = config.secret.split(":")[3] if config.secret.startswith("arn:") else ""
     region = in_arn or region_of(config.host) or config.cluster_region
-    with asking("AWS", f"the use of {service}", "[CLUSTER] REGION"):
+    with asking(service, f"the use of {service}", "AWS"):
         return aws.client(service, region, config.region)
 
 
