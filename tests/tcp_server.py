@@ -57,11 +57,10 @@ def make_certificates(folder: Path) -> None:
 
 
 @contextmanager
-def tcp_server(certificates: Path | None = None, admit: str = "") -> Iterator[TcpServer]:
+def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
     """A fresh server, ended and removed afterwards. PostgreSQL refuses root, so postgres runs it.
 
-    It speaks TLS if there is a folder of certificates. `admit` is a line for its pg_hba.conf. Its
-    log holds every statement.
+    It speaks TLS if there is a folder of certificates. Its log holds every statement.
     """
     account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="sparkify-tcp-"))
@@ -82,9 +81,6 @@ def tcp_server(certificates: Path | None = None, admit: str = "") -> Iterator[Tc
     try:
         run("initdb", "--auth=scram-sha-256", "--pwfile=password", f"--username={server.user}",
             "--encoding=UTF8", "--locale=C", "--no-sync")
-        if admit:
-            rules = folder / "data" / "pg_hba.conf"
-            rules.write_text(f"{admit}\n{rules.read_text()}")
         for name in ("server.crt", "server.key") if certificates else ():
             path = shutil.copy(certificates / name, folder / "data")
             os.chmod(path, 0o600)

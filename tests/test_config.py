@@ -390,8 +390,8 @@ def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, s
 
 @pytest.mark.parametrize("mode", ["prefer", "allow"])
 @pytest.mark.parametrize("keys", [
-    dict(host=ENDPOINT, DB_NAME="dwh", DB_USER="a"), dict(host="10.0.0.7", DB_NAME="d", DB_USER="a"),
-    dict(SECRET="s"), dict(WORKGROUP="dwh", DB_NAME="dwh")])
+    dict(host=ENDPOINT, DB_NAME="d", DB_USER="a"), dict(host="10.0.0.7", DB_NAME="d", DB_USER="a"),
+    dict(SECRET="s"), dict(WORKGROUP="dwh", DB_NAME="d")])
 def test_what_may_fall_back_to_plain_text_is_refused_for_another_machine(refusal, mode, keys):
     said = refusal(cluster(**keys, SSLMODE=mode))
     assert f"SSLMODE is '{mode}'; write require or, better, verify-full" in said

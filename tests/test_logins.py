@@ -88,7 +88,7 @@ def found(parameters: dict) -> dict:
     return {key: parameters[key] for key in ("host", "port", "dbname", "user", "password")}
 
 
-# ------------------------------------------------------------------------- credentials of a cluster
+# ------------------------------------------------------------------------ credentials of a cluster
 
 def test_a_cluster_tells_where_it_is_and_gives_a_user_a_password(configured, cluster):
     parameters = login(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
@@ -119,7 +119,8 @@ def test_the_user_is_asked_for_without_the_prefix(configured, stubbed, written):
     redshift.add_response(
         "get_cluster_credentials", {"DbUser": "IAM:etl", "DbPassword": CANARY},
         {"DbUser": "etl", "DbName": "dwh", "ClusterIdentifier": "dwh"})
-    config = configured(CLUSTER_IDENTIFIER="dwh", DB_USER=written, DB_NAME="dwh", HOST=CLUSTER_HOST)
+    config = configured(CLUSTER_IDENTIFIER="dwh", DB_USER=written, DB_NAME="dwh",
+                        HOST=CLUSTER_HOST)
     assert found(login(config)) == {"host": CLUSTER_HOST, "port": 5439, "dbname": "dwh",
                                     "user": "IAM:etl", "password": CANARY}
 
@@ -247,7 +248,9 @@ def test_the_standard_variable_points_a_client_elsewhere(configured, aws, monkey
     ([CANARY], "is no JSON object."),
     ("", "is no JSON object."),
 ])
-def test_a_secret_without_what_is_needed_is_refused_and_not_shown(configured, keep, content, lacks):
+def test_a_secret_without_what_is_needed_is_refused_and_not_shown(
+    configured, keep, content, lacks
+):
     options = {"SecretBinary": b"canary"} if content == "" else {}
     name = keep(content, **options)
     with pytest.raises(ConfigError) as raised:
@@ -343,7 +346,7 @@ def test_what_is_wrong_with_the_request_is_said_without_its_token(configured, st
     assert step in told and CANARY not in told
 
 
-# -------------------------------------------------------------------------- a real server behind it
+# ------------------------------------------------------------------------- a real server behind it
 
 @pytest.fixture(scope="module")
 def tcp():

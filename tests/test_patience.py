@@ -27,7 +27,7 @@ def keys(port: int, **changes: str) -> dict[str, str]:
             "DB_PASSWORD": "x"} | changes
 
 
-# ------------------------------------------------------------------------------------- what is sent
+# ------------------------------------------------------------------------------------ what is sent
 
 def test_redshift_is_sent_nothing_that_it_refuses(configured, monkeypatch):
     monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")  # which Redshift does not know
@@ -58,7 +58,7 @@ def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(configured)
                 opened.detach()
 
 
-# --------------------------------------------------------------------------------- what is waited for
+# ------------------------------------------------------------------------------ what is waited for
 
 @pytest.mark.parametrize("refusal", [
     "the database system is starting up",
@@ -108,12 +108,11 @@ def test_a_server_that_starts_meanwhile_is_reached(configured, quick, caplog):
 
 def test_a_user_with_too_many_sessions_waits_for_one_to_end(configured, quick):
     with tcp_server() as server:
-        with contextlib.closing(psycopg2.connect(**server.connect_parameters("postgres"))) as other:
+        parameters = server.connect_parameters("postgres")
+        with contextlib.closing(psycopg2.connect(**parameters)) as other, other:
             other.cursor().execute("CREATE ROLE etl LOGIN PASSWORD 'x' CONNECTION LIMIT 1;"
                                    " GRANT ALL ON DATABASE postgres TO etl")
-            other.commit()
-        held = psycopg2.connect(**server.connect_parameters("postgres") | {
-            "user": "etl", "password": "x"})
+        held = psycopg2.connect(**parameters | {"user": "etl", "password": "x"})
         threading.Timer(0.3, held.close).start()
         connect(configured(SOON, **server.settings(DB_USER="etl", DB_PASSWORD="x"))).close()
         assert held.closed

@@ -57,7 +57,7 @@ def code_of(error: Exception) -> str:
 
 
 def explanation(error: Exception, service: str, next_steps: dict[str, str]) -> str:
-    """What boto3 raised and what to do about it; next_steps, by code, go before the general ones."""
+    """What boto3 raised and what to do; next_steps, by code, go before the general ones."""
     if code := code_of(error):
         said = error.response["Error"].get("Message") or code
         if "Signature" in code:  # the message quotes the request's headers, tokens among them
