@@ -66,8 +66,8 @@ def test_another_authority_is_refused_with_what_to_do(settings, certificates, ca
     other = certificates / "other.crt"
     said = refusal(settings(SSLMODE=sslmode, SSLROOTCERT=other), caplog)
     assert "certificate verify failed" in said
-    assert f"No authority in {other} signed the server's certificate. For Redshift write" in said
-    assert "for your own server, the file of your own authority." in said
+    assert f"No authority in {other} signed the server's certificate. Redshift's is in" in said
+    assert "for your own server, name the PEM file of its authority." in said
 
 
 def test_the_right_authority_and_another_name_is_refused(settings, certificates, caplog):

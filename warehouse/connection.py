@@ -45,8 +45,9 @@ HINTS = (
     (AUTHENTICATION, "{who}"),
     ("no pg_hba.conf entry", "The server does not admit this user from this machine."),
     ("database .* does not exist", "Check DB_NAME."),
-    ("certificate verify failed", "No authority in {roots} signed the server's certificate. For "
-     "Redshift write SSLROOTCERT = system; for your own server, the file of your own authority."),
+    ("certificate verify failed", "No authority in {roots} signed the server's certificate. "
+     "Redshift's is in SSLROOTCERT = system; for your own server, name the PEM file of its "
+     "authority."),
     ("does not match host name", "HOST must be the name in the certificate, no address or alias."),
     ("root certificate file", "Check SSLROOTCERT: it names a PEM file, or is system."),
     ("does not support SSL", "The server offers no TLS: set SSLMODE = disable only where the "

@@ -70,7 +70,7 @@ class Progress:
             return
         terminal = sys.stderr.isatty()
         with self.lock:
-            if not self.step:  # it ended meanwhile
+            if not self.step or now < self.due:  # it ended meanwhile, and perhaps another began
                 return
             self.due = now + self.between[terminal]
             text = f"{self.step}: running for {now - self.started:,.0f} s"
