@@ -58,9 +58,7 @@ def copy(cursor, values, copies, summary):
     """Fill staging. values learn how many rows each COPY reported, for the checks."""
     for sql, files in copies:
         table = subject_of(sql)
-        command.PROGRESS.begin(f"copying {table}")
         seconds = execute(cursor, sql, values).seconds
-        command.PROGRESS.end()
         execute(cursor, sql_queries.last_copy, values)
         copy_id, rows = cursor.fetchone()
         values[f"{table}_rows"] = rows

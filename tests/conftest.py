@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from warehouse import config
 from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.server import Server
 
@@ -71,6 +72,30 @@ def redshift(server, database):
     connection.close()
 
 
+@pytest.fixture
+def no_libpq_environment(monkeypatch):
+    """libpq's own settings come from the test alone."""
+    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
+                 "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGAPPNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+
+
+@pytest.fixture
+def configured(tmp_path, no_libpq_environment):
+    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
+
+    def configured(load: str = "", **cluster: str) -> config.Config:
+        path = tmp_path / "dwh.cfg"
+        lines = [f"{key} = {value}" for key, value in cluster.items()]
+        path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
+                        "SONG_DATA = s3://abc/s\nREGION = us-west-2\n"
+                        "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
+        return config.read(path)
+
+    return configured
+
+
 class Project:
     """A folder with a dwh.cfg and data, and the two scripts run on it as processes of their own."""
 
@@ -95,7 +120,7 @@ class Project:
         """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written anew at the next run."""
         for key, value in settings.items():
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if key in ("MAX_ERRORS", "LOCK_TIMEOUT", "STATEMENT_TIMEOUT") else "CLUSTER")
+                "LOAD" if key == "MAX_ERRORS" or key.endswith("_TIMEOUT") else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:

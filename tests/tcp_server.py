@@ -40,9 +40,28 @@ class TcpServer:
                 "DB_USER": self.user, "DB_PASSWORD": f'"{self.password}"'} | changes
 
 
+def make_certificates(folder: Path) -> None:
+    """root.crt and other.crt, two authorities, and server.crt for localhost, signed by root."""
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "rsa:2048", "-nodes")
+    for name in ("root", "other"):
+        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.crt",
+                "-days", "2", "-subj", f"/CN=authority {name}")
+    (folder / "names").write_text("subjectAltName=DNS:localhost\n")
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "root.crt", "-CAkey", "root.key",
+            "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.crt")
+
+
 @contextmanager
-def tcp_server() -> Iterator[TcpServer]:
-    """A fresh server, ended and removed afterwards. PostgreSQL refuses root, so postgres runs it."""
+def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
+    """A fresh server, ended and removed afterwards. PostgreSQL refuses root, so postgres runs it.
+
+    It speaks TLS if there is a folder of certificates. Its log holds every statement.
+    """
     account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="sparkify-tcp-"))
     server = TcpServer(folder)
@@ -62,9 +81,15 @@ def tcp_server() -> Iterator[TcpServer]:
     try:
         run("initdb", "--auth=scram-sha-256", "--pwfile=password", f"--username={server.user}",
             "--encoding=UTF8", "--locale=C", "--no-sync")
+        for name in ("server.crt", "server.key") if certificates else ():
+            path = shutil.copy(certificates / name, folder / "data")
+            os.chmod(path, 0o600)
+            if account:
+                os.chown(path, account.pw_uid, account.pw_gid)
         run("pg_ctl", "start", "-w", "-s", "-l", "log", "-o",
             f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-            " -c fsync=off -c dynamic_shared_memory_type=mmap")
+            " -c fsync=off -c dynamic_shared_memory_type=mmap -c log_statement=all"
+            + " -c ssl=on" * bool(certificates))
         try:
             yield server
         finally:

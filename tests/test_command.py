@@ -16,7 +16,7 @@ from test_incremental import event, song
 
 import sql_queries
 import warehouse as package
-from warehouse import command
+from warehouse import command, progress
 
 SCRIPTS = ("create_tables.py", "etl.py")
 LOG_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (DEBUG  |INFO   |WARNING|ERROR  ) \S.*")
@@ -131,7 +131,7 @@ def test_quiet_and_success_print_nothing_at_all(project):
 
 @both_scripts
 def test_quiet_and_failure_print_the_error_alone(project, script):
-    project.configure(HOST="127.0.0.1", DB_PORT="1", DB_USER="analyst")
+    project.configure(HOST="127.0.0.1", DB_PORT="1", DB_USER="analyst", CONNECT_TIMEOUT="1")
     said = refused(project, 1, "cannot connect", script=script, arguments=("--quiet",),
                    rolled_back=False)
     assert len(said.splitlines()) == 1
@@ -161,6 +161,14 @@ def test_verbose_shows_every_statement_of_a_load(ready):
         for sql in queries:
             assert sql.strip() in said
     assert " DEBUG   copy staging_events in " in said
+
+
+@both_scripts
+def test_each_run_has_a_name_of_its_own(ready, script):
+    names = {re.search(r" connected to local .* as query group (\S+)", ready.run(script).stderr)[1]
+             for _ in range(2)}
+    assert len(names) == 2
+    assert all(re.fullmatch(script.removesuffix(".py") + "-[0-9a-f]{6}", name) for name in names)
 
 
 def test_what_is_ignored_in_dwh_cfg_is_told_once(ready):
@@ -223,7 +231,7 @@ def long(ready, long_copy):
     return ready
 
 
-PROGRESS = re.compile(r"\r\033\[Kcopying staging_events: ([\d.,]+) of ([\d.,]+) MB")
+PROGRESS = re.compile(r"\r\033\[Kcopy staging_events: ([\d.,]+) of ([\d.,]+) MB")
 
 
 def test_a_long_copy_shows_progress_on_a_terminal_and_clears_it(long):
@@ -255,16 +263,33 @@ def test_without_a_terminal_there_is_no_line_that_changes(long):
 
 def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, caplog):
     moment = 100.0
-    monkeypatch.setattr(command.time, "monotonic", lambda: moment)
-    progress = command.Progress()
-    progress.shown = True
+    monkeypatch.setattr(progress.time, "monotonic", lambda: moment)
+    shown = progress.Progress()
     with caplog.at_level("INFO", "warehouse"):
-        progress.begin("copying songs")
-        for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
-            progress(int(moment * 1e6), 200_000_000)
-        progress.end()
+        with shown.during("copy songs"):
+            for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
+                shown(int(moment * 1e6), 200_000_000)
+                shown.show()
+        with shown.during("insert songs"):
+            for moment in (191.0, 193.0, 224.0):
+                shown.show()
+        moment = 500.0
+        shown.show()
     assert [record.message for record in caplog.records] == [
-        "copying songs: 131.0 of 200.0 MB", "copying songs: 162.0 of 200.0 MB"]
+        "copy songs: 131.0 of 200.0 MB", "copy songs: 162.0 of 200.0 MB",
+        "insert songs: running for 31 s", "insert songs: running for 62 s"]
+
+
+def test_a_long_statement_shows_on_a_terminal_how_long_it_runs(ready):
+    ready.query("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$BEGIN PERFORM pg_sleep(1.6); RETURN NULL; END$$;"
+                " CREATE TRIGGER slow AFTER INSERT ON songplays EXECUTE FUNCTION slow();"
+                " SELECT 1")
+    status, sent = on_a_terminal(ready)
+    assert status == 0, sent
+    assert "\r\033[Kinsert songplays: running for 1 s\r\033[K" in sent
+    assert re.findall("\033\\[K([^:]*): running", sent) == (
+        ["insert songplays"] * sent.count(": running"))
 
 
 def test_a_table_of_words_and_numbers_is_aligned():

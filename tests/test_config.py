@@ -78,10 +78,11 @@ def add(text, section, line):
 def test_the_classic_file_is_read_whole(cfg, tmp_path):
     assert cfg(REDSHIFT) == Config(
         path=tmp_path / "dwh.cfg", host=ENDPOINT, port=5439, database="dwh", user="dwhuser",
-        password="Passw0rd", schema="public", sslmode="", iam_role=ROLE,
+        password="Passw0rd", cluster_identifier="", workgroup="", secret="", cluster_region="",
+        schema="public", sslmode="", sslrootcert="", iam_role=ROLE,
         log_data="s3://udacity-dend/log_data", song_data="s3://udacity-dend/song_data",
         log_jsonpath="s3://udacity-dend/log_json_path.json", region="us-west-2", manifests="",
-        max_errors=0, connect_timeout=60, lock_timeout=60, statement_timeout=0)
+        max_errors=0, connect_timeout=120, lock_timeout=60, statement_timeout=0)
 
 
 def test_local_needs_only_the_two_sources(cfg, tmp_path):
@@ -315,6 +316,112 @@ def test_the_password_is_not_in_the_repr(cfg):
 def test_a_config_cannot_be_changed(cfg):
     with pytest.raises(AttributeError):
         cfg(LOCAL).host = "elsewhere"
+
+
+# logins and TLS
+
+def cluster(host: str = "", **keys):
+    """REDSHIFT with other keys in [CLUSTER]."""
+    lines = [f"{key} = {value}" for key, value in ({"HOST": host} | keys).items()]
+    return ("[CLUSTER]\n" + "\n".join(lines) + "\n" + REDSHIFT[REDSHIFT.index("[IAM_ROLE]"):]
+            + "REGION = us-west-2\n")
+
+
+SERVERLESS = "wg.123456789012.us-east-2.redshift-serverless.amazonaws.com"
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sparkify/dwh-AbCdEf"
+
+
+@pytest.mark.parametrize("keys, told", [
+    (dict(DB_NAME="dwh", CLUSTER_IDENTIFIER="Dwh-1", DB_USER="etl"), ("dwh-1", "", "", "etl")),
+    (dict(DB_NAME="dwh", CLUSTER_IDENTIFIER="dwh"), ("dwh", "", "", "")),
+    (dict(DB_NAME="dev", WORKGROUP="dwh-1"), ("", "dwh-1", "", "")),
+    (dict(SECRET="redshift!dwh-admin"), ("", "", "redshift!dwh-admin", "")),
+    (dict(SECRET=SECRET, DB_PASSWORD="", DB_USER=""), ("", "", SECRET, "")),
+])
+def test_each_login_is_read_and_needs_no_host(cfg, keys, told):
+    config = cfg(cluster(**keys))
+    assert (config.cluster_identifier, config.workgroup, config.secret, config.user) == told
+    assert (config.host, config.port, config.region) == ("", 0, "us-west-2")
+    assert not config.is_on_this_machine
+
+
+def test_a_cluster_may_be_in_another_region_than_the_buckets(cfg):
+    config = cfg(cluster(DB_NAME="dwh", WORKGROUP="dwh", REGION="eu-west-1"))
+    assert (config.cluster_region, config.region) == ("eu-west-1", "us-west-2")
+
+
+@pytest.mark.parametrize("text, says", [
+    (cluster(WORKGROUP="dwh", SECRET="s", DB_NAME="dwh"),
+     ["4: WORKGROUP and SECRET each say how to log in. Keep one of them."]),
+    (cluster(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh", DB_USER="etl", DB_PASSWORD="canary"),
+     ["3: CLUSTER_IDENTIFIER and DB_PASSWORD contradict: AWS tells what CLUSTER_IDENTIFIER stands"
+      " for. Delete one or the other."]),
+    (cluster(WORKGROUP="dwh", DB_NAME="dwh", USER="etl"), ["3: WORKGROUP and USER contradict"]),
+    (cluster(SECRET="s", DB_USER="etl", DB_PASSWORD="canary"),
+     ["3: SECRET and DB_USER and DB_PASSWORD contradict"]),
+    (cluster("local", SECRET="s"), ["3: SECRET and HOST = local contradict"]),
+    (cluster("/tmp", WORKGROUP="dwh", DB_NAME="dwh"), ["3: WORKGROUP and HOST = /tmp contradict"]),
+    (cluster(SERVERLESS, CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"),
+     ["3: CLUSTER_IDENTIFIER and HOST contradict: HOST is the endpoint of a workgroup. Write "
+      "WORKGROUP for that."]),
+    (cluster(ENDPOINT, WORKGROUP="dwh", DB_NAME="dwh"),
+     ["3: WORKGROUP and HOST contradict: HOST is the endpoint of a cluster. Write "
+      "CLUSTER_IDENTIFIER for that."]),
+    (cluster(WORKGROUP="dwh", DB_NAME="dwh", SSLMODE="disable"),
+     ["5: SSLMODE = disable and WORKGROUP contradict: Redshift takes"]),
+    (cluster(ENDPOINT, DB_NAME="dwh", DB_USER="a", SSLROOTCERT="r.pem", SSLMODE="disable"),
+     ["5: SSLROOTCERT and SSLMODE = disable contradict: disable checks no certificate."]),
+    (cluster(ENDPOINT, DB_NAME="dwh", DB_USER="a", SSLROOTCERT="system", SSLMODE="require"),
+     ["5: SSLROOTCERT = system and SSLMODE = require contradict"]),
+    (cluster(CLUSTER_IDENTIFIER="dwh"), [" [CLUSTER] DB_NAME is missing."]),
+    (cluster("local", WORKGROUP="a!", SECRET="s", DB_PASSWORD="canary", SSLMODE="yes"),
+     ["3: WORKGROUP is 'a!'; write a name of small letters",
+      "3: WORKGROUP and DB_PASSWORD contradict", "3: WORKGROUP and HOST = local contradict",
+      "4: SECRET and DB_PASSWORD contradict", "4: SECRET and HOST = local contradict",
+      "4: WORKGROUP and SECRET each say how to log in", "6: SSLMODE is 'yes'"]),
+])
+def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, says):
+    lines = refusal(text).splitlines()
+    assert len(lines) == len(says)
+    for said in says:
+        assert any(line.startswith(f"dwh.cfg:{said}") for line in lines), lines
+    assert "canary" not in "".join(lines)
+
+
+@pytest.mark.parametrize("mode", ["prefer", "allow"])
+@pytest.mark.parametrize("keys", [
+    dict(host=ENDPOINT, DB_NAME="d", DB_USER="a"), dict(host="10.0.0.7", DB_NAME="d", DB_USER="a"),
+    dict(SECRET="s"), dict(WORKGROUP="dwh", DB_NAME="d")])
+def test_what_may_fall_back_to_plain_text_is_refused_for_another_machine(refusal, mode, keys):
+    said = refusal(cluster(**keys, SSLMODE=mode))
+    assert f"SSLMODE is '{mode}'; write require or, better, verify-full" in said
+
+
+def test_on_this_machine_any_sslmode_will_do(cfg):
+    for mode in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
+        config = cfg(cluster("localhost", DB_NAME="d", DB_USER="a", SSLMODE=mode))
+        assert (config.sslmode, config.warnings) == (mode, ())
+
+
+def test_plain_text_to_another_machine_is_a_warning(cfg):
+    warning, = cfg(cluster(ENDPOINT, DB_NAME="d", DB_USER="a", SSLMODE="disable")).warnings
+    assert f"SSLMODE is disable, so who is on the way to {ENDPOINT} can read" in warning
+
+
+def test_a_cluster_that_a_notebook_made_is_no_login(cfg):
+    config = cfg(add(REDSHIFT, "CLUSTER", "DWH_CLUSTER_IDENTIFIER = dwhCluster"))
+    assert config.ignored == ("[CLUSTER] DWH_CLUSTER_IDENTIFIER",)
+
+
+def test_a_misspelt_login_is_recognised(refusal):
+    said = refusal(cluster(DB_NAME="dwh", CLUSTER_IDENTIFER="dwh"))
+    assert "did you mean CLUSTER_IDENTIFIER?" in said
+
+
+def test_an_aws_secret_key_in_place_of_a_secret_is_refused_and_not_shown(refusal):
+    key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    said = refusal(cluster(SECRET=key))
+    assert "SECRET is a value that may hold a secret, so not shown" in said and key not in said
 
 
 # what is refused

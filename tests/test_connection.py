@@ -13,28 +13,6 @@ from warehouse import ConfigError, WarehouseError, config
 from warehouse.connection import connect, login, reads_folders
 
 
-@pytest.fixture(autouse=True)
-def no_libpq_environment(monkeypatch):
-    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PGPASSFILE", "/dev/null")
-
-
-@pytest.fixture
-def configured(tmp_path):
-    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
-
-    def configured(load: str = "", **cluster: str) -> config.Config:
-        path = tmp_path / "dwh.cfg"
-        lines = [f"{key} = {value}" for key, value in cluster.items()]
-        path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
-                        "SONG_DATA = s3://abc/s\nREGION = us-west-2\n"
-                        "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
-        return config.read(path)
-
-    return configured
-
-
 @pytest.fixture(scope="module")
 def tcp():
     with tcp_server() as server:
@@ -57,6 +35,7 @@ def answer(settings: config.Config, sql: str):
 
 # ---------------------------------------------------------------------------------- parameters
 
+ONE_TRY = "CONNECT_TIMEOUT = 1\n"  # or two
 ENDPOINT = "dwh.abc123.us-west-2.redshift.amazonaws.com"
 
 
@@ -201,6 +180,15 @@ def test_statement_timeout_is_that_of_the_session(configured, by_socket):
         assert cursor.fetchone() == ("90s",)
 
 
+def test_the_run_is_named_in_its_session_and_in_the_log(configured, by_socket, caplog):
+    with caplog.at_level("INFO", "warehouse"), contextlib.closing(
+            connect(configured(**by_socket), query_group="etl-0a1b2c")) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW query_group")
+            assert cursor.fetchone() == ("etl-0a1b2c",)
+    assert "(PostgreSQL " in caplog.text and ") as query group etl-0a1b2c" in caplog.text
+
+
 # ---------------------------------------------------------------------------------- environment
 
 @pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR"])
@@ -220,12 +208,13 @@ def test_the_environment_does_not_divert_a_host(configured, tcp: TcpServer, monk
 
 def test_a_host_that_does_not_exist(configured):
     with pytest.raises(WarehouseError, match=r"cannot connect to no\.such\.host\.invalid.*Check HOST"):
-        connect(configured(HOST="no.such.host.invalid", DB_NAME="dwh", DB_USER="ann"))
+        connect(configured(ONE_TRY, HOST="no.such.host.invalid", DB_NAME="dwh", DB_USER="ann"))
 
 
 def test_a_socket_folder_without_a_server(configured, tmp_path: Path):
     with pytest.raises(WarehouseError) as raised:
-        connect(configured(HOST=str(tmp_path), DB_PORT="5432", DB_NAME="dwh", DB_USER="ann"))
+        connect(configured(ONE_TRY, HOST=str(tmp_path), DB_PORT="5432", DB_NAME="dwh",
+                           DB_USER="ann"))
     assert re.search(re.escape(str(tmp_path)) + ".*is PostgreSQL running", str(raised.value))
 
 

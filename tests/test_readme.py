@@ -1,11 +1,13 @@
 """README.md tells the truth about commands, options and settings."""
 
+import re
 import subprocess
 import sys
+import textwrap
 
 from conftest import ROOT
 
-from warehouse.config import SETTINGS
+from warehouse.config import LOGINS, SETTINGS, read
 
 README = (ROOT / "README.md").read_text()
 
@@ -21,6 +23,20 @@ def test_the_help_of_etl_is_in_the_readme():
 def test_every_setting_is_in_the_readme():
     for setting in SETTINGS:
         assert f"`{setting.key}`" in README, setting.key
+
+
+def test_each_login_of_the_readme_is_a_dwh_cfg_that_is_accepted(tmp_path):
+    rest = ("[IAM_ROLE]\nARN = default\n[S3]\nREGION = us-west-2\n"
+            "LOG_DATA = s3://udacity-dend/log_data/\nSONG_DATA = s3://udacity-dend/song_data/\n")
+    logins = []
+    for block in re.findall("```ini\n(.*?)```", README, re.DOTALL):
+        file = tmp_path / "dwh.cfg"
+        file.write_text(textwrap.dedent("   " + block.lstrip()) + rest)
+        file.chmod(0o600)
+        config = read(file)
+        assert (config.ignored, config.warnings) == ((), ())
+        logins.append(next((name for name in LOGINS if getattr(config, name)), "password"))
+    assert logins == ["password", *LOGINS]
 
 
 def test_ci_runs_the_test_command_of_the_readme():

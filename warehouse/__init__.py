@@ -1,8 +1,8 @@
 """What create_tables.py and etl.py share: configuration, connection, objects, the shell of a command.
 
 Dependencies point one way: the scripts use this package, this package uses `standin`, and
-`standin` (Amazon Redshift on PostgreSQL) knows nothing about Sparkify. `objects` and the exceptions
-below are leaves that both sides use.
+`standin` (Amazon Redshift on PostgreSQL) knows nothing about Sparkify. `objects`, `aws` and the
+exceptions below are leaves that both sides use.
 """
 
 __version__ = "0.1.0"

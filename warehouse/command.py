@@ -18,8 +18,11 @@ from . import WarehouseError, __version__, statements
 from .config import Config, read
 from .connection import connect
 from .interruption import INTERRUPTION
+from .progress import PROGRESS
 
 log = logging.getLogger(__name__)
+
+RUN = os.urandom(3).hex()  # names this run in the log and in the server's query history
 
 EXIT_STATUS = """\
 exit status:
@@ -78,7 +81,7 @@ def main(run: Callable[[Config, argparse.Namespace], None], options: argparse.Ar
 def session(config: Config) -> Iterator[extensions.connection]:
     """A connection that signals interrupt, closed at the end. Rejected rows are explained."""
     with INTERRUPTION.ends_at_once():
-        connection = connect(config, PROGRESS)
+        connection = connect(config, PROGRESS, f"{Path(sys.argv[0]).stem}-{RUN}")
     try:
         with INTERRUPTION.cancels(connection):
             yield connection
@@ -127,52 +130,6 @@ def start_log(arguments: argparse.Namespace) -> None:
         logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
     )
     PROGRESS.shown = not arguments.quiet
-
-
-class Progress:
-    """How far a long step is: a line that changes on a terminal, else a log line now and then."""
-
-    first = 1.0  # seconds before anything is shown
-    between = {True: 0.2, False: 30.0}  # seconds between two showings, on a terminal or not
-
-    def __init__(self):
-        self.shown = False
-        self.step = ""
-        self.due = 0.0
-        self.standing = False
-
-    def begin(self, step: str) -> None:
-        self.clear()
-        terminal = sys.stderr.isatty()
-        self.step = step
-        self.due = time.monotonic() + (self.first if terminal else self.between[False])
-
-    def __call__(self, done: int, total: int) -> None:
-        """Report the bytes read so far of those listed; cheap enough for every chunk."""
-        INTERRUPTION.check()
-        if not self.shown or not self.step or time.monotonic() < self.due:
-            return
-        terminal = sys.stderr.isatty()
-        self.due = time.monotonic() + self.between[terminal]
-        text = f"{self.step}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
-        if terminal:
-            sys.stderr.write(f"\r\033[K{text}")
-            sys.stderr.flush()
-            self.standing = True
-        else:
-            log.info("%s", text)
-
-    def end(self) -> None:
-        self.clear()
-        self.step = ""
-
-    def clear(self) -> None:
-        if self.standing:
-            sys.stderr.write("\r\033[K")
-            self.standing = False
-
-
-PROGRESS = Progress()
 
 
 # ------------------------------------------------------------------------------------------ summary

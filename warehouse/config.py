@@ -3,26 +3,26 @@
 Nothing is contacted here. SETTINGS is the list of what can be set; a new setting is a line there.
 """
 import difflib
-import ipaddress
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import ConfigError
 from .cfgfile import Entry, Mistake, contents, parse
+from .hosts import ELSEWHERE, ON_THIS_MACHINE, REGION, endpoint, kind, region_of
 
 MAX_PROBLEMS = 50
 LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
 
-REGION = r"[a-z]{2,5}(?:-[a-z]+){1,3}-[0-9]{1,2}"
 ROLE = r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+"
-REDSHIFT = re.compile(
-    rf".+?\.(?:({REGION})\.)?redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.I | re.A)
 BUCKET = r"(?=[^/]{3,63}(?:/|\Z))(?![^/]*\.\.)(?![0-9.]+(?:/|\Z))[a-z0-9][a-z0-9.-]*[a-z0-9]"
 S3_URI = re.compile(rf"s3://{BUCKET}(?:/[^\\\x00-\x1f\x7f-\x9f]*)?")
+IDENTIFIER = "a name of small letters, digits and hyphens, as the AWS console shows it"
+SECRET_ARN = rf"arn:aws(?:-cn|-us-gov)?:secretsmanager:{REGION}:[0-9]{{12}}:secret:[\w/+=.@!-]+"
+LOGINS = ("cluster_identifier", "workgroup", "secret")  # each in place of DB_PASSWORD
 LOOKS_SECRET = re.compile(
     r"(?i)secret|passw|pwd|token|credential|signature|@|\b[a-z0-9/+]{40}(?![a-z0-9/+])")
 
@@ -32,13 +32,18 @@ class Config:
     """A dwh.cfg that passed every check; `ignored` and `warnings` are for the log."""
 
     path: Path
-    host: str
+    host: str  # this and what follows: '' (0) is left to AWS, see the module logins
     port: int
     database: str
     user: str
     password: str = field(repr=False)  # '' leaves it to libpq: PGPASSWORD, ~/.pgpass
+    cluster_identifier: str
+    workgroup: str
+    secret: str  # its name or ARN
+    cluster_region: str
     schema: str
     sslmode: str  # '' where the file says nothing
+    sslrootcert: str  # a path, system, or ''
     iam_role: str
     log_data: str
     log_jsonpath: str
@@ -62,7 +67,7 @@ class Config:
 
     @property
     def is_on_this_machine(self) -> bool:
-        return kind(self.host) in ("local", "socket", "loopback")
+        return kind(self.host) in ON_THIS_MACHINE
 
 
 class Site(NamedTuple):
@@ -72,6 +77,7 @@ class Site(NamedTuple):
     host: str
     folder: Path
     uses_s3: bool
+    login: str  # one of LOGINS, or '' for a password
 
 
 # A check takes the text of a value and returns the value, or raises Mistake(what to write).
@@ -107,6 +113,27 @@ def a_host(text: str, site: Site) -> str:
     return text
 
 
+def an_sslmode(text: str, site: Site) -> str:
+    mode = lower("disable|allow|prefer|require|verify-ca|verify-full",
+                 "disable, allow, prefer, require, verify-ca or verify-full")(text, site)
+    if mode in ("allow", "prefer") and site.kind in ELSEWHERE:
+        raise Mistake("require or, better, verify-full: with another machine this may fall back "
+                      "to plain text without a word. Where plain text is meant, write disable")
+    return mode
+
+
+def a_root_certificate(text: str, site: Site) -> str:
+    return "system" if text.lower() == "system" else str(site.folder / text)
+
+
+def a_secret(text: str, site: Site) -> str:
+    if re.fullmatch("[A-Za-z0-9/+]{40}", text):
+        raise Mistake("the name or ARN of a secret in Secrets Manager, and no AWS secret key")
+    if not re.fullmatch(rf"{SECRET_ARN}|[\w/+=.@!-]{{1,512}}", text, re.ASCII):
+        raise Mistake("the name or ARN of a secret in Secrets Manager")
+    return text
+
+
 def a_role(text: str, site: Site) -> str:
     if text.lower() == "default":
         return "default"
@@ -138,9 +165,12 @@ def a_jsonpath(text: str, site: Site) -> str:
     return place
 
 
+a_region = lower(REGION, "a region such as us-west-2")
+
+
 def default_region(site: Site) -> str | None:
     if site.kind == "redshift":
-        return REDSHIFT.fullmatch(site.host.lower())[1]
+        return region_of(site.host)
     return None if site.kind == "remote" and site.uses_s3 else "us-east-1"
 
 
@@ -162,19 +192,26 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting("host", "CLUSTER", "HOST", a_host, example="local"),
-    Setting("port", "CLUSTER", "DB_PORT", whole(1, 65535), 5439, ("PORT", "DBPORT")),
+    Setting("host", "CLUSTER", "HOST", a_host, lambda site: "" if site.login else None,
+            example="local"),
+    Setting("port", "CLUSTER", "DB_PORT", whole(1, 65535),
+            lambda site: 0 if site.login else 5439, ("PORT", "DBPORT")),
     Setting("database", "CLUSTER", "DB_NAME", anything,
-            lambda site: "dwh" if site.kind == "local" else None, ("DBNAME", "DB"), "dwh"),
+            lambda site: {"local": "dwh"}.get(site.kind, "" if site.login == "secret" else None),
+            ("DBNAME", "DB"), "dwh"),
     Setting("user", "CLUSTER", "DB_USER", anything,
-            lambda site: "" if site.kind in ("local", "socket") else None,
+            lambda site: "" if site.login or site.kind in ("local", "socket") else None,
             ("USER", "DBUSER"), "dwhuser"),
     Setting("password", "CLUSTER", "DB_PASSWORD", anything, "", ("PASSWORD", "DBPASSWORD")),
+    Setting("cluster_identifier", "CLUSTER", "CLUSTER_IDENTIFIER",
+            lower("[a-z][a-z0-9-]{0,62}", IDENTIFIER), ""),
+    Setting("workgroup", "CLUSTER", "WORKGROUP", lower("[a-z0-9-]{3,64}", IDENTIFIER), ""),
+    Setting("secret", "CLUSTER", "SECRET", a_secret, ""),
+    Setting("cluster_region", "CLUSTER", "REGION", a_region, ""),
     Setting("schema", "CLUSTER", "SCHEMA",
             lower("[a-z_][a-z0-9_]*", "a plain name of letters, digits and _"), "public"),
-    Setting("sslmode", "CLUSTER", "SSLMODE",
-            lower("disable|allow|prefer|require|verify-ca|verify-full",
-                  "disable, allow, prefer, require, verify-ca or verify-full"), ""),
+    Setting("sslmode", "CLUSTER", "SSLMODE", an_sslmode, ""),
+    Setting("sslrootcert", "CLUSTER", "SSLROOTCERT", a_root_certificate, ""),
     Setting("iam_role", "IAM_ROLE", "ARN", a_role,
             lambda site: None if site.kind == "redshift" else "default",
             ("ROLE_ARN", "DWH_ARN", "DWH_ROLE_ARN"), "default"),
@@ -182,13 +219,13 @@ SETTINGS = (
     Setting("song_data", "S3", "SONG_DATA", a_place, example="s3://bucket/song_data"),
     Setting("log_jsonpath", "S3", "LOG_JSONPATH", a_jsonpath, "auto ignorecase",
             ("LOG_JSON_PATH", "LOG_JSON_FORMAT")),
-    Setting("region", "S3", "REGION", lower(REGION, "a region such as us-west-2"), default_region,
+    Setting("region", "S3", "REGION", a_region, default_region,
             ("S3_REGION",), "us-west-2",
             tuple((section, key) for section in ("CLUSTER", "AWS", "GENERAL")
                   for key in ("REGION", "S3_REGION"))),
     Setting("manifests", "S3", "MANIFESTS", a_place, ""),
     Setting("max_errors", "LOAD", "MAX_ERRORS", whole(0, 99_999), 0),
-    Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", whole(0, LONGEST_TIMEOUT), 60),
+    Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", whole(1, LONGEST_TIMEOUT), 120),
     Setting("lock_timeout", "LOAD", "LOCK_TIMEOUT", whole(0, LONGEST_TIMEOUT), 60),
     Setting("statement_timeout", "LOAD", "STATEMENT_TIMEOUT", whole(0, LONGEST_TIMEOUT), 0),
 )
@@ -202,21 +239,66 @@ def read(path: Path) -> Config:
     data, mode = contents(path)
     entries, sections, problems = parse(data.decode("utf-8-sig", "surrogateescape"))
     chosen = {setting: choose(setting, entries, problems) for setting in SETTINGS}
-    site = site_of(path, {setting.field: entry for setting, entry in chosen.items()})
-    unset = [setting for setting in SETTINGS if not chosen[setting]]
+    by_field = {setting.field: entry for setting, entry in chosen.items()}
+    site = site_of(path, by_field)
+    # Who has a password means no other login, but may keep DWH_CLUSTER_IDENTIFIER for a notebook.
+    unset = [setting for setting in SETTINGS if not chosen[setting]
+             and not (setting.field in LOGINS and by_field["password"])]
     ignored, misspelt = strangers(entries, sections, unset, problems)
     values = {setting.field: checked(setting, entry, site, problems) if entry
               else setting.default(site) if callable(setting.default) else setting.default
               for setting, entry in chosen.items()}
+    problems += contradictions(by_field, values, site)
     missing = [s for s in unset if values[s.field] is None and s not in misspelt]
     if missing:
         problems.append((0, is_missing(missing, entries)))
     if problems:
         raise ConfigError(report(path, problems))
-    exposed = values["password"] and mode & 0o044 and site.kind in ("redshift", "remote")
-    warning = (f"{path}: other users of this machine can read DB_PASSWORD. "
+    return Config(path=path, ignored=ignored, warnings=tuple(warnings(path, mode, values, site)),
+                  **values)
+
+
+def warnings(path: Path, mode: int, values: dict[str, Any], site: Site) -> Iterator[str]:
+    if values["password"] and mode & 0o044 and site.kind in ELSEWHERE:
+        yield (f"{path}: other users of this machine can read DB_PASSWORD. "
                f"Run: chmod 600 {shlex.quote(str(path))}")
-    return Config(path=path, ignored=ignored, warnings=(warning,) if exposed else (), **values)
+    if values["sslmode"] == "disable" and site.kind in ELSEWHERE:
+        yield (f"{path}: SSLMODE is disable, so who is on the way to {site.host or 'the server'} "
+               "can read and change everything. Write SSLMODE = verify-full if you can.")
+
+
+def contradictions(chosen: dict[str, Entry | None], values: dict[str, Any], site: Site
+                   ) -> Iterator[tuple[int, str]]:
+    """What cannot be meant together, as (line, what)."""
+    logins = [chosen[name] for name in LOGINS if chosen[name]]
+    if len(logins) > 1:
+        yield (logins[-1].line,
+               f"{' and '.join(e.key for e in logins)} each say how to log in. Keep one of them.")
+    for entry in logins:
+        own = ("password",) if entry.key == "CLUSTER_IDENTIFIER" else ("user", "password")
+        if clashing := " and ".join(chosen[name].key for name in own if chosen[name]):
+            yield (entry.line, f"{entry.key} and {clashing} contradict: AWS tells what "
+                   f"{entry.key} stands for. Delete one or the other.")
+        if site.kind in ("local", "socket"):
+            yield (entry.line, f"{entry.key} and HOST = {site.host} contradict: AWS knows of no "
+                   "server on this machine. Delete one of the two.")
+        serverless = ".redshift-serverless." in site.host.lower()
+        if site.kind == "redshift" and site.host and entry.key != "SECRET" and (
+                serverless != (entry.key == "WORKGROUP")):
+            yield (entry.line, f"{entry.key} and HOST contradict: HOST is the endpoint of a "
+                   f"{'workgroup' if serverless else 'cluster'}. Write "
+                   f"{'WORKGROUP' if serverless else 'CLUSTER_IDENTIFIER'} for that.")
+        if entry.key != "SECRET" and values["sslmode"] == "disable":
+            yield (chosen["sslmode"].line, f"SSLMODE = disable and {entry.key} contradict: "
+                   "Redshift takes temporary credentials over TLS only. Write verify-full.")
+    certificate, mode = values["sslrootcert"], values["sslmode"]
+    if certificate and mode in ("disable", "allow", "prefer"):
+        yield (chosen["sslrootcert"].line, f"SSLROOTCERT and SSLMODE = {mode} contradict: {mode} "
+               "checks no certificate. Write SSLMODE = verify-full.")
+    elif certificate == "system" and mode not in ("", "verify-full"):
+        yield (chosen["sslrootcert"].line, f"SSLROOTCERT = system and SSLMODE = {mode} "
+               "contradict: these authorities sign for anybody, so the name must be checked. "
+               "Write SSLMODE = verify-full.")
 
 
 def choose(setting: Setting, entries: dict, problems: list) -> Entry | None:
@@ -240,7 +322,12 @@ def site_of(path: Path, chosen: dict[str, Entry | None]) -> Site:
     if not host and chosen["host"]:
         host = "local"  # its line is wrong, and said so: ask for nothing that depends on it
     host = endpoint(host)[0]
-    return Site(kind(host), host, path.absolute().parent, any(d.startswith("s3://") for d in data))
+    login = next((name for name in LOGINS if chosen[name]), "")
+    what = kind(host)
+    if not host and login:
+        what = "remote" if login == "secret" else "redshift"
+    uses_s3 = any(place.startswith("s3://") for place in data)
+    return Site(what, host, path.absolute().parent, uses_s3, login)
 
 
 def checked(setting: Setting, entry: Entry, site: Site, problems: list) -> Any:
@@ -294,7 +381,7 @@ def is_missing(missing: list[Setting], entries: dict) -> str:
 
 
 def report(path: Path, problems: list[tuple[int, str]]) -> str:
-    problems = sorted(problems, key=lambda problem: (not problem[0], problem))
+    problems = sorted(set(problems), key=lambda problem: (not problem[0], problem))
     lines = [f"{path}:{line}: {what}" if line else f"{path}: {what}" for line, what in problems]
     if len(lines) > MAX_PROBLEMS:
         lines[MAX_PROBLEMS:] = [f"{path}: and {len(lines) - MAX_PROBLEMS} more problems"]
@@ -305,34 +392,3 @@ def shown(text: str) -> str:
     if LOOKS_SECRET.search(text):
         return "a value that may hold a secret, so not shown"
     return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-def kind(host: str) -> str:
-    """One of local, socket, loopback, redshift, remote, or unknown for no host at all."""
-    if host.lower() in ("", "local"):
-        return host.lower() or "unknown"
-    if host.startswith("/"):
-        return "socket"
-    if REDSHIFT.fullmatch(host):
-        return "redshift"
-    found = address(host)
-    return "loopback" if host.lower() == "localhost" or found and found.is_loopback else "remote"
-
-
-def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def endpoint(text: str) -> tuple[str, str, str]:
-    """(host, port, database) of a HOST copied from the AWS console, or blanks. Never a secret."""
-    if address(text) or re.fullmatch("/[^,]*", text):
-        return text, "", ""
-    rest = re.sub(r"^(?:jdbc:)?[a-z]+(?::iam)?://", "", text, flags=re.IGNORECASE)
-    server, _, tail = rest.partition("/")
-    name, _, port = server.rpartition("@")[2].partition(":")
-    if "@" in tail or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
-        return "", "", ""
-    return name, port if re.fullmatch("[0-9]{1,5}", port) else "", re.match(r"\w*", tail)[0]

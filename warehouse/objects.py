@@ -1,7 +1,7 @@
 """Objects (S3) and files (a folder), both listed by string prefix and opened as binary streams.
 
-A url is `s3://bucket/key` or an absolute path. Retries, paging and credentials are boto3's own; it is
-imported only when an s3:// url is met. Every failure is an ObjectError whose message is for the user.
+A url is `s3://bucket/key` or an absolute path. Every failure is an ObjectError whose message is for
+the user.
 """
 
 import functools
@@ -11,7 +11,7 @@ import re
 from contextlib import contextmanager
 from typing import BinaryIO, Iterator, NamedTuple
 
-from . import WarehouseError
+from . import WarehouseError, aws
 
 S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
@@ -148,20 +148,7 @@ def manifest(files: list[Object]) -> bytes:
 @functools.cache
 def s3():
     """The process's S3 client. AWS_ENDPOINT_URL_S3 points it at any S3-compatible server."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        # boto3 asks for some region even where the endpoint has none.
-        region_name=boto3.session.Session().region_name or "us-east-1",
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=10,
-            read_timeout=60,
-            max_pool_connections=32,
-        ),
-    )
+    return aws.client("s3", max_pool_connections=32)
 
 
 NEXT_STEPS = {
@@ -169,10 +156,6 @@ NEXT_STEPS = {
     "NoSuchKey": "It is not there, or not any more.",
     "AccessDenied": "Allow s3:ListBucket on the bucket and s3:GetObject on its objects.",
     "403": "Allow s3:ListBucket on the bucket and s3:GetObject on its objects.",
-    "ExpiredToken": "The AWS credentials have expired: get new ones.",
-    "InvalidAccessKeyId": "The AWS credentials are not known there.",
-    "SignatureDoesNotMatch": "The AWS secret key is not the right one.",
-    "RequestTimeTooSkewed": "The clock of this machine is wrong.",
     "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
 }
 
@@ -185,24 +168,10 @@ def explained(url: str) -> Iterator[None]:
     except OSError as error:  # botocore's streaming errors are OSErrors too
         raise unreadable(url, error) from error
     except Exception as error:
-        if not type(error).__module__.startswith(("botocore", "boto3", "urllib3")):
+        if not aws.is_aws(error):
             raise
-        raise ObjectError(f"{url}: {explanation(error)}") from error
+        raise ObjectError(f"{url}: {aws.explanation(error, 'S3', NEXT_STEPS)}") from error
 
 
 def unreadable(url: str, error: OSError) -> ObjectError:
     return ObjectError(f"{url}: {error.strerror or error}")
-
-
-def explanation(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    if response and "Error" in response:
-        code = response["Error"].get("Code", "")
-        said = response["Error"].get("Message") or code
-        return f"S3 says {code}: {said}. {NEXT_STEPS.get(code, '')}".strip()
-    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
-        return (
-            "no AWS credentials were found. Give this machine a role, run `aws configure`, or set"
-            " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
-    return str(error)

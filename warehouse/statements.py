@@ -15,6 +15,7 @@ import sql_queries
 from . import BusyError, DataError, WarehouseError
 from .config import Config
 from .interruption import INTERRUPTION
+from .progress import PROGRESS
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
         error.add_note(NOTHING_COMMITTED)
         raise
     try:
-        connection.commit()
+        with PROGRESS.during("COMMIT"):
+            connection.commit()
     except psycopg2.Error as error:
         raise WarehouseError(
             f"COMMIT: {message_of(error)}. The connection was lost while it was committed, so the"
@@ -96,7 +98,8 @@ def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> D
     INTERRUPTION.check()
     started = time.monotonic()
     try:
-        cursor.execute(sql, values)
+        with PROGRESS.during(name):
+            cursor.execute(sql, values)
     except psycopg2.Error as error:
         raise explained(name, error) from error
     done = Done(cursor.rowcount, time.monotonic() - started)
@@ -145,7 +148,8 @@ def lock(cursor: extensions.cursor, config: Config) -> bool:
     again: what this transaction sees may be older than what that load committed."""
     try:
         cursor.execute("SET statement_timeout TO %s", (max(1, config.lock_timeout) * 1000,))
-        cursor.execute(sql_queries.etl_lock_take)
+        with PROGRESS.during(name_of(sql_queries.etl_lock_take)):
+            cursor.execute(sql_queries.etl_lock_take)
         cursor.execute(sql_queries.etl_lock_count)
         cursor.execute("SET statement_timeout TO %s", (config.statement_timeout * 1000,))
     except psycopg2.Error as error:

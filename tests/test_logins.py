@@ -1,0 +1,484 @@
+"""Every login of dwh.cfg: against moto over HTTP, by botocore's Stubber where moto has nothing.
+
+The last part runs the scripts on a real PostgreSQL that asks for what AWS gave out.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import urllib.request
+import uuid
+
+import boto3
+import psycopg2
+import pytest
+from botocore.stub import Stubber
+from conftest import S3_ENVIRONMENT, Project
+from tcp_server import tcp_server
+from test_failures import refused
+from test_incremental import event, hold, song, wait_until_somebody_waits_for
+
+from warehouse import ConfigError, WarehouseError, connection, logins
+from warehouse.connection import connect, login
+
+REGION = "us-west-2"
+CANARY = "canary-9Zq%#'\"\\ pw"
+CLUSTER_HOST = "dwh.abc123.us-west-2.redshift.amazonaws.com"
+SERVERLESS_HOST = "dwh.123456789012.us-west-2.redshift-serverless.amazonaws.com"
+
+
+@pytest.fixture
+def aws(s3_endpoint, monkeypatch):
+    """A function that makes a boto3 client of moto's; so are those of the code."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL": s3_endpoint, "AWS_CONFIG_FILE": "/dev/null",
+                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers the credentials
+    return lambda service, region=REGION: boto3.client(service, region)
+
+
+@pytest.fixture
+def cluster(aws):
+    """The identifier of a cluster that is available."""
+    name = f"dwh-{uuid.uuid4().hex[:8]}"
+    redshift = aws("redshift")
+    redshift.create_cluster(ClusterIdentifier=name, NodeType="ra3.large", MasterUsername="admin",
+                            MasterUserPassword=CANARY, Port=5440)
+    yield name
+    redshift.delete_cluster(ClusterIdentifier=name, SkipFinalClusterSnapshot=True)
+
+
+@pytest.fixture
+def keep(aws):
+    """A function that keeps a secret, by the name sparkify/…; returns its name."""
+    names = []
+
+    def keep(content: object, region: str = REGION, **options) -> str:
+        name = f"sparkify/{uuid.uuid4().hex[:8]}"
+        text = content if isinstance(content, str) else json.dumps(content)
+        options = options or {"SecretString": text}
+        arn = aws("secretsmanager", region).create_secret(Name=name, **options)["ARN"]
+        names.append((arn, region))
+        return name if region == REGION else arn
+
+    yield keep
+    for arn, region in names:
+        aws("secretsmanager", region).delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def stubbed(aws, monkeypatch):
+    """A function that makes the code's client of a service a stub; returns its Stubber."""
+
+    def stubbed(service: str) -> Stubber:
+        client = aws(service)
+        stubber = Stubber(client)
+        stubber.activate()
+        monkeypatch.setattr(logins.aws, "client", lambda *arguments: client)
+        return stubber
+
+    return stubbed
+
+
+def found(parameters: dict) -> dict:
+    return {key: parameters[key] for key in ("host", "port", "dbname", "user", "password")}
+
+
+# ------------------------------------------------------------------------ credentials of a cluster
+
+def test_a_cluster_tells_where_it_is_and_gives_a_user_a_password(configured, cluster):
+    parameters = login(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
+    assert parameters["host"].startswith(f"{cluster}.")
+    assert parameters["host"].endswith(".us-west-2.redshift.amazonaws.com")
+    assert (parameters["port"], parameters["dbname"], parameters["user"]) == (
+        5440, "dwh", "IAM:etl")
+    assert len(parameters["password"]) == 32
+    assert parameters["sslmode"] == "require"  # Redshift refuses such a login in plain text
+
+
+def test_each_login_to_a_cluster_has_a_password_of_its_own(configured, cluster):
+    config = configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh")
+    assert login(config)["password"] != login(config)["password"]
+
+
+def test_host_and_port_of_dwh_cfg_go_before_those_of_the_cluster(configured, cluster):
+    config = configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh",
+                        HOST="dwh.example.org", DB_PORT="5450")
+    assert found(login(config)) | {"password": ""} == {
+        "host": "dwh.example.org", "port": 5450, "dbname": "dwh", "user": "IAM:etl",
+        "password": ""}
+
+
+@pytest.mark.parametrize("written", ["etl", "IAM:etl"])
+def test_the_user_is_asked_for_without_the_prefix(configured, stubbed, written):
+    redshift = stubbed("redshift")
+    redshift.add_response(
+        "get_cluster_credentials", {"DbUser": "IAM:etl", "DbPassword": CANARY},
+        {"DbUser": "etl", "DbName": "dwh", "ClusterIdentifier": "dwh"})
+    config = configured(CLUSTER_IDENTIFIER="dwh", DB_USER=written, DB_NAME="dwh",
+                        HOST=CLUSTER_HOST)
+    assert found(login(config)) == {"host": CLUSTER_HOST, "port": 5439, "dbname": "dwh",
+                                    "user": "IAM:etl", "password": CANARY}
+
+
+def test_without_db_user_the_caller_is_the_user(configured, stubbed):
+    redshift = stubbed("redshift")
+    redshift.add_response("describe_clusters", {"Clusters": [{
+        "ClusterIdentifier": "dwh", "ClusterStatus": "available",
+        "Endpoint": {"Address": CLUSTER_HOST, "Port": 5441}}]}, {"ClusterIdentifier": "dwh"})
+    redshift.add_response("get_cluster_credentials_with_iam",
+                          {"DbUser": "IAMR:loader", "DbPassword": CANARY},
+                          {"DbName": "dwh", "ClusterIdentifier": "dwh"})
+    assert found(login(configured(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"))) == {
+        "host": CLUSTER_HOST, "port": 5441, "dbname": "dwh", "user": "IAMR:loader",
+        "password": CANARY}
+    redshift.assert_no_pending_responses()
+
+
+def test_a_paused_cluster_is_said_to_be_paused(configured, cluster, aws):
+    aws("redshift").pause_cluster(ClusterIdentifier=cluster)
+    said = f"the cluster {cluster} is paused.*aws redshift resume-cluster"
+    with pytest.raises(WarehouseError, match=said):
+        login(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
+    config = configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh",
+                        HOST="127.0.0.1", DB_PORT="1")
+    with pytest.raises(WarehouseError, match=said):  # asked for when the host refuses
+        connect(config)
+
+
+def test_a_cluster_that_is_being_made_has_no_endpoint(configured, stubbed):
+    stubbed("redshift").add_response("describe_clusters", {"Clusters": [{
+        "ClusterIdentifier": "dwh", "ClusterStatus": "creating"}]})
+    with pytest.raises(WarehouseError, match="its status is creating. Wait until it is available"):
+        login(configured(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"))
+
+
+# ------------------------------------------------------------------------------- serverless
+
+def test_a_workgroup_tells_where_it_is_and_who_logs_in(configured, stubbed):
+    serverless = stubbed("redshift-serverless")
+    serverless.add_response(
+        "get_workgroup",
+        {"workgroup": {"status": "AVAILABLE",
+                       "endpoint": {"address": SERVERLESS_HOST, "port": 5440}}},
+        {"workgroupName": "dwh"})
+    serverless.add_response("get_credentials", {"dbUser": "IAMR:loader", "dbPassword": CANARY},
+                            {"workgroupName": "dwh", "dbName": "dev"})
+    assert found(login(configured(WORKGROUP="dwh", DB_NAME="dev"))) == {
+        "host": SERVERLESS_HOST, "port": 5440, "dbname": "dev", "user": "IAMR:loader",
+        "password": CANARY}
+    serverless.assert_no_pending_responses()
+
+
+def test_a_workgroup_whose_host_is_known_is_not_asked_where_it_is(configured, stubbed):
+    serverless = stubbed("redshift-serverless")
+    serverless.add_response("get_credentials", {"dbUser": "IAM:ann", "dbPassword": CANARY})
+    config = configured(WORKGROUP="dwh", DB_NAME="dev", HOST=SERVERLESS_HOST)
+    assert login(config)["host"] == SERVERLESS_HOST
+    serverless.assert_no_pending_responses()
+
+
+# ----------------------------------------------------------------------------------- secrets
+
+WHOLE = {"engine": "redshift", "host": CLUSTER_HOST, "port": 5440, "dbname": "dwh",
+         "username": "etl", "password": CANARY}
+
+
+def test_a_secret_tells_everything(configured, keep):
+    assert found(login(configured(SECRET=keep(WHOLE)))) == {
+        "host": CLUSTER_HOST, "port": 5440, "dbname": "dwh", "user": "etl", "password": CANARY}
+
+
+@pytest.mark.parametrize("port, told", [("5441", 5441), (None, 5439), ("", 5439)])
+def test_the_port_of_a_secret_may_be_text_or_left_out(configured, keep, port, told):
+    assert login(configured(SECRET=keep(WHOLE | {"port": port})))["port"] == told
+
+
+def test_dwh_cfg_goes_before_the_secret(configured, keep):
+    config = configured(SECRET=keep(WHOLE), HOST="10.0.0.7", DB_PORT="5450", DB_NAME="other")
+    assert found(login(config)) == {"host": "10.0.0.7", "port": 5450, "dbname": "other",
+                                    "user": "etl", "password": CANARY}
+
+
+def test_user_and_password_are_enough_where_dwh_cfg_says_the_rest(configured, keep):
+    secret = keep({"username": "IAM:etl", "password": CANARY})
+    parameters = login(configured(SECRET=secret, HOST=CLUSTER_HOST, DB_NAME="dwh"))
+    assert (parameters["port"], parameters["user"]) == (5439, "IAM:etl")
+
+
+def test_a_secret_is_found_in_the_region_of_its_arn(configured, keep):
+    assert login(configured(SECRET=keep(WHOLE, "eu-north-1")))["password"] == CANARY
+
+
+@pytest.mark.parametrize("keys, environment, region", [
+    ({"HOST": CLUSTER_HOST.replace("us-west-2", "eu-west-1"), "REGION": "eu-west-2"}, {},
+     "eu-west-1"),
+    ({"HOST": "db.example.org", "REGION": "eu-west-2"}, {"AWS_DEFAULT_REGION": "eu-west-3"},
+     "eu-west-2"),
+    ({"HOST": "db.example.org"}, {"AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
+    ({"HOST": "db.example.org"}, {}, "us-west-2"),  # that of the buckets
+])
+def test_the_region_is_that_of_the_host_else_the_clusters_else_the_usual(
+    configured, aws, monkeypatch, keys, environment, region
+):
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    client = logins.client("secretsmanager", configured(SECRET="s", DB_NAME="dwh", **keys))
+    assert client.meta.region_name == region
+
+
+@pytest.mark.parametrize("service", ["redshift", "redshift-serverless", "secretsmanager"])
+def test_the_standard_variable_points_a_client_elsewhere(configured, aws, monkeypatch, service):
+    name = {"secretsmanager": "SECRETS_MANAGER"}.get(service, service.upper().replace("-", "_"))
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", "http://127.0.0.1:1")
+    client = logins.client(service, configured(WORKGROUP="dwh", DB_NAME="dwh"))
+    assert client.meta.endpoint_url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("content, lacks", [
+    ({"username": "etl"}, "lacks password, host (or HOST in dwh.cfg), dbname (or DB_NAME in"),
+    (WHOLE | {"username": ""}, "lacks username. Add what is missing."),
+    (WHOLE | {"port": "canary"}, "lacks a port that is a number."),
+    (CANARY, "is no JSON object. Make it one with the keys username, password, host"),
+    ([CANARY], "is no JSON object."),
+    ("", "is no JSON object."),
+])
+def test_a_secret_without_what_is_needed_is_refused_and_not_shown(
+    configured, keep, content, lacks
+):
+    options = {"SecretBinary": b"canary"} if content == "" else {}
+    name = keep(content, **options)
+    with pytest.raises(ConfigError) as raised:
+        login(configured(SECRET=name))
+    assert str(raised.value).startswith(f"SECRET = {name}: the secret {lacks}")
+    assert "canary" not in str(raised.value) + repr(raised.value.__cause__)
+
+
+# ------------------------------------------------------------------------------- what AWS refuses
+
+def message(config) -> str:
+    with pytest.raises(WarehouseError) as raised:
+        login(config)
+    return str(raised.value)
+
+
+def test_a_cluster_that_is_not_there_or_in_another_region(configured, cluster):
+    said = message(configured(CLUSTER_IDENTIFIER=cluster, DB_NAME="dwh", REGION="eu-west-1"))
+    assert said.startswith(f"CLUSTER_IDENTIFIER = {cluster}: Redshift says ClusterNotFound")
+    assert said.endswith("Is CLUSTER_IDENTIFIER right? [CLUSTER] REGION says where it is.")
+
+
+def test_a_secret_that_is_not_there(configured, aws):
+    said = message(configured(SECRET="nowhere"))
+    assert said.startswith("SECRET = nowhere: Secrets Manager says ResourceNotFound")
+    assert said.endswith("Is SECRET right? [CLUSTER] REGION says where it is.")
+
+
+def test_a_workgroup_that_is_not_there(configured, stubbed):
+    stubbed("redshift-serverless").add_client_error(
+        "get_workgroup", "ResourceNotFoundException", "Workgroup dwh not found")
+    assert message(configured(WORKGROUP="dwh", DB_NAME="dev")) == (
+        "WORKGROUP = dwh: Redshift Serverless says ResourceNotFound: Workgroup dwh not found. "
+        "Is WORKGROUP right? [CLUSTER] REGION says where it is.")
+
+
+def test_no_aws_credentials(configured, aws, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert "SECRET = s: no AWS credentials were found. Give this machine a role" in message(
+        configured(SECRET="s"))
+
+
+def test_an_endpoint_that_does_not_answer(configured, aws, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
+    said = message(configured(SECRET="s"))
+    assert "SECRET = s: Could not connect to the endpoint URL" in said
+    assert said.endswith("Is the region right, and does this machine reach AWS?")
+
+
+def test_a_profile_that_is_not_there(configured, aws, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert message(configured(SECRET="s")) == (
+        "AWS: The config profile (nobody) could not be found. Check AWS_PROFILE.")
+
+
+ACTIONS = [
+    (dict(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"), "redshift", "describe_clusters",
+     "redshift:DescribeClusters"),
+    (dict(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh", HOST=CLUSTER_HOST, DB_USER="etl"), "redshift",
+     "get_cluster_credentials", "redshift:GetClusterCredentials"),
+    (dict(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh", HOST=CLUSTER_HOST), "redshift",
+     "get_cluster_credentials_with_iam", "redshift:GetClusterCredentialsWithIAM"),
+    (dict(WORKGROUP="dwh", DB_NAME="dwh"), "redshift-serverless", "get_workgroup",
+     "redshift-serverless:GetWorkgroup"),
+    (dict(WORKGROUP="dwh", DB_NAME="dwh", HOST=SERVERLESS_HOST), "redshift-serverless",
+     "get_credentials", "redshift-serverless:GetCredentials"),
+    (dict(SECRET="s"), "secretsmanager", "get_secret_value", "secretsmanager:GetSecretValue"),
+]
+
+
+@pytest.mark.parametrize("keys, service, method, action", ACTIONS)
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
+def test_denied_access_names_the_action_to_allow(
+    configured, stubbed, keys, service, method, action, code
+):
+    stubbed(service).add_client_error(method, code, "User x is not authorized.", 403)
+    assert message(configured(**keys)).endswith(
+        f"says AccessDenied: User x is not authorized. Allow {action} to whoever runs this.")
+
+
+@pytest.mark.parametrize("code, step", [
+    ("InvalidSignatureException", "The AWS secret key is wrong, or the clock of this machine is."),
+    ("SignatureDoesNotMatch", "The AWS secret key is wrong, or the clock of this machine is."),
+    ("UnrecognizedClientException", "The AWS credentials are not known there."),
+    ("ExpiredTokenException", "The AWS credentials have expired: get new ones."),
+    ("DecryptionFailure", "Allow kms:Decrypt with the key of the secret."),
+    ("InvalidRequestException", "Is the secret about to be deleted?"),
+])
+def test_what_is_wrong_with_the_request_is_said_without_its_token(configured, stubbed, code, step):
+    said = "…" if "Signature" not in code else f"The canonical string is x-amz-token:{CANARY}"
+    stubbed("secretsmanager").add_client_error("get_secret_value", code, said)
+    told = message(configured(SECRET="s"))
+    assert step in told and CANARY not in told
+
+
+# ------------------------------------------------------------------------- a real server behind it
+
+@pytest.fixture(scope="module")
+def tcp():
+    with tcp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def hosted(tmp_path, tcp, aws, s3_endpoint):
+    """A project on a server that asks for passwords; the user IAM:etl owns its database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    project = Project(tmp_path, tcp, name)
+    project.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL": s3_endpoint}
+    project.settings["CLUSTER"] = {}
+    project.write("log_data/1.json", [event(1), event(2)])
+    project.write("song_data/1.json", song())
+    with contextlib.closing(psycopg2.connect(**tcp.connect_parameters("postgres"))) as maintenance:
+        maintenance.autocommit = True
+        cursor = maintenance.cursor()
+        cursor.execute('CREATE ROLE "IAM:etl" LOGIN')
+        cursor.execute(f'CREATE DATABASE {name} OWNER "IAM:etl"')
+        yield project
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        cursor.execute('DROP ROLE "IAM:etl"')
+
+
+def give_password(project: Project, password: str) -> None:
+    with contextlib.closing(
+            psycopg2.connect(**project.server.connect_parameters("postgres"))) as maintenance:
+        with maintenance, maintenance.cursor() as cursor:
+            cursor.execute('ALTER ROLE "IAM:etl" PASSWORD %s', (password,))
+
+
+def login_of(project: Project, password: str = CANARY) -> dict:
+    return {"host": "127.0.0.1", "port": project.server.port, "dbname": project.database,
+            "username": "IAM:etl", "password": password}
+
+
+def test_a_load_by_a_secret(hosted, keep):
+    give_password(hosted, CANARY)
+    hosted.configure(SECRET=keep(login_of(hosted)))
+    assert hosted.run("create_tables.py").returncode == 0
+    hosted.load()
+    assert hosted.query("SELECT COUNT(*) FROM songplays") == [(2,)]
+    assert hosted.query("SELECT tableowner FROM pg_tables WHERE tablename = 'songplays'") == [
+        ("IAM:etl",)]
+
+
+def test_a_load_by_temporary_credentials_of_a_cluster(hosted, cluster, s3_endpoint):
+    """moto draws the passwords from a generator that can be set back, so they are known before."""
+
+    def set_back():
+        urllib.request.urlopen(f"{s3_endpoint}/moto-api/seed?a=7", data=b"").close()
+
+    config = {"CLUSTER_IDENTIFIER": cluster, "DB_USER": "etl", "DB_NAME": hosted.database,
+              "HOST": "127.0.0.1", "DB_PORT": str(hosted.server.port)}
+    set_back()
+    given = boto3.client("redshift", REGION).get_cluster_credentials(
+        DbUser="etl", ClusterIdentifier=cluster)
+    give_password(hosted, given["DbPassword"])
+    hosted.configure(**config)
+    for script in ("create_tables.py", "etl.py"):
+        set_back()
+        done = hosted.run(script)
+        assert done.returncode == 0, done.stderr
+    assert hosted.query("SELECT COUNT(*) FROM songplays") == [(2,)]
+    said = refused(hosted, 1, "as IAM:etl: ", "password authentication failed", "Temporary",
+                   rolled_back=False)  # the next password is another, which the server knows not
+    assert given["DbPassword"] not in said
+
+
+def test_a_secret_that_was_rotated_while_connecting_is_fetched_once_more(
+    configured, hosted, keep, aws, monkeypatch, caplog
+):
+    give_password(hosted, CANARY)
+    name = keep(login_of(hosted, "an older one"))
+    tried = []
+
+    def connect_and_rotate(**parameters):
+        tried.append(parameters["password"])
+        aws("secretsmanager").put_secret_value(
+            SecretId=name, SecretString=json.dumps(login_of(hosted)))
+        return psycopg2_connect(**parameters)
+
+    psycopg2_connect = psycopg2.connect
+    monkeypatch.setattr(connection.psycopg2, "connect", connect_and_rotate)
+    with caplog.at_level("INFO", "warehouse"):
+        connect(configured(SECRET=name)).close()
+    assert tried[:2] == ["an older one", CANARY]
+    assert f"the password in SECRET = {name} has changed; trying the new one" in caplog.text
+    assert CANARY not in caplog.text
+
+
+def test_a_wrong_password_of_a_secret_is_tried_once(configured, hosted, keep, monkeypatch):
+    give_password(hosted, CANARY)
+    config = configured(SECRET=keep(login_of(hosted, "canary")))
+    tried = []
+    psycopg2_connect = psycopg2.connect
+    monkeypatch.setattr(connection.psycopg2, "connect", lambda **parameters: (
+        tried.append(1), psycopg2_connect(**parameters))[1])
+    with pytest.raises(WarehouseError) as raised:
+        connect(config)
+    assert tried == [1]
+    assert f"Check username and password in SECRET = {config.secret}." in str(raised.value)
+    assert "canary" not in str(raised.value)
+
+
+def test_no_secret_is_seen_anywhere(hosted, keep):
+    canaries = {name: f"canary//{uuid.uuid4().hex}" for name in ("password", "key", "token")}
+    hosted.environment |= {"AWS_SECRET_ACCESS_KEY": canaries["key"],
+                           "AWS_SESSION_TOKEN": canaries["token"]}
+    give_password(hosted, canaries["password"])
+    secret = keep(login_of(hosted, canaries["password"]))
+    hosted.configure(SECRET=secret)
+    said = [hosted.run("create_tables.py", "--verbose")]
+    holder = hold(hosted, "songs")
+    loading = hosted.start("etl.py", "--verbose")
+    wait_until_somebody_waits_for(hosted, "songs")
+    seen = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True).stdout
+    seen += repr(hosted.query("SELECT query, application_name FROM pg_stat_activity"))
+    holder.close()
+    stdout, stderr = loading.communicate()
+    said.append(subprocess.CompletedProcess("etl.py", loading.returncode, stdout, stderr))
+    hosted.configure(DB_NAME="nowhere")  # goes before the secret's
+    said.append(hosted.run("etl.py", "--verbose"))
+    hosted.configure(SECRET=keep(canaries["password"]))
+    said.append(hosted.run("etl.py", "--verbose"))
+    hosted.configure(SECRET=canaries["key"])  # an AWS secret key has 40 characters
+    said.append(hosted.run("etl.py", "--verbose"))
+    assert [done.returncode for done in said] == [0, 0, 1, 2, 2], said[-1].stderr
+    log = (hosted.server.folder / "log").read_text()
+    assert "LOG:  statement: " in log and "INSERT INTO songplays" in log
+    log = "".join(line for line in log.splitlines(True) if "ALTER ROLE" not in line)  # the test's
+    for text in (seen, log, *(done.stdout + done.stderr for done in said)):
+        assert [name for name, canary in canaries.items() if canary in text] == []

@@ -1,0 +1,110 @@
+"""TLS against a real PostgreSQL with certificates of the test's own."""
+
+import contextlib
+import shutil
+
+import pytest
+from tcp_server import make_certificates, tcp_server
+from test_connection import answer
+
+from warehouse import ConfigError, WarehouseError, connection
+from warehouse.connection import connect
+
+pytestmark = pytest.mark.skipif(not shutil.which("openssl"),
+                                reason="needs the openssl command to make certificates")
+IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tls_server(certificates):
+    with tcp_server(certificates) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(configured, tls_server):
+    """A function that reads a dwh.cfg for the server by its name, with these keys."""
+    return lambda **keys: configured(**tls_server.settings(HOST="localhost") | keys)
+
+
+def refusal(config, caplog) -> str:
+    """The message of a connection that fails, at once: nothing is waited for."""
+    with pytest.raises(WarehouseError) as raised:
+        connect(config)
+    assert "waiting" not in caplog.text
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
+def test_the_right_authority_passes(settings, certificates, sslmode):
+    assert answer(settings(SSLMODE=sslmode, SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
+
+
+def test_tls_is_used_without_a_word_about_it(settings):
+    assert answer(settings(), IS_ENCRYPTED)
+
+
+def test_an_authority_alone_means_verify_full(settings, certificates):
+    config = settings(SSLROOTCERT=certificates / "root.crt")
+    assert connection.login(config)["sslmode"] == "verify-full"
+
+
+def test_the_file_of_the_authority_is_looked_for_beside_dwh_cfg(settings, certificates, tmp_path):
+    shutil.copy(certificates / "root.crt", tmp_path)
+    assert answer(settings(SSLMODE="verify-full", SSLROOTCERT="root.crt"), IS_ENCRYPTED)
+
+
+@pytest.mark.parametrize("sslmode", ["verify-ca", "verify-full"])
+def test_another_authority_is_refused_with_what_to_do(settings, certificates, caplog, sslmode):
+    other = certificates / "other.crt"
+    said = refusal(settings(SSLMODE=sslmode, SSLROOTCERT=other), caplog)
+    assert "certificate verify failed" in said
+    assert f"No authority in {other} signed the server's certificate. Redshift's is in" in said
+    assert "for your own server, name the PEM file of its authority." in said
+
+
+def test_the_right_authority_and_another_name_is_refused(settings, certificates, caplog):
+    said = refusal(settings(HOST="127.0.0.1", SSLMODE="verify-full",
+                            SSLROOTCERT=certificates / "root.crt"), caplog)
+    assert 'does not match host name "127.0.0.1"' in said
+    assert "HOST must be the name in the certificate, no address or alias." in said
+
+
+def test_verify_ca_takes_another_name(settings, certificates):
+    assert answer(settings(HOST="127.0.0.1", SSLMODE="verify-ca",
+                           SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
+
+
+def test_a_file_of_authorities_that_is_not_there(settings, tmp_path, caplog):
+    said = refusal(settings(SSLMODE="verify-full", SSLROOTCERT="nowhere.crt"), caplog)
+    assert f'"{tmp_path}/nowhere.crt" does not exist' in said
+    assert "Check SSLROOTCERT: it names a PEM file, or is system." in said
+
+
+@pytest.mark.parametrize("keys", [
+    {"SSLMODE": "verify-full"}, {"SSLROOTCERT": "system"},
+    {"SSLMODE": "verify-full", "SSLROOTCERT": "System"}])
+def test_the_authorities_of_the_system_are_found_and_used(
+    settings, certificates, caplog, monkeypatch, keys
+):
+    config = settings(**keys)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "root.crt"))
+    assert answer(config, IS_ENCRYPTED)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with contextlib.suppress(ConfigError):  # a machine without authorities
+        bundle = connection.system_roots()
+        assert f"No authority in {bundle} signed" in refusal(config, caplog)
+
+
+def test_a_machine_without_authorities_says_what_to_install(settings, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    monkeypatch.setattr(connection, "BUNDLES", ())
+    with pytest.raises(ConfigError, match="Install ca-certificates, or name a PEM file"):
+        connect(settings(SSLMODE="verify-full"))
