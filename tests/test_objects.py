@@ -131,7 +131,7 @@ def test_a_link_that_leads_in_a_circle_is_named(tmp_path, links):
     place.put("log_data/2018/1.json")
     for number in range(links):  # two of them would give more names than could ever be listed
         (tmp_path / f"log_data/2018/up{number}").symlink_to("..")
-    with pytest.raises(ObjectError, match="log_data/2018/up[01]/2018 leads back to a folder"):
+    with pytest.raises(ObjectError, match="log_data/2018/up[01] leads back to a folder"):
         keys(place, "log_data/")
 
 
