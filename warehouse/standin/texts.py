@@ -41,6 +41,9 @@ class Text(Converter):
         text = self.mended(text)
         return field(self.fitted(text, self.encoded(text)))
 
+    def replaces(self, value):
+        return value is not None and bool(INVALID.search(as_text(value)))
+
     def mended(self, text: str) -> str:
         """The text as ACCEPTINVCHARS and TRIMBLANKS change it."""
         if self.options.acceptinvchars:
