@@ -38,12 +38,17 @@ class Interruption:
         if self.number:
             raise Interrupted(self.number)
 
-    def sleep(self, seconds: float) -> None:
-        """Raises Interrupted as soon as a signal comes."""
+    @contextmanager
+    def sleeper(self) -> Iterator[Callable[[float], None]]:
+        """What waits for some seconds; it raises Interrupted as soon as a signal comes."""
         woken = threading.Event()
-        with self.calls(woken.set):
+
+        def sleep(seconds: float) -> None:
             woken.wait(seconds)
-        self.check()
+            self.check()
+
+        with self.calls(woken.set):
+            yield sleep
 
     @contextmanager
     def ends_at_once(self) -> Iterator[None]:
@@ -78,8 +83,8 @@ class Interruption:
         try:
             yield
         finally:
+            # Not joined: a cancellation may wait for a server that does not answer.
             signal.pthread_kill(watcher.ident, self.over)
-            watcher.join()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def watch(self, stop: Callable[[], None]) -> None:

@@ -177,4 +177,4 @@ def widening(rows: list[Row]) -> str:
     else:
         need = "the bytes of the longest text"
     return (f"Shorten the texts in the files, or widen {column} to {need}: ALTER TABLE … ALTER COLUMN"
-            f" {column} TYPE VARCHAR(…), and the same in sql_queries.py.")
+            f" {column} TYPE VARCHAR(…), the same in sql_queries.py, and where it is inserted.")

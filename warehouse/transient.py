@@ -99,13 +99,14 @@ def repeated(run: Callable[[], Result], config: Config) -> Result:
                 if attempt > 1:
                     say_what_is_committed(error, in_doubt)
                 raise
-            log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1, config.retries + 1, pause,
-                     error, why)
-        try:
-            INTERRUPTION.sleep(pause)
-        except Interrupted as interrupted:
-            say_what_is_committed(interrupted, in_doubt)
-            raise
+            try:
+                with INTERRUPTION.sleeper() as sleep:
+                    log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1, config.retries + 1,
+                             pause, error, why)
+                    sleep(pause)
+            except Interrupted as interrupted:
+                say_what_is_committed(interrupted, in_doubt)
+                raise
 
 
 def pause_after(attempt: int) -> float:
