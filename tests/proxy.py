@@ -1,7 +1,7 @@
-"""A TCP proxy before PostgreSQL that cuts, holds, delays or answers at a statement that a test names.
+"""A TCP proxy before PostgreSQL that cuts, holds, delays or answers at a statement of one's choice.
 
-It reads the client's messages one by one (PostgreSQL manual: Message Formats), so that what happens
-does not depend on when packets arrive.
+It reads the client's messages one by one (PostgreSQL manual: Message Formats), so that what
+happens does not depend on when packets arrive.
 """
 
 import select
@@ -127,7 +127,9 @@ class Proxy:
         for thread in self.threads:
             thread.join()
 
-    def on(self, text: str, action: Action, times: int = 1, of: str = QUERY, after: str = "") -> Action:
+    def on(
+        self, text: str, action: Action, times: int = 1, of: str = QUERY, after: str = ""
+    ) -> Action:
         """Do this, the first few times that a message of this kind has the text; but not before a
         message had the other text."""
         self.rules.append(Rule(of, text.encode(), action, times, after.encode()))

@@ -1,7 +1,7 @@
 """What a run does about failures that pass by themselves, and about those that do not.
 
-What only Redshift says is put in the server's place by the proxy, word for word as it was recorded;
-everything else really happens to a PostgreSQL.
+What only Redshift says is said in the server's place by the proxy, word for word as recorded of
+Redshift; everything else really happens to a PostgreSQL.
 """
 
 import contextlib
@@ -17,13 +17,13 @@ from conftest import STAR, Project
 from proxy import CONNECT, Hold, Proxy, cut, delay, fail, lose_the_reply
 from tcp_server import tcp_server
 from test_failures import (
-    BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute, refused,
-    wait_until,
+    BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute,
+    refused, wait_until,
 )
 from test_incremental import event, song, wait_until_somebody_waits_for
 
 import etl
-from warehouse import WarehouseError, config, transient
+from warehouse import WarehouseError, config, statements, transient
 
 DOUBT = "the load is either complete or undone. Run it again: that is safe in both cases."
 
@@ -67,7 +67,8 @@ def ready(tcp, tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(tcp, ready, tmp_path_factory):
     """The tables after a load of the same files that nothing disturbs."""
-    with project_with_files(tmp_path_factory.mktemp("undisturbed"), tcp, tcp.port, ready) as project:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with project_with_files(folder, tcp, tcp.port, ready) as project:
         project.load()
         yield project.snapshot()
 
@@ -80,7 +81,7 @@ def proxy(tcp):
 
 @pytest.fixture
 def fresh(tmp_path, tcp, ready, proxy):
-    """A project with the tables, empty, and with files to load; its scripts connect by the proxy."""
+    """A project with empty tables and with files to load; its scripts connect by the proxy."""
     with project_with_files(tmp_path, tcp, proxy.port, ready) as project:
         yield project
 
@@ -97,12 +98,12 @@ def load(fresh, monkeypatch, caplog):
     """Loads in this process and with short pauses; says how many attempts that took."""
     monkeypatch.setattr(transient, "LONGEST_PAUSE", 0.01)
 
-    def load(*arguments: str) -> int:
+    def load() -> int:
         fresh.write_config()
         settings = config.read(fresh.config)
         caplog.clear()
         with caplog.at_level("INFO", "warehouse"):
-            transient.repeated(lambda: etl.run(settings, etl.options().parse_args(arguments)), settings)
+            transient.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
         return 1 + sum(record.message.startswith("attempt ") for record in caplog.records)
 
     return load
@@ -114,8 +115,8 @@ def block(error: str, code: int) -> str:
     return f"{line}  error:  {error}\n  code:      {code}\n  context:   \n  query:     1234{line}"
 
 
-SLOW_DOWN = "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown,Rid 4A2F"
-INTERNAL = "S3ServiceException:We encountered an internal error.,Status 500,Error InternalError,Rid 7"
+SLOW_DOWN = "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown,Rid 4A"
+INTERNAL = "S3ServiceException:We encountered an internal error.,Status 500,Error InternalError"
 TRANSIENT = (  # in the order in which a run comes to them
     ("CURRENT_SCHEMA", "workgroup resuming", fail(
         "Query cancelled.", "57014", F="../src/pg/src/backend/tcop/node_fault_tolerance.c",
@@ -145,11 +146,14 @@ def test_transient_failures_are_tried_again_until_there_are_no_more(
     fresh.configure(RETRIES=str(len(TRANSIENT)))
     assert load() == len(TRANSIENT) + 1
     said = [record.message for record in caplog.records if record.message.startswith("attempt ")]
-    assert [re.search(r"\(([^()]*)\)$", line)[1] for line in said] == [why for _, why, _ in TRANSIENT]
+    reasons = [re.search(r"\(([^()]*)\)$", line)[1] for line in said]
+    assert reasons == [why for _, why, _ in TRANSIENT]
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_server_that_cannot_be_reached_for_a_moment_is_waited_for(fresh, proxy, load, undisturbed):
+def test_a_server_that_cannot_be_reached_for_a_moment_is_waited_for(
+    fresh, proxy, load, undisturbed
+):
     for action in (
         cut,
         delay(0.1),
@@ -190,7 +194,7 @@ WAITING = "locktype = 'advisory' AND NOT granted"
 
 @contextlib.contextmanager
 def waiting_at(project: Project, trigger: str):
-    """A load that has come to the trigger; it goes on when the session that this gives is closed."""
+    """A load that has come to the trigger, and the session that holds it there until closed."""
     execute(project, WAITS + ";" + trigger)
     with contextlib.closing(connection_to(project)) as holder:
         holder.cursor().execute("SELECT pg_advisory_lock(1)")
@@ -231,7 +235,7 @@ def test_a_load_survives_a_deadlock(fresh, undisturbed):
     execute(fresh, f"ALTER DATABASE {fresh.database} SET deadlock_timeout = '10ms'")
     with waiting_at(fresh, BETWEEN_INSERTS) as (process, holder):
         with contextlib.closing(connection_to(fresh)) as other, other.cursor() as cursor:
-            cursor.execute("SET deadlock_timeout = '1h'")  # so that the load is the one to give way
+            cursor.execute("SET deadlock_timeout = '1h'")  # so that the load gives way
             cursor.execute("LOCK TABLE loaded_files IN EXCLUSIVE MODE")
             blocked = threading.Thread(target=cursor.execute, args=("LOCK TABLE users",))
             blocked.start()
@@ -295,6 +299,19 @@ def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load, monkeypatch):
     assert re.fullmatch(r"Gave up after 1 attempt in \d\.\d s\.", raised.value.__notes__[-1])
 
 
+def test_a_connection_that_is_lost_meanwhile_does_not_hide_an_error(fresh):
+    with contextlib.closing(connection_to(fresh)) as lost:
+        pid = lost.info.backend_pid
+        with (
+            pytest.raises(WarehouseError, match="no object") as raised,
+            statements.transaction(lost) as cursor,
+        ):
+            cursor.execute("SELECT 1")
+            fresh.query(f"SELECT pg_terminate_backend({pid}, 10000)")
+            raise WarehouseError("there is no object under log_data/")
+    assert raised.value.__notes__ == [NOTHING]
+
+
 def test_pauses_grow_differ_and_have_a_limit():
     for attempt, longest in enumerate((1, 4, 16, 60, 60), start=1):
         pauses = {transient.pause_after(attempt) for _ in range(50)}
@@ -303,21 +320,21 @@ def test_pauses_grow_differ_and_have_a_limit():
 
 
 def test_a_failure_after_a_commit_in_doubt_does_not_say_that_nothing_was_committed(
-    fresh, proxy, undisturbed
+    fresh, proxy, load, undisturbed
 ):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
-    proxy.on("LOCK etl_lock", fail("permission denied for relation etl_lock", "42501"),
-             after=LAST, times=9)
-    fresh.configure(RETRIES="1")
-    refused(fresh, 1, "lock etl_lock: permission denied", DOUBT, rolled_back=False)
+    proxy.on("LOCK etl_lock", fail("permission denied for relation etl_lock", "42501"), after=LAST)
+    with pytest.raises(WarehouseError, match="lock etl_lock: permission denied") as raised:
+        load()
+    assert len(raised.value.__notes__) == 1 and raised.value.__notes__[0].endswith(DOUBT)
     assert fresh.snapshot() == undisturbed
 
 
 def test_a_signal_ends_the_pause_at_once(fresh, proxy):
     proxy.on("LOCK etl_lock", cut, times=9)
     process = fresh.start("etl.py")
-    while "attempt 3 of 4" not in process.stderr.readline():  # before which it pauses for 2 s or more
-        pass
+    while "attempt 3 of 4" not in process.stderr.readline():
+        pass  # it comes after a pause of two seconds or more
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     done = ended(process)

@@ -194,8 +194,8 @@ class Line(NamedTuple):
 
 
 class Summary:
-    """The table that ends a run: a line per table with files, rows written and seconds; and, if any
-    were rejected within MAX_ERRORS, how many."""
+    """The table that ends a run: a line per table with files, rows written and seconds; and how
+    many were rejected within MAX_ERRORS, if any."""
 
     def __init__(self):
         self.lines: list[Line] = []

@@ -21,7 +21,7 @@ LONGEST_REPORTED = 1024  # stl_load_errors cuts values there
 class Row(NamedTuple):
     """A rejected row as the load-error tables have it, and how many there are.
 
-    alike: of the same file, column and code. rejected: in all. value is None where it is not known.
+    alike: of the same file, column and code. rejected: in all. value is None where not known.
     """
 
     file: str
@@ -61,8 +61,8 @@ def refusal(connection: extensions.connection, error: RowsRejected) -> DataError
     else:
         why = f" (they could not be read here: {problem})" if problem else ""
         message = (f"{error}: {message_of(error.__cause__)}. Ask sys_load_error_detail or"
-                   f" stl_load_errors which{why}. Mend these, or let MAX_ERRORS in dwh.cfg leave them"
-                   " out.")
+                   f" stl_load_errors which{why}. Mend these, or let MAX_ERRORS in dwh.cfg leave"
+                   " them out.")
     refused = DataError(message)
     for note in getattr(error, "__notes__", ()):
         refused.add_note(note)
@@ -78,7 +78,8 @@ def warn(connection: extensions.connection, summary) -> None:
     try:
         history = fetched(connection, sql_queries.load_history, {"copies": tuple(copies)})
     except psycopg2.Error as error:
-        log.warning("rows rejected within MAX_ERRORS, if any, are not counted: %s", message_of(error))
+        log.warning(
+            "rows rejected within MAX_ERRORS, if any, are not counted: %s", message_of(error))
         return
     summary.rejected = {copy_id: rejected for copy_id, rejected in history if rejected}
     for copy_id, rejected in summary.rejected.items():
@@ -93,8 +94,9 @@ def warn(connection: extensions.connection, summary) -> None:
 def reported(connection: extensions.connection, copy_id: int | None) -> tuple[list[Row], str]:
     """The first rejected rows of each kind, and why there are none where that is known.
 
-    Redshift fills sys_load_error_detail everywhere, and stl_load_errors, which alone has the values,
-    not for serverless workgroups (guide: r_STL_LOAD_ERRORS). None means the session's last COPY.
+    Redshift fills sys_load_error_detail everywhere, and stl_load_errors, which alone has the
+    values, not for serverless workgroups (guide: r_STL_LOAD_ERRORS). None means the session's last
+    COPY.
     """
     found, problem = [], ""
     for sql in (sql_queries.load_errors, sql_queries.load_errors_with_values):
@@ -145,20 +147,21 @@ def next_step(rows: list[Row]) -> str:
     """What to do about rows of one column and code (guide: r_Load_Error_Reference)."""
     column, kind, code = rows[0].column, rows[0].type, rows[0].code
     if "JSONPath" in rows[0].reason:
-        return "The documents do not fit the paths: correct the file of LOG_JSONPATH, or leave it out."
+        return ("The documents do not fit the paths: correct the file of LOG_JSONPATH, or leave it"
+                " out.")
     if code == 1204 and "char" in kind:
         return widening(rows)
     return {
         1204: f"Correct the numbers in the files: {column} takes {kind} {rows[0].length}.",
         1205: f"Write dates in the files as YYYY-MM-DD, or say how {column} is written by"
               " DATEFORMAT in the COPY of sql_queries.py.",
-        1206: f"Write timestamps in the files as YYYY-MM-DD HH:MI:SS, or say how {column} is written"
-              " by TIMEFORMAT in the COPY of sql_queries.py ('epochmillisecs' for milliseconds since"
-              " 1970).",
+        1206: f"Write timestamps in the files as YYYY-MM-DD HH:MI:SS, or say how {column} is"
+              " written by TIMEFORMAT in the COPY of sql_queries.py ('epochmillisecs' for"
+              " milliseconds since 1970).",
         1207: f"Correct the values in the files: {column} takes digits only, as of type {kind}.",
         1213: f"Let every document have {column}. Where it is there under another name, correct"
               " LOG_JSONPATH.",
-        1216: "Correct the JSON of the files: whole objects, one after the other, nothing between.",
+        1216: "Correct the JSON of the files: whole objects, one after the other.",
         1220: "Save the files as UTF-8, without NUL characters.",
         1221: "Save the files as UTF-8.",
         1222: f"Correct the numbers in the files, or let {column} be BIGINT in sql_queries.py.",
@@ -176,5 +179,5 @@ def widening(rows: list[Row]) -> str:
         need = f"at least {longest:,} bytes"
     else:
         need = "the bytes of the longest text"
-    return (f"Shorten the texts in the files, or widen {column} to {need}: ALTER TABLE … ALTER COLUMN"
-            f" {column} TYPE VARCHAR(…), the same in sql_queries.py, and where it is inserted.")
+    return (f"Shorten the texts in the files, or widen {column} to {need}: ALTER TABLE … ALTER"
+            f" COLUMN {column} TYPE VARCHAR(…), the same in sql_queries.py, and where it is inserted.")

@@ -19,13 +19,14 @@ from .interruption import INTERRUPTION
 log = logging.getLogger(__name__)
 
 NOTHING_COMMITTED = "Nothing was committed."
-IN_DOUBT = ("The connection was lost while a COMMIT was on its way, so the load is either complete or"
-            " undone. Run it again: that is safe in both cases.")
+IN_DOUBT = ("The connection was lost while a COMMIT was on its way, so the load is either complete"
+            " or undone. Run it again: that is safe in both cases.")
 LOAD_FAILED = re.compile(r"Check '(stl_load_errors|sys_load_error_detail)'")
 CANCELLED = "57014"
 SERIALIZATION_FAILURE = "40001"
-STALE = re.compile(r"\b1023\b|serializable isolation violation|conflict with concurrent transaction",
-                   re.IGNORECASE)
+STALE = re.compile(
+    r"\b1023\b|serializable isolation violation|conflict with concurrent transaction",
+    re.IGNORECASE)
 MOST_STALE_STARTS = 20
 UNDEFINED_TABLE = "42P01"
 
@@ -42,7 +43,7 @@ class RowsRejected(DataError):
 
 
 class CommitLost(WarehouseError):
-    """The connection was lost during COMMIT: nobody here knows whether the server carried it out."""
+    """The connection was lost during COMMIT; nobody here knows whether it was carried out."""
 
 
 def name_of(sql: str) -> str:
@@ -95,7 +96,8 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
         connection.commit()
     except psycopg2.Error as error:
         lost = connection.closed  # else the server has answered, and has rolled back
-        failure = CommitLost(f"COMMIT: {message_of(error)}") if lost else explained("COMMIT", error)
+        said = f"COMMIT: {message_of(error)}"
+        failure = CommitLost(said) if lost else WarehouseError(said)
         failure.add_note(IN_DOUBT if lost else NOTHING_COMMITTED)
         raise failure from error
 
@@ -129,15 +131,15 @@ def explained(name: str, error: psycopg2.Error) -> WarehouseError:
 
 
 # What Redshift says of a COPY that it cannot begin (guide: s3serviceexception-error,
-# r_Load_Error_Reference, copy-parameters-data-format), and what helps. The first that fits counts: a
-# manifest that cannot be read is told with the reason of S3 behind it.
+# r_Load_Error_Reference, copy-parameters-data-format), and what helps. The first that fits counts:
+# of a manifest that cannot be read it says the reason of S3, too.
 NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in (
     (r"Status 301|PermanentRedirect|in a different region|using the specified endpoint",
      "Set REGION in dwh.cfg to the region of the buckets; data, manifests and JSONPaths file must"
      " lie in one."),
     (r"Status 403|Error AccessDenied",
-     "Allow the role of [IAM_ROLE] ARN s3:ListBucket on the bucket and s3:GetObject on its objects,"
-     " and kms:Decrypt if a key of KMS encrypts them."),
+     "Allow the role of [IAM_ROLE] ARN s3:ListBucket on the bucket and s3:GetObject on its"
+     " objects, and kms:Decrypt if a key of KMS encrypts them."),
     (r"not authorized to assume IAM Role|not authorized to get credentials of role",
      "Attach the role of [IAM_ROLE] ARN to the cluster or namespace, and let its trust policy name"
      " redshift.amazonaws.com (serverless: redshift-serverless.amazonaws.com)."),
@@ -151,8 +153,8 @@ NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in
      "The file of LOG_JSONPATH needs a path for each column of staging_events that COPY fills, in"
      " their order. Correct it, or leave LOG_JSONPATH out: then keys are matched by name."),
     (r"JSONPath",
-     "Correct the file of LOG_JSONPATH: one object {\"jsonpaths\": [\"$['key']\", …]} that fits the"
-     " documents. Without LOG_JSONPATH keys are matched by name."),
+     "Correct the file of LOG_JSONPATH: one object {\"jsonpaths\": [\"$['key']\", …]} that fits"
+     " the documents. Without LOG_JSONPATH keys are matched by name."),
     (r"reading manifest file|COPY with MANIFEST|is not a manifest|objects of the manifest",
      "etl.py writes its manifests anew in every run: nothing else may write under MANIFESTS. Check"
      " that, and run again."),
@@ -173,13 +175,14 @@ def message_of(error: psycopg2.Error) -> str:
 def without_frame(detail: str) -> str:
     """Redshift frames many details and repeats the message in them; what is new stays.
 
-    >>> without_frame("\\n  ---------\\n  error:  No.\\n  code:  8001\\n  query:  77\\n  ---------")
+    >>> without_frame("\\n  ------\\n  error:  No.\\n  code:  8001\\n  query:  77\\n  ------")
     'code 8001, query 77'
     """
     if "-----" not in detail:
         return detail
     fields = dict(re.findall(r"^\s*(\w+): +(.*\S)", detail, re.MULTILINE))
-    return ", ".join(f"{key} {fields[key]}" for key in ("context", "code", "query") if key in fields)
+    told = (key for key in ("context", "code", "query") if key in fields)
+    return ", ".join(f"{key} {fields[key]}" for key in told)
 
 
 @contextmanager

@@ -36,8 +36,8 @@ CODES = {
     errorcodes.LOCK_NOT_AVAILABLE: "a lock was not to be had",
 }
 
-# libpq has no code for what it finds out itself, nor for a login that fails: what the server says of
-# a wrong password, role or database must not be found here.
+# libpq has no code for what it finds out itself, nor for a login that fails: what the server says
+# of a wrong password, role or database must not be found here.
 TEXTS_WITHOUT_CODE = (
     (r"server closed the connection unexpectedly|connection has been closed unexpectedly"
      r"|EOF detected|Connection reset by peer|Broken pipe|no connection to the server"
@@ -54,7 +54,8 @@ TEXTS_WITHOUT_CODE = (
 TEXTS_OF_REDSHIFT = (
     (STALE.pattern, "conflict with another transaction"),
     (r"could not open relation with OID", "a table was replaced meanwhile"),
-    (r"S3ServiceException.*(Status 50[03]|SlowDown|InternalError|ServiceUnavailable)", "S3 is busy"),
+    (r"S3ServiceException.*(Status 50[03]|SlowDown|InternalError|ServiceUnavailable)",
+     "S3 is busy"),
 )
 
 # The function of Redshift that cancels the statement on which a serverless workgroup woke up.
@@ -78,10 +79,10 @@ def why_transient(error: WarehouseError) -> str:
 
 
 def repeated(run: Callable[[], Result], config: Config) -> Result:
-    """Call run until it ends well: up to RETRIES times more where it failed for a transient reason.
+    """Call run until it ends well: up to RETRIES times more where the reason is transient.
 
-    No attempt begins later than RETRY_TIMEOUT seconds after the first. Raises the last error, which
-    says how many attempts there were.
+    No attempt begins later than RETRY_TIMEOUT seconds after the first. Raises the last error,
+    which says how many attempts there were.
     """
     started = time.monotonic()
     in_doubt = False
@@ -90,7 +91,8 @@ def repeated(run: Callable[[], Result], config: Config) -> Result:
             return run()
         except WarehouseError as error:
             in_doubt = in_doubt or isinstance(error, CommitLost)
-            why, pause, elapsed = why_transient(error), pause_after(attempt), time.monotonic() - started
+            why, pause = why_transient(error), pause_after(attempt)
+            elapsed = time.monotonic() - started
             late = config.retry_timeout and elapsed + pause > config.retry_timeout
             if not why or late or attempt > config.retries:
                 if why and config.retries:
@@ -101,8 +103,8 @@ def repeated(run: Callable[[], Result], config: Config) -> Result:
                 raise
             try:
                 with INTERRUPTION.sleeper() as sleep:
-                    log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1, config.retries + 1,
-                             pause, error, why)
+                    log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1,
+                             config.retries + 1, pause, error, why)
                     sleep(pause)
             except Interrupted as interrupted:
                 say_what_is_committed(interrupted, in_doubt)
