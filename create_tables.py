@@ -14,7 +14,10 @@ log = logging.getLogger("warehouse.create_tables")
 
 
 def run(config, arguments):
-    """Drop and create in one transaction; without --force never drop a table that is not ours."""
+    """Drop and create in one transaction; without --force never drop a table that is not ours.
+
+    It begins anew when it is called again after a failure.
+    """
     values = statements.values_of(config)
     with command.session(config) as connection:
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing

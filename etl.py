@@ -8,7 +8,7 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import DataError, command, ledger, preview, statements
+from warehouse import DataError, command, ledger, load_errors, preview, statements
 from warehouse.manifests import Manifests
 from warehouse.statements import execute, subject_of
 
@@ -16,11 +16,14 @@ log = logging.getLogger("warehouse.etl")
 
 
 def run(config, arguments):
-    """One load: lock, list, copy, check, replace what the new rows touch, check, record, commit."""
+    """One load: lock, list, copy, check, replace what the new rows touch, check, record, commit.
+
+    Returns what to print. It begins anew when it is called again after a failure.
+    """
     summary = command.Summary()
     with command.session(config) as connection:
         if arguments.status or arguments.dry_run:
-            return preview.show(connection, config, arguments)
+            return preview.shown(connection, config, arguments)
         with (
             Manifests(config, connection) as manifests,
             statements.locked(connection, config) as cursor,
@@ -28,7 +31,7 @@ def run(config, arguments):
             plan = manifests.plan(cursor, full=arguments.full)
             if plan.nothing_new:
                 log.info("found nothing new: %s", ledger.counted(plan))
-                return
+                return None
             if not arguments.force:
                 ledger.refuse_loss(plan)
             log.info("found %s", ledger.counted(plan))
@@ -44,9 +47,9 @@ def run(config, arguments):
             run_all(cursor, values, manifests.records(plan))
             check(cursor, values, sql_queries.check_ledger_queries)
         log.info("committed %s", summary.total())
-        statements.warn_of_rejected_rows(connection, summary)
-    if not arguments.quiet:
-        command.say(summary)
+        if config.max_errors:
+            load_errors.warn(connection, summary)
+    return None if arguments.quiet else summary
 
 
 def run_all(cursor, values, queries):

@@ -829,26 +829,63 @@ FROM sys_load_history
 WHERE query_id IN %(copies)s
 """
 
-load_errors = """-- load errors: the rows that the last COPY of this session rejected, with their values
-SELECT
-    TRIM(detail.file_name) AS file_name,
-    detail.line_number,
-    TRIM(detail.column_name) AS column_name,
-    TRIM(detail.column_type) AS column_type,
-    TRIM(detail.column_length) AS column_length,
-    detail.error_code,
-    TRIM(detail.error_message) AS error_message,
-    TRIM(errors.raw_field_value) AS value
-FROM sys_load_error_detail AS detail
-LEFT JOIN stl_load_errors AS errors
-    ON errors.query = detail.query_id
-    AND TRIM(errors.filename) = TRIM(detail.file_name)
-    AND errors.line_number = detail.line_number
-WHERE detail.query_id = (
-    SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid()
+load_errors = """-- load errors: rows that a COPY rejected (or the last of this session), three of a kind
+WITH rejected AS (
+    SELECT
+        TRIM(file_name) AS file_name,
+        line_number,
+        TRIM(column_name) AS column_name,
+        TRIM(column_type) AS column_type,
+        TRIM(column_length) AS column_length,
+        error_code,
+        TRIM(error_message) AS reason,
+        ROW_NUMBER() OVER (
+            PARTITION BY file_name, column_name, error_code ORDER BY line_number
+        ) AS place,
+        COUNT(*) OVER (PARTITION BY file_name, column_name, error_code) AS alike,
+        COUNT(*) OVER () AS rejected
+    FROM sys_load_error_detail
+    WHERE query_id = COALESCE(%(copy_id)s, (
+        SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid()
+    ))
 )
-ORDER BY file_name, detail.line_number
-LIMIT 10
+SELECT
+    file_name, line_number, column_name, column_type, column_length, error_code, reason,
+    NULL AS value, alike, rejected
+FROM rejected
+WHERE place <= 3
+ORDER BY file_name, column_name, error_code, line_number
+LIMIT 30
+"""
+
+load_errors_with_values = """-- load errors with values: the same, which serverless workgroups do not tell
+WITH rejected AS (
+    SELECT
+        TRIM(filename) AS file_name,
+        line_number,
+        TRIM(colname) AS column_name,
+        TRIM(type) AS column_type,
+        TRIM(col_length) AS column_length,
+        err_code,
+        TRIM(err_reason) AS reason,
+        TRIM(raw_field_value) AS value,
+        ROW_NUMBER() OVER (
+            PARTITION BY filename, colname, err_code ORDER BY line_number
+        ) AS place,
+        COUNT(*) OVER (PARTITION BY filename, colname, err_code) AS alike,
+        COUNT(*) OVER () AS rejected
+    FROM stl_load_errors
+    WHERE query = COALESCE(%(copy_id)s, (
+        SELECT MAX(query) FROM stl_load_errors WHERE session = pg_backend_pid()
+    ))
+)
+SELECT
+    file_name, line_number, column_name, column_type, column_length, err_code, reason, value,
+    alike, rejected
+FROM rejected
+WHERE place <= 3
+ORDER BY file_name, column_name, err_code, line_number
+LIMIT 30
 """
 
 existing_columns = """-- existing columns: the tables and views of the schema, as they are

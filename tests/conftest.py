@@ -120,7 +120,7 @@ class Project:
         """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written anew at the next run."""
         for key, value in settings.items():
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if key == "MAX_ERRORS" or key.endswith("_TIMEOUT") else "CLUSTER")
+                "LOAD" if key in ("MAX_ERRORS", "RETRIES") or key.endswith("_TIMEOUT") else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:

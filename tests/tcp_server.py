@@ -29,6 +29,43 @@ class TcpServer:
     def __init__(self, folder: Path):
         self.folder = folder
         self.port = free_port()
+        # PostgreSQL refuses root, so postgres runs it.
+        self.account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+        self.binaries = Server(folder / "standin").binaries().folder
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs on the data, as the account that serves."""
+        account = self.account
+        who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+        done = subprocess.run(
+            [self.binaries / program, "-D", "data", *arguments], cwd=self.folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **who)
+        assert done.returncode == 0, done.stdout
+
+    def create(self, certificates: Path | None = None) -> None:
+        (self.folder / "password").write_text(self.password)
+        if self.account:
+            for path in (self.folder, self.folder / "password"):
+                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+        self.run("initdb", "--auth=scram-sha-256", "--pwfile=password", f"--username={self.user}",
+                 "--encoding=UTF8", "--locale=C", "--no-sync")
+        for name in ("server.crt", "server.key") if certificates else ():
+            path = shutil.copy(certificates / name, self.folder / "data")
+            os.chmod(path, 0o600)
+            if self.account:
+                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+        if certificates:
+            with open(self.folder / "data" / "postgresql.conf", "a") as settings:
+                settings.write("ssl = on\n")
+
+    def start(self) -> None:
+        self.run("pg_ctl", "start", "-w", "-s", "-l", "log", "-o",
+                 f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+                 " -c fsync=off -c dynamic_shared_memory_type=mmap -c log_statement=all")
+
+    def crash(self) -> None:
+        """End it as a crash does: nobody is told, nothing is written."""
+        self.run("pg_ctl", "stop", "-s", "-m", "immediate")
 
     def connect_parameters(self, database: str) -> dict:
         return {"host": "127.0.0.1", "port": self.port, "dbname": database,
@@ -58,41 +95,18 @@ def make_certificates(folder: Path) -> None:
 
 @contextmanager
 def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
-    """A fresh server, ended and removed afterwards. PostgreSQL refuses root, so postgres runs it.
+    """A fresh server, ended and removed afterwards.
 
     It speaks TLS if there is a folder of certificates. Its log holds every statement.
     """
-    account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="sparkify-tcp-"))
     server = TcpServer(folder)
-    (folder / "password").write_text(server.password)
-    if account:
-        for path in (folder, folder / "password"):
-            os.chown(path, account.pw_uid, account.pw_gid)
-    binaries = Server(folder / "standin").binaries().folder
-
-    def run(program: str, *arguments: str) -> None:
-        who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-        done = subprocess.run(
-            [binaries / program, "-D", "data", *arguments], cwd=folder, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **who)
-        assert done.returncode == 0, done.stdout
-
     try:
-        run("initdb", "--auth=scram-sha-256", "--pwfile=password", f"--username={server.user}",
-            "--encoding=UTF8", "--locale=C", "--no-sync")
-        for name in ("server.crt", "server.key") if certificates else ():
-            path = shutil.copy(certificates / name, folder / "data")
-            os.chmod(path, 0o600)
-            if account:
-                os.chown(path, account.pw_uid, account.pw_gid)
-        run("pg_ctl", "start", "-w", "-s", "-l", "log", "-o",
-            f"-p {server.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-            " -c fsync=off -c dynamic_shared_memory_type=mmap -c log_statement=all"
-            + " -c ssl=on" * bool(certificates))
+        server.create(certificates)
+        server.start()
         try:
             yield server
         finally:
-            run("pg_ctl", "stop", "-s", "-m", "immediate")
+            server.crash()
     finally:
         shutil.rmtree(folder)

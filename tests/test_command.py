@@ -131,7 +131,8 @@ def test_quiet_and_success_print_nothing_at_all(project):
 
 @both_scripts
 def test_quiet_and_failure_print_the_error_alone(project, script):
-    project.configure(HOST="127.0.0.1", DB_PORT="1", DB_USER="analyst", CONNECT_TIMEOUT="1")
+    project.configure(HOST="127.0.0.1", DB_PORT="1", DB_USER="analyst", CONNECT_TIMEOUT="1",
+                      RETRIES="0")
     said = refused(project, 1, "cannot connect", script=script, arguments=("--quiet",),
                    rolled_back=False)
     assert len(said.splitlines()) == 1

@@ -370,6 +370,7 @@ def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
     assert second.returncode == 75
     assert "another load or reset is running (process" in second.stderr
     assert "Nothing was committed." in second.stderr
+    assert "attempt" not in second.stderr  # it has waited already
     holder.close()
     first.communicate()
     assert first.returncode == 0

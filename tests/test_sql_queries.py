@@ -31,7 +31,7 @@ RUN_ORDERS = {
 ONE_BY_ONE = {
     "etl_lock_create", "etl_lock_fill", "etl_lock_take", "etl_lock_count", "loaded_files_select",
     "loaded_files_last", "staging_rows", "last_copy", "songplays_matched", "load_history",
-    "load_errors", "existing_columns", "lock_holder",
+    "load_errors", "load_errors_with_values", "existing_columns", "lock_holder",
 }
 VALUES = {
     "log_data": "s3://bucket/log_data/",
@@ -46,6 +46,7 @@ VALUES = {
     "staging_events_rows": 0,
     "staging_songs_rows": 0,
     "copies": (1, 2),
+    "copy_id": None,
 }
 CREATES = {statements.subject_of(sql): sql for sql in sql_queries.create_table_queries}
 

@@ -14,7 +14,7 @@ from typing import Callable, Iterator, NamedTuple
 
 from psycopg2 import extensions
 
-from . import WarehouseError, __version__, statements
+from . import WarehouseError, __version__, load_errors, statements, transient
 from .config import Config, read
 from .connection import connect
 from .interruption import INTERRUPTION
@@ -53,8 +53,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     return options
 
 
-def main(run: Callable[[Config, argparse.Namespace], None], options: argparse.ArgumentParser) -> int:
-    """Run a script; returns its exit status. A failure is one message on stderr.
+def main(
+    run: Callable[[Config, argparse.Namespace], object], options: argparse.ArgumentParser
+) -> int:
+    """Run a script and print what it returns, if anything; returns its exit status.
+
+    A failure is one message on stderr; one that is transient is tried again first.
 
     An exception that is not ours keeps its traceback: it is a bug in the toolkit.
     """
@@ -66,7 +70,8 @@ def main(run: Callable[[Config, argparse.Namespace], None], options: argparse.Ar
             log.warning("%s", warning)
         if config.ignored:
             log.info("ignored in %s: %s", config.path.name, ", ".join(config.ignored))
-        run(config, arguments)
+        if (report := transient.repeated(lambda: run(config, arguments), config)) is not None:
+            say(report)
         return 0
     except WarehouseError as error:
         return failed(error, error.exit_status)
@@ -84,9 +89,10 @@ def session(config: Config) -> Iterator[extensions.connection]:
         connection = connect(config, PROGRESS, f"{Path(sys.argv[0]).stem}-{RUN}")
     try:
         with INTERRUPTION.cancels(connection):
-            yield connection
-    except statements.RowsRejected as error:
-        raise statements.rejected_rows(connection, error) from error
+            try:
+                yield connection
+            except statements.RowsRejected as error:
+                raise load_errors.refusal(connection, error) from error
     finally:
         connection.close()
 
@@ -145,10 +151,12 @@ class Line(NamedTuple):
 
 
 class Summary:
-    """The table that ends a run: a line per table with files, rows written and seconds."""
+    """The table that ends a run: a line per table with files, rows written and seconds; and how
+    many were rejected within MAX_ERRORS, if any."""
 
     def __init__(self):
         self.lines: list[Line] = []
+        self.rejected: dict[int, int] = {}  # rows by the id of their COPY
         self.started = time.monotonic()
 
     def add(self, table: str, rows: int, seconds: float, files: int | None = None,
@@ -159,15 +167,19 @@ class Summary:
         return f"{len(self.lines)} tables in {time.monotonic() - self.started:.1f} s"
 
     def __str__(self) -> str:
-        return table_of([
-            ("table", "files", "rows", "seconds"),
+        lines = [
+            ("table", "files", "rows", "rejected", "seconds"),
             *(
                 (line.table, "" if line.files is None else f"{line.files:,}", f"{line.rows:,}",
+                 "" if line.copy_id is None else f"{self.rejected.get(line.copy_id, 0):,}",
                  f"{line.seconds:.2f}")
                 for line in self.lines
             ),
-            ("total", "", "", f"{time.monotonic() - self.started:.2f}"),
-        ])
+            ("total", "", "", "", f"{time.monotonic() - self.started:.2f}"),
+        ]
+        if not self.rejected:
+            lines = [(*line[:3], line[4]) for line in lines]
+        return table_of(lines)
 
 
 def table_of(lines: list[tuple[str, ...]]) -> str:

@@ -54,6 +54,8 @@ class Config:
     connect_timeout: int
     lock_timeout: int
     statement_timeout: int
+    retries: int
+    retry_timeout: int
     ignored: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -228,6 +230,8 @@ SETTINGS = (
     Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", whole(1, LONGEST_TIMEOUT), 120),
     Setting("lock_timeout", "LOAD", "LOCK_TIMEOUT", whole(0, LONGEST_TIMEOUT), 60),
     Setting("statement_timeout", "LOAD", "STATEMENT_TIMEOUT", whole(0, LONGEST_TIMEOUT), 0),
+    Setting("retries", "LOAD", "RETRIES", whole(0, 99), 3),
+    Setting("retry_timeout", "LOAD", "RETRY_TIMEOUT", whole(0, LONGEST_TIMEOUT), 3600),
 )
 KNOWN = {(s.section, name) for s in SETTINGS for name in s.names}
 KNOWN |= {name for s in SETTINGS for name in s.elsewhere}

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator
 
 import psycopg2
 
@@ -20,7 +20,7 @@ class Interrupted(WarehouseError):
 
 
 class Interruption:
-    """SIGINT and SIGTERM while a connection is busy.
+    """SIGINT and SIGTERM while a connection is busy, or while nothing is done but wait.
 
     libpq does not return to Python for a signal, so a thread of its own waits for it and cancels
     the statement on the server; the main thread then rolls back. A second signal ends the process
@@ -28,6 +28,7 @@ class Interruption:
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
+    over = signal.SIGUSR1  # which only ever tells the thread that it is not needed any more
 
     def __init__(self):
         self.number = 0
@@ -36,6 +37,18 @@ class Interruption:
         """Raise Interrupted if a signal has come."""
         if self.number:
             raise Interrupted(self.number)
+
+    @contextmanager
+    def sleeper(self) -> Iterator[Callable[[float], None]]:
+        """What waits for some seconds; it raises Interrupted as soon as a signal comes."""
+        woken = threading.Event()
+
+        def sleep(seconds: float) -> None:
+            woken.wait(seconds)
+            self.check()
+
+        with self.calls(woken.set):
+            yield sleep
 
     @contextmanager
     def ends_at_once(self) -> Iterator[None]:
@@ -50,10 +63,9 @@ class Interruption:
     @contextmanager
     def cancels(self, connection) -> Iterator[None]:
         """In this block a signal cancels what the connection does; then Interrupted is raised."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)
-        threading.Thread(target=self.wait, args=(connection,), daemon=True).start()
         try:
-            yield
+            with self.calls(connection.cancel):
+                yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
                 interrupted = Interrupted(self.number)
@@ -62,13 +74,28 @@ class Interruption:
                 raise interrupted from error
             raise
 
-    def wait(self, connection) -> None:
-        self.number = signal.sigwait(self.signals)
+    @contextmanager
+    def calls(self, stop: Callable[[], None]) -> Iterator[None]:
+        """In this block a signal is noted and stop called, by another thread."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.signals, self.over))
+        watcher = threading.Thread(target=self.watch, args=(stop,), daemon=True)
+        watcher.start()
         try:
-            connection.cancel()
-        except psycopg2.Error:
-            pass  # closed meanwhile: nothing is left to cancel
-        os._exit(128 + signal.sigwait(self.signals))
+            yield
+        finally:
+            # Not joined: a cancellation may wait for a server that does not answer.
+            signal.pthread_kill(watcher.ident, self.over)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def watch(self, stop: Callable[[], None]) -> None:
+        while (number := signal.sigwait((*self.signals, self.over))) != self.over:
+            if self.number:
+                os._exit(128 + number)
+            self.number = number
+            try:
+                stop()
+            except psycopg2.Error:
+                pass  # closed meanwhile: nothing is left to cancel
 
 
 INTERRUPTION = Interruption()

@@ -7,26 +7,25 @@ from psycopg2 import extensions
 import sql_queries
 
 from . import ledger, statements
-from .command import say, table_of
+from .command import table_of
 from .config import Config
 from .manifests import NOTHING_COPIED, Manifests
 
 MOST_FILES = 20  # are shown by name
 
 
-def show(
+def shown(
     connection: extensions.connection, config: Config, arguments: argparse.Namespace
-) -> None:
-    """Print the status or the dry run on stdout."""
+) -> str:
+    """The status or the dry run, as text."""
     with Manifests(config, connection) as manifests, statements.transaction(connection) as cursor:
         if arguments.status:
             plan = ledger.plan(cursor, config, arguments.full)
             if not manifests.place:
                 plan = plan._replace(full=manifests.plan(cursor, arguments.full).full)
-            say(status(plan, cursor))
-        else:
-            plan = manifests.plan(cursor, arguments.full)
-            say("\n\n".join([files(plan), *bound(cursor, config, manifests, plan)]))
+            return status(plan, cursor)
+        plan = manifests.plan(cursor, arguments.full)
+        return "\n\n".join([files(plan), *bound(cursor, config, manifests, plan)])
 
 
 def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Iterator, NamedTuple
 
 import psycopg2
@@ -20,10 +20,14 @@ from .progress import PROGRESS
 log = logging.getLogger(__name__)
 
 NOTHING_COMMITTED = "Nothing was committed."
+IN_DOUBT = ("The connection was lost while a COMMIT was on its way, so the load is either complete"
+            " or undone. Run it again: that is safe in both cases.")
 LOAD_FAILED = re.compile(r"Check '(stl_load_errors|sys_load_error_detail)'")
 CANCELLED = "57014"
 SERIALIZATION_FAILURE = "40001"
-STALE = re.compile(r"\b1023\b|conflict with concurrent transaction", re.IGNORECASE)
+STALE = re.compile(
+    r"\b1023\b|serializable isolation violation|conflict with concurrent transaction",
+    re.IGNORECASE)
 MOST_STALE_STARTS = 20
 UNDEFINED_TABLE = "42P01"
 
@@ -37,6 +41,10 @@ class Done(NamedTuple):
 
 class RowsRejected(DataError):
     """A COPY failed because of its data; the load-error tables know which rows."""
+
+
+class CommitLost(WarehouseError):
+    """The connection was lost during COMMIT; nobody here knows whether it was carried out."""
 
 
 def name_of(sql: str) -> str:
@@ -73,12 +81,15 @@ def values_of(config: Config) -> dict[str, object]:
 
 @contextmanager
 def transaction(connection: extensions.connection) -> Iterator[extensions.cursor]:
-    """One transaction: committed at the end, rolled back on any error, which then says so."""
+    """One transaction: committed at the end, rolled back on any error, which then says so.
+
+    Raises CommitLost where the outcome of COMMIT is not known.
+    """
     try:
         with connection.cursor() as cursor:
             yield cursor
     except BaseException as error:
-        if not connection.closed:
+        with suppress(psycopg2.Error):  # a connection that is lost has rolled back by itself
             connection.rollback()
         error.add_note(NOTHING_COMMITTED)
         raise
@@ -86,10 +97,11 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
         with PROGRESS.during("COMMIT"):
             connection.commit()
     except psycopg2.Error as error:
-        raise WarehouseError(
-            f"COMMIT: {message_of(error)}. The connection was lost while it was committed, so the"
-            " load is either complete or undone. Run it again: that is safe in both cases."
-        ) from error
+        lost = connection.closed  # else the server has answered, and has rolled back
+        said = f"COMMIT: {message_of(error)}"
+        failure = CommitLost(said) if lost else WarehouseError(said)
+        failure.add_note(IN_DOUBT if lost else NOTHING_COMMITTED)
+        raise failure from error
 
 
 def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
@@ -117,7 +129,41 @@ def explained(name: str, error: psycopg2.Error) -> WarehouseError:
     if error.pgcode == CANCELLED and not INTERRUPTION.number:
         return WarehouseError(
             f"{name}: {said}. If it ran out of time, STATEMENT_TIMEOUT in dwh.cfg allows more.")
-    return WarehouseError(f"{name}: {said}")
+    advice = next((advice for told, advice in NEXT_STEPS if told.search(said)), "")
+    return WarehouseError(f"{name}: {said}. {advice}" if advice else f"{name}: {said}")
+
+
+# What Redshift says of a COPY that it cannot begin (guide: s3serviceexception-error,
+# r_Load_Error_Reference, copy-parameters-data-format), and what helps. The first that fits counts:
+# of a manifest that cannot be read it says the reason of S3, too.
+NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in (
+    (r"Status 301|PermanentRedirect|in a different region|using the specified endpoint",
+     "Set REGION in dwh.cfg to the region of the buckets; data, manifests and JSONPaths file must"
+     " lie in one."),
+    (r"Status 403|Error AccessDenied",
+     "Allow the role of [IAM_ROLE] ARN s3:ListBucket on the bucket and s3:GetObject on its"
+     " objects, and kms:Decrypt if a key of KMS encrypts them."),
+    (r"not authorized to assume IAM Role|not authorized to get credentials of role",
+     "Attach the role of [IAM_ROLE] ARN to the cluster or namespace, and let its trust policy name"
+     " redshift.amazonaws.com (serverless: redshift-serverless.amazonaws.com)."),
+    (r"S3 prefix .* does not exist",
+     "Check LOG_DATA and SONG_DATA in dwh.cfg: a prefix is the text that keys begin with, in small"
+     " and capital letters."),
+    (r"Status 404|NoSuchKey|NoSuchBucket|is mandatory in the manifest",
+     "Check LOG_DATA, SONG_DATA, LOG_JSONPATH and MANIFESTS in dwh.cfg; if an object went away"
+     " between listing and COPY, run again."),
+    (r"Number of jsonpaths and the number of columns",
+     "The file of LOG_JSONPATH needs a path for each column of staging_events that COPY fills, in"
+     " their order. Correct it, or leave LOG_JSONPATH out: then keys are matched by name."),
+    (r"JSONPath",
+     "Correct the file of LOG_JSONPATH: one object {\"jsonpaths\": [\"$['key']\", …]} that fits"
+     " the documents. Without LOG_JSONPATH keys are matched by name."),
+    (r"reading manifest file|COPY with MANIFEST|is not a manifest|objects of the manifest",
+     "etl.py writes its manifests anew in every run: nothing else may write under MANIFESTS. Check"
+     " that, and run again."),
+    (r"permission denied",
+     "Let an administrator grant this user that right, or make it the owner of the tables."),
+))
 
 
 def message_of(error: psycopg2.Error) -> str:
@@ -125,7 +171,21 @@ def message_of(error: psycopg2.Error) -> str:
     diagnosis = error.diag
     if not diagnosis.message_primary:
         return " ".join(str(error).split()) or type(error).__name__
-    return ". ".join(filter(None, (diagnosis.message_primary, diagnosis.message_detail)))
+    said = (diagnosis.message_primary, without_frame(diagnosis.message_detail or ""))
+    return ". ".join(part.strip().rstrip(".") for part in said if part)
+
+
+def without_frame(detail: str) -> str:
+    """Redshift frames many details and repeats the message in them; what is new stays.
+
+    >>> without_frame("\\n  ------\\n  error:  No.\\n  code:  8001\\n  query:  77\\n  ------")
+    'code 8001, query 77'
+    """
+    if "-----" not in detail:
+        return detail
+    fields = dict(re.findall(r"^\s*(\w+): +(.*\S)", detail, re.MULTILINE))
+    told = (key for key in ("context", "code", "query") if key in fields)
+    return ", ".join(f"{key} {fields[key]}" for key in told)
 
 
 @contextmanager
@@ -153,7 +213,8 @@ def lock(cursor: extensions.cursor, config: Config) -> bool:
         cursor.execute(sql_queries.etl_lock_count)
         cursor.execute("SET statement_timeout TO %s", (config.statement_timeout * 1000,))
     except psycopg2.Error as error:
-        cursor.connection.rollback()
+        with suppress(psycopg2.Error):
+            cursor.connection.rollback()
         if STALE.search(message_of(error)) or error.pgcode == SERIALIZATION_FAILURE:
             return False
         if error.pgcode != CANCELLED or INTERRUPTION.number:
@@ -171,7 +232,8 @@ def holder(cursor: extensions.cursor) -> str:
         cursor.execute(sql_queries.lock_holder)
         row = cursor.fetchone()
     except psycopg2.Error:
-        cursor.connection.rollback()
+        with suppress(psycopg2.Error):
+            cursor.connection.rollback()
         return ""
     return f" (process {row[0]} of {row[1]}, since {row[2]:%H:%M:%S} UTC)" if row else ""
 
@@ -188,57 +250,3 @@ def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str
     )
     found = f"{cursor.rowcount:,} rows, for example " if cursor.rowcount > len(rows) else ""
     return f"check {name_of(sql)} failed ({purpose_of(sql)}): {found}{shown}"
-
-
-def rejected_rows(connection: extensions.connection, error: RowsRejected) -> DataError:
-    """The error with the rows that COPY rejected: file, line, column, value, reason.
-
-    To be called after ROLLBACK. If the load-error tables cannot be read, the error says that they
-    should be, and keeps its own message.
-    """
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql_queries.load_errors)
-            rows = cursor.fetchall()
-        connection.rollback()
-    except psycopg2.Error as report_error:
-        log.debug("the load-error tables could not be read: %s", message_of(report_error))
-        rows = []
-    message = f"{error}. SELECT * FROM sys_load_error_detail tells which."
-    if rows:
-        lines = "\n".join(f"  {rejected_row(*row)}" for row in rows)
-        message = f"{error}:\n{lines}\nMend the file, or let MAX_ERRORS in dwh.cfg leave such rows out."
-    refusal = DataError(message)
-    for note in getattr(error, "__notes__", ()):
-        refusal.add_note(note)
-    return refusal
-
-
-def warn_of_rejected_rows(connection: extensions.connection, summary) -> None:
-    """Log what the COPYs of a load left out within MAX_ERRORS.
-
-    To be called after COMMIT: a system table that may not be read must not undo a load.
-    """
-    copies = {line.copy_id: line.table for line in summary.lines if line.copy_id is not None}
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql_queries.load_history, {"copies": tuple(copies)})
-            history = cursor.fetchall()
-        connection.rollback()
-    except psycopg2.Error as error:
-        log.debug("the load history could not be read: %s", message_of(error))
-        return
-    for copy_id, rejected in history:
-        if rejected:
-            log.warning(
-                "rejected %d rows of %s, within MAX_ERRORS: SELECT * FROM sys_load_error_detail"
-                " WHERE query_id = %d", rejected, copies[copy_id], copy_id,
-            )
-
-
-def rejected_row(file, line, column, type_name, length, code, reason, value) -> str:
-    kind = f" ({type_name}{f' {length}' if length and length != '0' else ''})" if column else ""
-    what = f" column {column}{kind}:" if column else ""
-    cut = value if not value or len(value) <= 80 else f"{value[:77]}..."
-    shown = f", in {cut!r}" if cut else ""
-    return f"{file}:{line}:{what} {reason} (error {code}){shown}"

@@ -61,7 +61,7 @@ def make_lock(connection: extensions.connection, values: dict) -> None:
                     execute(cursor, sql_queries.etl_lock_create, values)
             return
         except WarehouseError:
-            if last_try:
+            if last_try or connection.closed:
                 raise
 
 

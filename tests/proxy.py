@@ -1,0 +1,195 @@
+"""A TCP proxy before PostgreSQL that cuts, holds, delays or answers at a statement of one's choice.
+
+It reads the client's messages one by one (PostgreSQL manual: Message Formats), so that what
+happens does not depend on when packets arrive.
+"""
+
+import select
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Callable
+
+CONNECT, QUERY = "connect", "query"
+
+
+class Session:
+    """One client's connection and the server's for it, with which the action of a rule deals."""
+
+    def __init__(self, client: socket.socket, server_address: tuple[str, int]):
+        self.client = client
+        self.server = socket.create_connection(server_address)
+
+    def end(self) -> None:
+        """Let both sides, and the thread that waits for them, see the end of the stream."""
+        for side in (self.client, self.server):
+            with suppress(OSError):  # over already
+                side.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.close()
+
+    def reply(self) -> bytes:
+        """All that the server answers to a query; it ends with ReadyForQuery."""
+        answer = b""
+        while not answer.endswith((b"Z\0\0\0\5I", b"Z\0\0\0\5T", b"Z\0\0\0\5E")):
+            answer += received(self.server)
+        return answer
+
+
+Action = Callable[[Session, bytes], None]
+
+
+def forward(session: Session, message: bytes) -> None:
+    session.server.sendall(message)
+
+
+def cut(session: Session, message: bytes) -> None:
+    """The connection is lost, and the server never hears the message."""
+    raise ConnectionError
+
+
+def lose_the_reply(session: Session, message: bytes) -> None:
+    """The connection is lost after the server has done what the message asks for."""
+    forward(session, message)
+    session.reply()
+    raise ConnectionError
+
+
+def delay(seconds: float) -> Action:
+    def action(session: Session, message: bytes) -> None:
+        time.sleep(seconds)
+        forward(session, message)
+    return action
+
+
+class Hold:
+    """Keeps the message until release is set; reached is set when it has come."""
+
+    def __init__(self):
+        self.reached, self.release = threading.Event(), threading.Event()
+
+    def __call__(self, session: Session, message: bytes) -> None:
+        self.reached.set()
+        self.release.wait()
+        forward(session, message)
+
+
+def fail(message: str, code: str = "XX000", **fields: str) -> Action:
+    """Answer in the server's stead with an error, as fields such as D (detail) describe it.
+
+    The server hears nothing: its transaction goes on until the client rolls back.
+    """
+    def action(session: Session, _: bytes) -> None:
+        told = {"S": "ERROR", "C": code, "M": message, **fields}
+        body = b"".join(f"{key}{value}\0".encode() for key, value in told.items()) + b"\0"
+        session.client.sendall(
+            b"E" + struct.pack("!i", len(body) + 4) + body + b"Z\0\0\0\5E")
+    return action
+
+
+@dataclass
+class Rule:
+    of: str
+    text: bytes
+    action: Action
+    times: int
+    after: bytes
+
+
+class Proxy:
+    """Listens on a port of 127.0.0.1 until it is closed. A context manager."""
+
+    def __init__(self, server_address: tuple[str, int]):
+        self.server_address = server_address
+        self.rules: list[Rule] = []
+        self.sessions: list[Session] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.threads = [threading.Thread(target=self.accept)]
+        self.threads[0].start()
+
+    def __enter__(self) -> "Proxy":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for rule in self.rules:
+            if isinstance(rule.action, Hold):
+                rule.action.release.set()
+        for session in self.sessions:
+            session.end()
+        for thread in self.threads:
+            thread.join()
+
+    def on(
+        self, text: str, action: Action, times: int = 1, of: str = QUERY, after: str = ""
+    ) -> Action:
+        """Do this, the first few times that a message of this kind has the text; but not before a
+        message had the other text."""
+        self.rules.append(Rule(of, text.encode(), action, times, after.encode()))
+        return action
+
+    def action_on(self, kind: str, message: bytes) -> Action:
+        for rule in self.rules:
+            if rule.after:
+                if rule.after in message:
+                    rule.after = b""
+            elif rule.of == kind and rule.text in message and rule.times:
+                rule.times -= 1
+                return rule.action
+        return forward
+
+    def accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:  # closed
+                return
+            self.threads.append(threading.Thread(target=self.serve, args=(client,)))
+            self.threads[-1].start()
+
+    def serve(self, client: socket.socket) -> None:
+        try:
+            session = Session(client, self.server_address)
+        except OSError:
+            client.close()
+            return
+        self.sessions.append(session)
+        try:
+            self.relay(session)
+        except OSError:  # either side is gone, or a rule says so
+            pass
+        finally:
+            session.close()
+
+    def relay(self, session: Session) -> None:
+        pending, head = b"", 0  # the first message has no byte that tells its kind
+        while True:
+            ready, _, _ = select.select([session.client, session.server], [], [])
+            if session.server in ready:
+                session.client.sendall(received(session.server))
+            if session.client not in ready:
+                continue
+            pending += received(session.client)
+            while len(pending) >= head + 4:
+                end = head + struct.unpack_from("!i", pending, head)[0]
+                if len(pending) < end:
+                    break
+                message, pending = pending[:end], pending[end:]
+                kind = CONNECT if not head else QUERY if message[:1] == b"Q" else ""
+                # Encryption is asked for by a message without a user; the true first one follows.
+                head = 1 if head or b"user\0" in message else 0
+                self.action_on(kind, message)(session, message)
+
+
+def received(side: socket.socket) -> bytes:
+    """Raises ConnectionError at the end of the stream."""
+    if data := side.recv(1 << 16):
+        return data
+    raise ConnectionError

@@ -1,0 +1,471 @@
+"""What a run does about failures that pass by themselves, and about those that do not.
+
+What only Redshift says is said in the server's place by the proxy, word for word as recorded of
+Redshift; everything else really happens to a PostgreSQL.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import time
+
+import psycopg2
+import pytest
+from conftest import STAR, Project
+from proxy import CONNECT, Hold, Proxy, cut, delay, fail, lose_the_reply
+from tcp_server import tcp_server
+from test_failures import (
+    BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute,
+    refused, wait_until,
+)
+from test_incremental import event, song, wait_until_somebody_waits_for
+
+import etl
+from warehouse import WarehouseError, config, statements, transient
+
+DOUBT = "the load is either complete or undone. Run it again: that is safe in both cases."
+
+
+def administrate(server, sql: str) -> None:
+    connection = psycopg2.connect(**server.connect_parameters("postgres"))
+    connection.autocommit = True
+    connection.cursor().execute(sql)
+    connection.close()
+
+
+@contextlib.contextmanager
+def project_with_files(folder, server, port: int, template: str = "template0"):
+    """A project with files that are not loaded, on a database of its own."""
+    name = f"test_{os.urandom(6).hex()}"
+    administrate(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    project = Project(folder, server, name)
+    project.configure(**server.settings(DB_NAME=name, DB_PORT=str(port)))
+    project.write("log_data/1.json", [event(1), event(2), event(5), event(6)])
+    project.write("song_data/1.json", song())
+    project.write("song_data/2.json", song("SO2", artist_id="AR2"))
+    yield project
+    administrate(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def tcp():
+    """A server that may be crashed."""
+    with tcp_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ready(tcp, tmp_path_factory):
+    """The name of a database that has the tables, empty."""
+    with project_with_files(tmp_path_factory.mktemp("ready"), tcp, tcp.port) as project:
+        assert project.run("create_tables.py").returncode == 0
+        yield project.database
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tcp, ready, tmp_path_factory):
+    """The tables after a load of the same files that nothing disturbs."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with project_with_files(folder, tcp, tcp.port, ready) as project:
+        project.load()
+        yield project.snapshot()
+
+
+@pytest.fixture
+def proxy(tcp):
+    with Proxy(("127.0.0.1", tcp.port)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def fresh(tmp_path, tcp, ready, proxy):
+    """A project with empty tables and with files to load; its scripts connect by the proxy."""
+    with project_with_files(tmp_path, tcp, proxy.port, ready) as project:
+        yield project
+
+
+def attempts(said: str) -> list[str]:
+    """Which attempts a log tells of, from the second on."""
+    return re.findall(r"INFO    attempt (\d of \d) in \d+\.\d s: ", said)
+
+
+# ------------------------------------------------------------- each failure that passes by itself
+
+@pytest.fixture
+def load(fresh, monkeypatch, caplog):
+    """Loads in this process and with short pauses; says how many attempts that took."""
+    monkeypatch.setattr(transient, "LONGEST_PAUSE", 0.01)
+
+    def load() -> int:
+        fresh.write_config()
+        settings = config.read(fresh.config)
+        caplog.clear()
+        with caplog.at_level("INFO", "warehouse"):
+            transient.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
+        return 1 + sum(record.message.startswith("attempt ") for record in caplog.records)
+
+    return load
+
+
+def block(error: str, code: int) -> str:
+    """The frame that Redshift puts around the details of an error."""
+    line = f"\n  {'-' * 47}\n"
+    return f"{line}  error:  {error}\n  code:      {code}\n  context:   \n  query:     1234{line}"
+
+
+SLOW_DOWN = "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown,Rid 4A"
+INTERNAL = "S3ServiceException:We encountered an internal error.,Status 500,Error InternalError"
+TRANSIENT = (  # in the order in which a run comes to them
+    ("LOCK etl_lock", "connection lost", cut),
+    ("FROM loaded_files", "workgroup resuming", fail(
+        "Query cancelled.", "57014", F="../src/pg/src/backend/tcop/node_fault_tolerance.c",
+        R="NFTSetupSessionStateOnRestore")),
+    ('COPY "staging_events"', "S3 is busy", fail(SLOW_DOWN, D=block(SLOW_DOWN, 8001))),
+    ('COPY "staging_events"', "connection lost", cut),
+    ('COPY "staging_songs"', "S3 is busy", fail(INTERNAL, D=block(INTERNAL, 8001))),
+    ("DELETE FROM songs", "conflict with another transaction", fail(
+        "could not complete because of conflict with concurrent transaction")),
+    ("INSERT INTO users", "conflict with another transaction", fail(
+        "1023", D="Serializable isolation violation on table - 100155, transactions forming the"
+                  " cycle are: 9, 8 (pid:1,2)")),
+    ("INSERT INTO songs", "a table was replaced meanwhile", fail(
+        "could not open relation with OID 100155")),
+    ("INSERT INTO songplays", "connection lost", cut),
+    ("INSERT INTO time", "a lock was not to be had", fail(
+        "canceling statement due to lock timeout", "55P03")),
+)
+
+
+def test_transient_failures_are_tried_again_until_there_are_no_more(
+    fresh, proxy, load, undisturbed, caplog
+):
+    for statement, _, action in TRANSIENT:
+        proxy.on(statement, action)
+    fresh.configure(RETRIES=str(len(TRANSIENT)))
+    assert load() == len(TRANSIENT) + 1
+    said = [record.message for record in caplog.records if record.message.startswith("attempt ")]
+    reasons = [re.search(r"\(([^()]*)\)$", line)[1] for line in said]
+    assert reasons == [why for _, why, _ in TRANSIENT]
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_server_that_cannot_be_reached_for_a_moment_is_waited_for(
+    fresh, proxy, load, undisturbed
+):
+    for action in (
+        cut,
+        delay(0.1),
+        fail("sorry, too many clients already", "53300", S="FATAL"),
+        fail("the database system is starting up", "57P03", S="FATAL"),
+    ):
+        proxy.on(fresh.database, action, of=CONNECT)
+    load()
+    assert fresh.snapshot() == undisturbed
+
+
+LAST = "GROUP BY new_files.url"  # what the last check reads; then comes COMMIT
+
+
+def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load, undisturbed, caplog):
+    proxy.on("COMMIT", lose_the_reply, after=LAST)
+    assert load() == 2
+    assert DOUBT not in caplog.records[-1].message
+    assert "found nothing new" in caplog.text and "committed" not in caplog.text
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_commit_that_never_arrived_is_made_up_for(fresh, proxy, load, undisturbed, caplog):
+    proxy.on("COMMIT", cut, after=LAST)
+    assert load() == 2
+    assert caplog.text.count("committed 8 tables") == 1 and "found nothing new" not in caplog.text
+    assert fresh.snapshot() == undisturbed
+
+
+# ------------------------------------------------------------------------- really, in a real server
+
+AT_COMMIT = """
+CREATE CONSTRAINT TRIGGER wait_here AFTER INSERT ON time DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION wait_here()
+"""
+WAITING = "locktype = 'advisory' AND NOT granted"
+
+
+@contextlib.contextmanager
+def waiting_at(project: Project, trigger: str):
+    """A load that has come to the trigger, and the session that holds it there until closed."""
+    execute(project, WAITS + ";" + trigger)
+    with contextlib.closing(connection_to(project)) as holder:
+        holder.cursor().execute("SELECT pg_advisory_lock(1)")
+        process = project.start("etl.py")
+        try:
+            wait_until(project, f"SELECT COUNT(*) > 0 FROM pg_locks WHERE {WAITING}")
+            yield process, holder
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS, AT_COMMIT],
+                         ids=["COPY", "INSERT", "COMMIT"])
+def test_a_load_survives_a_restart_of_the_server(fresh, tcp, undisturbed, trigger):
+    with waiting_at(fresh, trigger) as (process, _):
+        tcp.crash()
+        tcp.start()
+        done = ended(process)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4" in attempts(done.stderr)
+    assert len(done.stdout.splitlines()) == 10  # the summary of the attempt that succeeded, alone
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_load_survives_the_end_of_its_session_amid_a_copy(fresh, undisturbed):
+    with waiting_at(fresh, IN_COPY) as (process, holder):
+        fresh.query(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {WAITING}")
+        holder.close()
+        done = ended(process)
+    assert done.returncode == 0, done.stderr
+    assert attempts(done.stderr) == ["2 of 4"]
+    assert "terminating connection due to administrator command (session ended" in done.stderr
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_load_survives_a_deadlock(fresh, undisturbed):
+    execute(fresh, f"ALTER DATABASE {fresh.database} SET deadlock_timeout = '10ms'")
+    with waiting_at(fresh, BETWEEN_INSERTS) as (process, holder):
+        with contextlib.closing(connection_to(fresh)) as other, other.cursor() as cursor:
+            cursor.execute("SET deadlock_timeout = '1h'")  # so that the load gives way
+            cursor.execute("LOCK TABLE loaded_files IN EXCLUSIVE MODE")
+            blocked = threading.Thread(target=cursor.execute, args=("LOCK TABLE users",))
+            blocked.start()
+            wait_until_somebody_waits_for(fresh, "users")
+            holder.close()
+            blocked.join()
+        done = ended(process)
+    assert done.returncode == 0, done.stderr
+    assert attempts(done.stderr) == ["2 of 4"] and "deadlock detected" in done.stderr
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_load_survives_that_somebody_else_changed_its_rows(fresh, load, undisturbed):
+    load()
+    fresh.write("log_data/2.json", [event(6)])
+    with waiting_at(fresh, IN_COPY) as (process, holder):
+        execute(fresh, "UPDATE users SET last_name = 'Other'")
+        holder.close()
+        done = ended(process)
+    assert done.returncode == 0, done.stderr
+    assert attempts(done.stderr) == ["2 of 4"] and "could not serialize access" in done.stderr
+    assert fresh.snapshot(STAR) == {table: undisturbed[table] for table in STAR}
+
+
+def test_create_tables_is_tried_again(fresh, proxy):
+    execute(fresh, "DROP TABLE songplays")
+    proxy.on("CREATE TABLE songplays", cut)
+    done = fresh.run("create_tables.py")
+    assert done.returncode == 0, done.stderr
+    assert attempts(done.stderr) == ["2 of 4"]
+    assert fresh.query("SELECT COUNT(*) FROM songplays") == [(0,)]
+
+
+# ------------------------------------------------------------------------------------ the last word
+
+def test_a_load_that_fails_every_time_says_how_often_and_how_long(fresh, proxy):
+    before = fresh.snapshot()
+    fresh.configure(RETRIES="1")
+    proxy.on("INSERT INTO users", cut, times=9)
+    said = refused(fresh, 1, "insert users: server closed the connection unexpectedly",
+                   arguments=("--quiet",))
+    assert re.search(r"Nothing was committed\. Gave up after 2 attempts in \d+\.\d s\.$", said)
+    assert len(said.splitlines()) == 1
+    assert fresh.snapshot() == before
+
+
+def test_a_load_that_is_tried_again_and_succeeds_is_quiet(fresh, proxy, undisturbed):
+    proxy.on("INSERT INTO users", cut)
+    done = fresh.run("etl.py", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert fresh.snapshot() == undisturbed
+
+
+def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load, monkeypatch):
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(transient, pause, 4.0)  # of which at least half is waited
+    fresh.configure(RETRY_TIMEOUT="1")
+    proxy.on("LOCK etl_lock", cut, times=9)
+    with pytest.raises(WarehouseError) as raised:
+        load()
+    assert re.fullmatch(r"Gave up after 1 attempt in \d\.\d s\.", raised.value.__notes__[-1])
+
+
+def test_a_connection_that_is_lost_meanwhile_does_not_hide_an_error(fresh):
+    with contextlib.closing(connection_to(fresh)) as lost:
+        pid = lost.info.backend_pid
+        with (
+            pytest.raises(WarehouseError, match="no object") as raised,
+            statements.transaction(lost) as cursor,
+        ):
+            cursor.execute("SELECT 1")
+            fresh.query(f"SELECT pg_terminate_backend({pid}, 10000)")
+            raise WarehouseError("there is no object under log_data/")
+    assert raised.value.__notes__ == [NOTHING]
+
+
+def test_pauses_grow_differ_and_have_a_limit():
+    for attempt, longest in enumerate((1, 4, 16, 60, 60), start=1):
+        pauses = {transient.pause_after(attempt) for _ in range(50)}
+        assert longest / 2 <= min(pauses) <= max(pauses) <= longest
+        assert len(pauses) > 40
+
+
+def test_a_failure_after_a_commit_in_doubt_does_not_say_that_nothing_was_committed(
+    fresh, proxy, load, undisturbed
+):
+    proxy.on("COMMIT", lose_the_reply, after=LAST)
+    proxy.on("LOCK etl_lock", fail("permission denied for relation etl_lock", "42501"), after=LAST)
+    with pytest.raises(WarehouseError, match="lock etl_lock: permission denied") as raised:
+        load()
+    assert len(raised.value.__notes__) == 1 and raised.value.__notes__[0].endswith(DOUBT)
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_signal_ends_the_pause_at_once(fresh, proxy):
+    proxy.on("LOCK etl_lock", cut, times=9)
+    process = fresh.start("etl.py")
+    while "attempt 3 of 4" not in process.stderr.readline():
+        pass  # it comes after a pause of two seconds or more
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    done = ended(process)
+    assert time.monotonic() - sent < 1.5
+    assert_refused(done, 130, "interrupted by SIGINT")
+
+
+def test_a_signal_in_the_pause_after_a_commit_in_doubt_leaves_the_doubt(fresh, proxy):
+    proxy.on("COMMIT", lose_the_reply, after=LAST)
+    process = fresh.start("etl.py")
+    while "attempt 2 of 4" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    assert_refused(ended(process), 143, "interrupted by SIGTERM", DOUBT, rolled_back=False)
+
+
+def test_a_signal_that_comes_while_commit_is_on_its_way_does_not_hide_that_it_was_done(
+    fresh, proxy, undisturbed
+):
+    cancelled = threading.Event()
+
+    def come_to_nothing(session, message):
+        cancelled.set()
+        raise ConnectionError
+
+    commit = proxy.on("COMMIT", Hold(), after=LAST)
+    process = fresh.start("etl.py")
+    commit.reached.wait()
+    proxy.on("", come_to_nothing, of=CONNECT)
+    process.send_signal(signal.SIGTERM)
+    cancelled.wait()
+    commit.release.set()
+    done = ended(process)
+    assert done.returncode == 0 and "committed 8 tables" in done.stderr
+    assert fresh.snapshot() == undisturbed
+
+
+# ------------------------------------------------------------------ what does not pass by itself
+
+DENIED = "S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 6F0A"
+NO_ROLE = ("User arn:aws:redshift:us-west-2:123456789012:dbuser:dwh/awsuser is not authorized to"
+           " assume IAM Role arn:aws:iam::123456789012:role/dwh")
+PERMANENT = {
+    "syntax": ("INSERT INTO users", fail("syntax error at or near \"FROM\"", "42601"), 1),
+    "disk full": ("INSERT INTO users", fail("could not extend file", "53100"), 1),
+    "timeout": ("INSERT INTO users", fail("Query (150) canceled on user's request", "57014"), 1),
+    "access denied": ('COPY "staging_events"', fail(DENIED, D=block(DENIED, 8001)), 1),
+    "role": ('COPY "staging_events"', fail(NO_ROLE, D=block(NO_ROLE, 8001)), 1),
+    "nonexistent table": ("INSERT INTO users", fail("Cannot insert into nonexistent table"), 1),
+    "rows rejected": ('COPY "staging_events"', fail(
+        "Load into table 'staging_events' failed.  Check 'stl_load_errors' system table for"
+        " details."), 3),
+}
+
+
+def test_permanent_failures_are_not_tried_again(fresh, proxy, load, caplog):
+    before = fresh.snapshot()
+    for statement, action, status in PERMANENT.values():
+        proxy.on(statement, action)
+        assert_permanent(load, status, caplog)
+    assert fresh.snapshot() == before
+
+
+def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str:
+    with pytest.raises(WarehouseError) as raised:
+        load()
+    assert raised.value.exit_status == status
+    assert not [record for record in caplog.records if record.message.startswith("attempt")]
+    assert getattr(raised.value, "__notes__", []) == [NOTHING] * rolled_back
+    return str(raised.value)
+
+
+def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load, caplog):
+    for sql, part in (
+        ("CREATE UNIQUE INDEX ON songs (title)", "insert songs: duplicate key"),
+        ("ALTER TABLE users ALTER last_name TYPE VARCHAR(2)", "insert users: value too long"),
+        ("ALTER TABLE users DROP COLUMN gender", 'insert users: column "gender"'),
+        ("DROP TABLE users", "Run create_tables.py first"),
+    ):
+        execute(fresh, sql)
+        assert part in assert_permanent(load, 1, caplog)
+
+
+@pytest.fixture
+def loader(fresh):
+    """The project's scripts log in as a user who owns nothing."""
+    execute(fresh, "CREATE ROLE loader LOGIN PASSWORD 'canary-loader';"
+                   " GRANT ALL ON ALL TABLES IN SCHEMA public TO loader")
+    fresh.configure(DB_USER="loader", DB_PASSWORD="canary-loader")
+    yield
+    execute(fresh, "DROP OWNED BY loader; DROP ROLE loader")
+
+
+def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load, caplog):
+    execute(fresh, "REVOKE INSERT ON users FROM loader")
+    said = assert_permanent(load, 1, caplog)
+    assert "insert users: permission denied for table users. Let an administrator grant" in said
+
+
+@pytest.mark.parametrize("settings, part", [
+    ({"DB_PASSWORD": "wrong"}, "password authentication failed"),
+    ({"DB_NAME": "nowhere"}, "does not exist"),
+    ({"SSLMODE": "require"}, "server does not support SSL"),
+])
+def test_a_login_that_is_wrong_is_not_tried_again(fresh, load, caplog, settings, part):
+    fresh.configure(**settings)
+    assert part in assert_permanent(load, 1, caplog, rolled_back=False)
+
+
+def test_a_cancelled_statement_is_not_tried_again(fresh):
+    with waiting_at(fresh, BETWEEN_INSERTS) as (process, _):
+        fresh.query(f"SELECT pg_cancel_backend(pid) FROM pg_locks WHERE {WAITING}")
+        done = ended(process)
+    assert_refused(done, 1, "insert songs: canceling statement due to user request")
+    assert attempts(done.stderr) == []
+
+
+def test_a_statement_that_takes_too_long_is_not_tried_again(fresh):
+    fresh.configure(STATEMENT_TIMEOUT="1")
+    with waiting_at(fresh, BETWEEN_INSERTS) as (process, _):
+        done = ended(process)
+    assert_refused(done, 1, "insert songs: canceling statement due to statement timeout")
+    assert attempts(done.stderr) == []
+
+
+def test_a_commit_that_the_server_refuses_is_not_in_doubt(fresh, load, caplog):
+    execute(fresh, """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN RAISE ''not today''; END';
+        CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON time DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION refuse()""")
+    before = fresh.snapshot()
+    assert assert_permanent(load, 1, caplog) == "COMMIT: not today"
+    assert fresh.snapshot() == before

@@ -1,0 +1,123 @@
+"""Which failures pass by themselves, and a run that is repeated until it ends well.
+
+A run is one transaction. An attempt that failed has left nothing, so the next one begins with
+nothing: it connects, locks, lists, plans, loads and commits anew.
+"""
+
+import itertools
+import logging
+import random
+import re
+import time
+from typing import Callable, TypeVar
+
+import psycopg2
+from psycopg2 import errorcodes
+
+from . import WarehouseError
+from .config import Config
+from .interruption import INTERRUPTION, Interrupted
+from .statements import IN_DOUBT, NOTHING_COMMITTED, STALE, CommitLost, message_of
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds
+GROWTH = 4  # a deadlock is over at once, a restart takes a while
+
+CODES = {
+    errorcodes.ADMIN_SHUTDOWN: "session ended by the server",
+    errorcodes.CRASH_SHUTDOWN: "server crashed",
+    errorcodes.CANNOT_CONNECT_NOW: "server starting or stopping",
+    errorcodes.TOO_MANY_CONNECTIONS: "too many connections",
+    errorcodes.SERIALIZATION_FAILURE: "conflict with another transaction",
+    errorcodes.DEADLOCK_DETECTED: "deadlock",
+    errorcodes.LOCK_NOT_AVAILABLE: "a lock was not to be had",
+}
+
+# libpq has no code for what it finds out itself, nor for a login that fails: what the server says
+# of a wrong password, role or database must not be found here.
+TEXTS_WITHOUT_CODE = (
+    (r"server closed the connection unexpectedly|connection has been closed unexpectedly"
+     r"|EOF detected|Connection reset by peer|Broken pipe|no connection to the server"
+     r"|could not (receive data from|send data to) server|connection already closed",
+     "connection lost"),
+    (r"Is the server running|timeout expired|Connection timed out|No route to host"
+     r"|Network is unreachable|Temporary failure in name resolution", "server not reachable"),
+    (r"the database system is (starting up|shutting down|in recovery mode|not yet accepting)",
+     "server starting or stopping"),
+    (r"too many (clients|connections)|remaining connection slots", "too many connections"),
+)
+
+# Redshift has one code for most of what happens in it, rejected rows included.
+TEXTS_OF_REDSHIFT = (
+    (STALE.pattern, "conflict with another transaction"),
+    (r"could not open relation with OID", "a table was replaced meanwhile"),
+    (r"S3ServiceException.*(Status 50[03]|SlowDown|InternalError|ServiceUnavailable)",
+     "S3 is busy"),
+)
+
+# The function of Redshift that cancels the statement on which a serverless workgroup woke up.
+RESUMING = "NFTSetupSessionStateOnRestore"
+
+
+def why_transient(error: WarehouseError) -> str:
+    """Why the same run may succeed a little later, in a few words; '' if it would not."""
+    cause = error.__cause__
+    if error.exit_status != WarehouseError.exit_status or not isinstance(cause, psycopg2.Error):
+        return ""
+    if isinstance(error, CommitLost):
+        return "connection lost"
+    if cause.pgcode == errorcodes.QUERY_CANCELED and cause.diag.source_function == RESUMING:
+        return "workgroup resuming"
+    if cause.pgcode not in (None, errorcodes.INTERNAL_ERROR):
+        return CODES.get(cause.pgcode, "")
+    texts = TEXTS_OF_REDSHIFT if cause.pgcode else TEXTS_WITHOUT_CODE
+    said = message_of(cause)
+    return next((why for text, why in texts if re.search(text, said, re.IGNORECASE)), "")
+
+
+def repeated(run: Callable[[], Result], config: Config) -> Result:
+    """Call run until it ends well: up to RETRIES times more where the reason is transient.
+
+    No attempt begins later than RETRY_TIMEOUT seconds after the first. Raises the last error,
+    which says how many attempts there were.
+    """
+    started = time.monotonic()
+    in_doubt = False
+    for attempt in itertools.count(1):
+        try:
+            return run()
+        except WarehouseError as error:
+            in_doubt = in_doubt or isinstance(error, CommitLost)
+            why, pause = why_transient(error), pause_after(attempt)
+            elapsed = time.monotonic() - started
+            late = config.retry_timeout and elapsed + pause > config.retry_timeout
+            if not why or late or attempt > config.retries:
+                if why and config.retries:
+                    attempts = f"{attempt} attempt{'s' * (attempt > 1)}"
+                    error.add_note(f"Gave up after {attempts} in {elapsed:.1f} s.")
+                if attempt > 1:
+                    say_what_is_committed(error, in_doubt)
+                raise
+            try:
+                with INTERRUPTION.sleeper() as sleep:
+                    log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1,
+                             config.retries + 1, pause, error, why)
+                    sleep(pause)
+            except Interrupted as interrupted:
+                say_what_is_committed(interrupted, in_doubt)
+                raise
+
+
+def pause_after(attempt: int) -> float:
+    """Seconds: longer with every attempt, and never the same for two runs that met each other."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH ** (attempt - 1)) * random.uniform(0.5, 1)
+
+
+def say_what_is_committed(error: WarehouseError, in_doubt: bool) -> None:
+    """Put right what the last of several attempts says: it does not know of those before it."""
+    notes = [note for note in getattr(error, "__notes__", ())
+             if note not in (NOTHING_COMMITTED, IN_DOUBT)]
+    error.__notes__ = [IN_DOUBT if in_doubt else NOTHING_COMMITTED, *notes]
