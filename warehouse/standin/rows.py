@@ -1,10 +1,10 @@
 """JSON documents -> lines for PostgreSQL's COPY, converted as Redshift's COPY converts them.
 
-The documents of some 128 kB are made into lines together, as if every value loaded as it is
-written; then one regular expression, made of what each column takes unchanged (`plain` of
-values.py), is matched against all their bytes. It stops at a document that needs a closer look: that one
-is read again on its own, value by value, which gives its line or the exact value to blame. So what
-is unusual costs itself, and the rest of a batch nothing.
+The documents of some 32 kB are made into lines together, as if every value loaded as it is written;
+then one regular expression, made of what each column takes unchanged (`plain` of values.py), is
+matched against all their bytes. It stops at a document that needs a closer look: that one is read
+again on its own, value by value, which gives its line or the exact value to blame. So what is
+unusual costs itself, and the rest of a batch nothing.
 """
 
 import re
@@ -88,7 +88,7 @@ class Reader:
         """The rows held back to be made together with those of further files."""
         held, self.held, self.size = self.held, [], 0
         data = self.as_written(held)
-        special = any(SPECIAL[at : at + 1] in data for at in range(len(SPECIAL)))
+        special = any(byte in data for byte in SPECIAL)
         lines = self.special_lines if special else self.plain_lines
         made, position, nth = [], 0, 0
         while (end := lines.match(data, position).end()) < len(data):
