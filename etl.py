@@ -8,7 +8,7 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import DataError, command, ledger, preview, statements
+from warehouse import DataError, checkup, command, ledger, preview, statements
 from warehouse.manifests import Manifests
 from warehouse.statements import execute, subject_of
 
@@ -17,6 +17,8 @@ log = logging.getLogger("warehouse.etl")
 
 def run(config, arguments):
     """One load: lock, list, copy, check, replace what the new rows touch, check, record, commit."""
+    if arguments.check:
+        return checkup.show(config, arguments)
     summary = command.Summary()
     with command.session(config) as connection:
         if arguments.status or arguments.dry_run:
@@ -105,6 +107,8 @@ def options():
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")
+    what.add_argument("--check", action="store_true",
+                      help="try whether a load could run here; change nothing")
     what.add_argument("--dry-run", action="store_true",
                       help="print the files to load and the statements in order; change nothing")
     return parser

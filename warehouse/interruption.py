@@ -48,8 +48,9 @@ class Interruption:
             signal.signal(signal.SIGINT, handler)
 
     @contextmanager
-    def cancels(self, connection) -> Iterator[None]:
-        """In this block a signal cancels what the connection does; then Interrupted is raised."""
+    def cancels(self, connection=None) -> Iterator[None]:
+        """In this block a signal cancels what the connection does, if there is one; then Interrupted
+        is raised, where there is none by the next check()."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.signals)
         threading.Thread(target=self.wait, args=(connection,), daemon=True).start()
         try:
@@ -65,7 +66,8 @@ class Interruption:
     def wait(self, connection) -> None:
         self.number = signal.sigwait(self.signals)
         try:
-            connection.cancel()
+            if connection:
+                connection.cancel()
         except psycopg2.Error:
             pass  # closed meanwhile: nothing is left to cancel
         os._exit(128 + signal.sigwait(self.signals))
