@@ -32,13 +32,17 @@ def show(config: Config, arguments: argparse.Namespace) -> None:
     report = Report(arguments.quiet)
     check_settings(report, config)
     with ExitStack() as stack:
-        connection = logged_in(report, config, stack)
-        if connection:
-            check_database(report, connection, config)
-        manifests = stack.enter_context(Manifests(config, connection))
-        checkup_objects.check(report, connection, config, manifests)
+        check_world(report, logged_in(report, config, stack), config)
     if report.failures:
         raise NotReady(report.failures)
+
+
+def check_world(report: Report, connection: extensions.connection | None, config: Config) -> None:
+    """What lies outside of dwh.cfg; connection is None where nobody could log in."""
+    if connection:
+        check_database(report, connection, config)
+    with Manifests(config, connection) as manifests:
+        checkup_objects.check(report, connection, config, manifests)
 
 
 def logged_in(
@@ -48,10 +52,10 @@ def logged_in(
     try:
         return stack.enter_context(command.session(config))
     except WarehouseError as error:
+        stack.enter_context(INTERRUPTION.cancels())
         report.failures.append(error)
         report.add("FAIL", "login", str(error))
         report.add("skip", "database", "etl_lock, the tables, rights and COPY need a login")
-        stack.enter_context(INTERRUPTION.cancels())
         return None
 
 
