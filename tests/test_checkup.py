@@ -15,6 +15,7 @@ import pytest
 from botocore.stub import Stubber
 from conftest import ROOT, TABLES, Project
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from recording_server import recording_server
 from tcp_server import CANARY, make_certificates, tcp_server
 from test_end_to_end import SAMPLE, created_project, read_from
 from test_failures import connection_to, ended, execute, wait_until_no_session_is_left
@@ -63,7 +64,7 @@ def check(project: Project, *arguments: str) -> Checkup:
 
 
 def check_here(project: Project) -> Checkup:
-    """The same without a process of its own, which costs the most: all but dwh.cfg and the shell."""
+    """The same without a process of its own, which costs the most: but for dwh.cfg and shell."""
     project.write_config()
     config = read(project.config)
     with contextlib.closing(connect(config)) as connection:
@@ -133,8 +134,9 @@ def test_all_is_well_nothing_is_changed_and_a_load_runs(ready, bucket):
         "loaded_files", "staging_events", "staging_songs", "staging_catalogue", "users", "artists",
         "songs", "time", "songplays", "TEMP tables", "AWS", "LOG_DATA", "SONG_DATA",
         "LOG_JSONPATH", "[S3]", "REGION", "MANIFESTS", "COPY", "COPY", "COPY", "MANIFESTS"]
-    assert f"2 objects, {sum(found.size for found in bucket.objects.filter(Prefix='log_data/')):,} bytes" in (
-        found.said("LOG_DATA"))
+    size = sum(log.size for log in bucket.objects.filter(Prefix="log_data/"))
+    listed = f"2 objects, {size:,} bytes under s3://{bucket.name}/log_data/"
+    assert listed in found.said("LOG_DATA")
     assert "18 paths for as many columns" in found.said("LOG_JSONPATH")
     assert f"s3://{bucket.name}/log_data/1.json" in found.said("COPY")  # the smaller one
     assert "arn:aws:" in found.said("AWS")
@@ -151,7 +153,8 @@ def test_quiet_says_nothing_of_a_good_set_up_and_only_what_is_wrong_of_another(r
     ready.configure(SONG_DATA="nowhere/", STATEMENT_TIMEOUT="5")
     found = check(ready, "--quiet")
     assert found.status == 1
-    assert [finding[:2] for finding in found.findings] == [("warn", "[LOAD]"), ("FAIL", "SONG_DATA")]
+    assert [finding[:2] for finding in found.findings] == [
+        ("warn", "[LOAD]"), ("FAIL", "SONG_DATA")]
 
 
 def test_a_bucket_that_keeps_versions_keeps_none_of_what_is_written(ready, bucket):
@@ -194,7 +197,8 @@ def guarded(tmp_path, tls_server, bucket):
     return project
 
 
-THE_REST = ["AWS", "LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "[S3]", "REGION", "MANIFESTS", "MANIFESTS"]
+THE_REST = ["AWS", "LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "[S3]", "REGION", "MANIFESTS",
+            "MANIFESTS"]
 
 
 def test_a_wrong_password_and_the_rest_is_checked(guarded, bucket):
@@ -248,8 +252,8 @@ def test_a_table_of_an_older_version(warehouse, ready):
 
 def test_no_right_to_insert(ready):
     role = "checkup_reader"
-    execute(ready, f"CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};"
-                   f"GRANT INSERT, DELETE ON ALL TABLES IN SCHEMA public TO {role};"
+    execute(ready, f"CREATE ROLE {role} LOGIN;"
+                   f"GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO {role};"
                    f"REVOKE INSERT ON staging_songs FROM {role};"
                    f"REVOKE TEMP ON DATABASE {ready.database} FROM PUBLIC")
     ready.configure(HOST=str(ready.server.socket_folder), DB_PORT="5432", DB_USER=role)
@@ -370,6 +374,44 @@ def test_a_load_by_prefix_needs_no_s3_on_this_machine(on_redshift, capsys, monke
     assert report.failures == []
     assert found.verdicts("warn") == ["LOG_DATA", "SONG_DATA"]
     assert found.verdicts("skip") == ["REGION", "MANIFESTS"]
+
+
+def test_what_redshift_is_sent_is_undone_and_by_prefix_names_the_files(
+    on_redshift, bucket, capsys, monkeypatch
+):
+    """By a server that says it is Redshift, takes everything and answers with no row."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
+    bucket.put_object(Key="log_data/1.json", Body=b"{}")
+    report = Report(quiet=False)
+    with recording_server() as server:
+        config = replace(on_redshift, host="127.0.0.1", port=server.port)
+        with contextlib.closing(connect(config)) as connection:
+            already = len(server.statements)
+            checkup.check_world(report, connection, config)
+        sent = server.statements[already:]
+    found = Checkup(1, findings_of(capsys.readouterr().out), "")
+    assert "every run on Redshift copies every file again" in found.said("MANIFESTS")
+    assert "COMMIT" not in sent
+    assert sent.count("BEGIN") == sent.count("ROLLBACK") > 10
+    logs, songs = [sql for sql in sent if "\nCOPY " in sql]
+    assert f"FROM 's3://{bucket.name}/log_data/1.json'" in logs and "NOLOAD" in logs
+    assert f"FROM 's3://{bucket.name}/song_data/'" in songs and "NOLOAD" in songs
+    assert "REGION 'us-west-2'" in songs
+    assert ("warn", "SONG_DATA") in [finding[:2] for finding in found.findings]
+
+
+def test_a_connection_that_is_lost_is_reported_and_s3_is_checked(ready, capsys):
+    ready.write_config()
+    config = read(ready.config)
+    report = Report(quiet=False)
+    with contextlib.closing(connect(config)) as connection:
+        ready.query(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
+        wait_until_no_session_is_left(ready)
+        checkup.check_world(report, connection, config)
+    found = Checkup(1, findings_of(capsys.readouterr().out), "")
+    assert re.search("terminating connection|closed the connection", found.said("login"))
+    assert "connection already closed" in found.said("songs")
+    assert {"LOG_DATA", "SONG_DATA", "MANIFESTS"} <= set(found.verdicts("ok"))
 
 
 def test_several_things_are_all_named_and_the_first_decides_the_exit_status(ready, bucket):

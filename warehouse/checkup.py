@@ -26,7 +26,7 @@ SHORT = 60  # seconds; a COPY, or a cluster that resumes, may well take longer
 
 
 def show(config: Config, arguments: argparse.Namespace) -> None:
-    """Try everything in the order of a load. Raises NotReady, after all, if a load could not run."""
+    """Try everything in the order of a load; at the end raises NotReady if one could not run."""
     if arguments.full or arguments.force:
         raise ConfigError("--check changes nothing, so it takes neither --full nor --force.")
     report = Report(arguments.quiet)
@@ -45,10 +45,8 @@ def check_world(report: Report, connection: extensions.connection | None, config
         checkup_objects.check(report, connection, config, manifests)
 
 
-def logged_in(
-    report: Report, config: Config, stack: ExitStack
-) -> extensions.connection | None:
-    """A connection for as long as the stack lasts; without one, signals are minded all the same."""
+def logged_in(report: Report, config: Config, stack: ExitStack) -> extensions.connection | None:
+    """A connection for as long as the stack lasts; without one, signals are minded as well."""
     try:
         return stack.enter_context(command.session(config))
     except WarehouseError as error:
@@ -74,15 +72,14 @@ def check_load_settings(config: Config) -> str:
     if 0 < config.statement_timeout < max(SHORT, config.lock_timeout):
         raise Doubt(
             f"STATEMENT_TIMEOUT = {config.statement_timeout} ends any statement after so many"
-            f" seconds. A COPY of many files takes longer; LOCK_TIMEOUT waits"
+            f" seconds: too few for a COPY of many files, or fewer than LOCK_TIMEOUT ="
             f" {config.lock_timeout}. Leave it at 0, or allow an hour (3600).")
     if config.connect_timeout < SHORT and not config.is_on_this_machine:
         raise Doubt(
-            f"CONNECT_TIMEOUT = {config.connect_timeout}: a cluster that resumes, or a workgroup that"
-            " wakes, may take minutes. Leave it at 120.")
-    limit = f"{config.statement_timeout} s" if config.statement_timeout else "no limit"
-    return (f"up to {config.max_errors} rejected rows; for a lock {config.lock_timeout} s, for the"
-            f" server {config.connect_timeout} s, for a statement {limit}")
+            f"CONNECT_TIMEOUT = {config.connect_timeout}: a cluster that resumes, or a workgroup"
+            " that wakes, may take minutes. Leave it at 120.")
+    return ", ".join(f"{name.upper()} = {getattr(config, name)}" for name in (
+        "max_errors", "lock_timeout", "connect_timeout", "statement_timeout"))
 
 
 def check_role(config: Config) -> str:
@@ -170,9 +167,8 @@ def check_table(connection: extensions.connection, create: str) -> str:
                                  " create_tables.py, or GRANT the rights.")
         statements.execute(cursor, sql_queries.table_rights, {"table": table})
         rights = dict(zip(("SELECT", "INSERT", "DELETE"), cursor.fetchone()))
-    wrong = [f"{column} is {found.get(column, 'missing')} and should be {kind_wanted}"
-             for column, kind_wanted in wanted.items()
-             if not as_good(found.get(column, ""), kind_wanted)]
+    wrong = [f"{column} is {found.get(column, 'missing')} and should be {of_type}"
+             for column, of_type in wanted.items() if not as_good(found.get(column, ""), of_type)]
     if wrong:
         raise WarehouseError(
             f"{'; '.join(wrong)}. create_tables.py makes the tables anew, empty (--force if it"
@@ -185,7 +181,8 @@ def check_table(connection: extensions.connection, create: str) -> str:
 
 
 def as_good(found: str, wanted: str) -> bool:
-    """
+    """Whether a column of one type takes every value of the other.
+
     >>> as_good("VARCHAR(64)", "VARCHAR(32)"), as_good("VARCHAR(16)", "VARCHAR(32)")
     (True, False)
     """
@@ -197,8 +194,8 @@ def as_good(found: str, wanted: str) -> bool:
 
 def lacking(rights: str, what: str, connection: extensions.connection) -> WarehouseError:
     user = quote_ident(connection.info.user, connection)
-    return WarehouseError(f"the user lacks a right that a load needs. Let an owner run: GRANT {rights}"
-                          f" ON {what} TO {user}")
+    return WarehouseError("the user lacks a right that a load needs. Let an owner run: GRANT"
+                          f" {rights} ON {what} TO {user}")
 
 
 def check_temporary(connection: extensions.connection) -> str:

@@ -87,8 +87,8 @@ def check_jsonpaths(config: Config) -> str:
     if how == "auto":
         raise Doubt("auto finds no key with a capital letter, such as sessionId. Write auto"
                     " ignorecase, or name a JSONPaths file.")
-    columns = [column for column in tables.declared_columns(sql_queries.staging_events_table_create)
-               if column != "loaded_at"]
+    declared = tables.declared_columns(sql_queries.staging_events_table_create)
+    columns = [column for column in declared if column != "loaded_at"]
     needed = f"It needs {len(columns)} paths, for these columns: {', '.join(columns)}."
     try:
         paths = jsonpaths(objects.read(how))
@@ -98,7 +98,8 @@ def check_jsonpaths(config: Config) -> str:
         raise DataError(f'{how} has no key "jsonpaths", so COPY would ignore it and take keys as'
                         f" they are. {needed}")
     if len(paths) != len(columns):
-        raise WarehouseError(f"{how} has {len(paths)} paths. {needed}")
+        plural = "s" * (len(paths) != 1)
+        raise WarehouseError(f"{how} has {len(paths)} path{plural}. {needed}")
     return f"{len(paths)} paths for as many columns in {how}"
 
 
@@ -119,8 +120,7 @@ def check_region(config: Config, bucket: str, standin: bool) -> str:
 def written(
     report: Report, connection: extensions.connection | None, manifests: Manifests
 ) -> Iterator[str]:
-    """An object under MANIFESTS that is there within the block only; its url, or '' if there is
-    none."""
+    """An object under MANIFESTS that is there within the block only; its url, '' if it is not."""
     url, versions = manifests.url("check.json") if manifests.place else "", []
     folders = [] if objects.is_s3(url) else [
         folder for folder in Path(url).parents if not folder.exists()]
@@ -140,7 +140,7 @@ def write(connection: extensions.connection | None, url: str, versions: list[str
     """Write the object; its version is put into the list."""
     if not url and connection:
         raise Doubt("not set, so every run on Redshift copies every file again. Write"
-                            " MANIFESTS = s3://bucket/prefix/ where this machine may write.")
+                    " MANIFESTS = s3://bucket/prefix/ where this machine may write.")
     if not url:
         raise Untried("not set, which only Redshift minds")
     try:
@@ -157,7 +157,7 @@ def removed(url: str, version: str) -> tuple[str, str, str]:
     try:
         objects.remove(url, version)
     except ObjectError as error:
-        return "warn", "MANIFESTS", f"{error} The object is left: delete it. A load removes nothing."
+        return "warn", "MANIFESTS", f"{error} The object is left: delete it. A load deletes none."
     return "ok", "MANIFESTS", "removed it again"
 
 
@@ -165,13 +165,14 @@ def removed(url: str, version: str) -> tuple[str, str, str]:
 
 def check_copies(report: Report, connection: extensions.connection, config: Config,
                  samples: dict[str, str], url: str) -> None:
-    """Let the server read what a load would let it read: with its role, in REGION, by its rules."""
+    """Let the server read what a load would: with its role, in REGION, by its own rules."""
     if report.busy:
         report.add("skip", "COPY", "not tried while another load is running")
         return
     values = statements.values_of(config) | {
         "log_data": samples["LOG_DATA"], "song_data": samples["SONG_DATA"], "loaded_files": url}
-    for sql, source in zip(sql_queries.try_copy_queries, ("log_data", "song_data", "loaded_files")):
+    sources = ("log_data", "song_data", "loaded_files")
+    for sql, source in zip(sql_queries.try_copy_queries, sources, strict=True):
         report.tried("COPY", check_copy, connection, sql, values, source)
 
 

@@ -3,9 +3,12 @@
 import re
 from typing import Callable
 
+import psycopg2
+
 from . import BusyError, WarehouseError
 from .command import say
 from .interruption import INTERRUPTION
+from .statements import message_of
 
 
 class Doubt(Exception):
@@ -25,7 +28,7 @@ class NotReady(WarehouseError):
 
     def __init__(self, failures: list[WarehouseError]):
         what = "1 line above says" if len(failures) == 1 else f"{len(failures)} lines above say"
-        super().__init__(f"a load could not run here: {what} FAIL. Nothing was changed.")
+        super().__init__(f"a load could not run here: {what} FAIL. Nothing was loaded.")
         self.exit_status = failures[0].exit_status
 
 
@@ -49,8 +52,10 @@ class Report:
             verdict, said = "ok", check(*arguments)
         except Doubt as doubt:
             verdict, said = doubt.verdict, str(doubt)
-        except WarehouseError as error:
+        except (WarehouseError, psycopg2.Error) as error:  # the latter of a lost connection
             INTERRUPTION.check()
+            if isinstance(error, psycopg2.Error):
+                error = WarehouseError(message_of(error))
             verdict, said = "warn" if spare else "FAIL", str(error)
             self.failures += [] if spare else [error]
         self.add(verdict, part, said)

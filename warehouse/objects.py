@@ -142,7 +142,8 @@ def remove(url: str, version: str = "") -> None:
     with explained(url, "s3:DeleteObjectVersion" if version else "s3:DeleteObject"):
         if is_s3(url):
             bucket, key = split_s3(url)
-            s3().delete_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+            chosen = {"VersionId": version} if version else {}
+            s3().delete_object(Bucket=bucket, Key=key, **chosen)
         else:
             os.remove(url)
 
