@@ -204,7 +204,9 @@ THE_REST = ["AWS", "LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "[S3]", "REGION", "M
 def test_a_wrong_password_and_the_rest_is_checked(guarded, bucket):
     before = keys(bucket)
     guarded.configure(DB_PASSWORD="wrong-" + CANARY)
+    guarded.settings["DWH"] = {"DWH_CLUSTER_TYPE": "multi-node"}
     found = check(guarded, "--verbose")
+    assert found.said("configuration") == f"{guarded.config}; ignored: [DWH]"
     assert (found.status, found.verdicts("FAIL")) == (1, ["login"])
     assert "password authentication failed" in found.said("login")
     assert "Check DB_USER and DB_PASSWORD" in found.said("login")
@@ -270,6 +272,7 @@ def test_no_right_to_insert(ready):
 
 
 def test_a_load_that_is_running_is_named_and_not_disturbed(ready):
+    ready.configure(LOCK_TIMEOUT="1")
     holder = hold(ready, "etl_lock")
     try:
         found = check_here(ready)

@@ -23,6 +23,7 @@ from .interruption import INTERRUPTION
 from .manifests import Manifests
 
 SHORT = 60  # seconds; a COPY, or a cluster that resumes, may well take longer
+LOCK_TIMEOUT = 5  # seconds, if dwh.cfg does not say less
 
 
 def show(config: Config, arguments: argparse.Namespace) -> None:
@@ -144,9 +145,10 @@ def check_engine(connection: extensions.connection) -> str:
 
 def check_lock(connection: extensions.connection, config: Config) -> str:
     """As a load takes the lock, but not for long: it is rolled back at once."""
+    seconds = min(config.lock_timeout, LOCK_TIMEOUT)
     with statements.undone(connection) as cursor:
         try:
-            free = statements.lock(cursor, replace(config, lock_timeout=1))
+            free = statements.lock(cursor, replace(config, lock_timeout=seconds))
         except BusyError as error:
             raise BusyError(f"another load or reset is running{statements.holder(cursor)}. Check"
                             " again when it has ended.") from error
