@@ -8,7 +8,7 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import DataError, command, ledger, load_errors, preview, statements
+from warehouse import DataError, checkup, command, ledger, load_errors, preview, statements
 from warehouse.manifests import Manifests
 from warehouse.statements import execute, subject_of
 
@@ -20,6 +20,8 @@ def run(config, arguments):
 
     Returns what to print. It begins anew when it is called again after a failure.
     """
+    if arguments.check:
+        return checkup.show(config, arguments)
     summary = command.Summary()
     with command.session(config) as connection:
         if arguments.status or arguments.dry_run:
@@ -108,6 +110,8 @@ def options():
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")
+    what.add_argument("--check", action="store_true",
+                      help="try whether a load could run here; change nothing")
     what.add_argument("--dry-run", action="store_true",
                       help="print the files to load and the statements in order; change nothing")
     return parser

@@ -889,7 +889,8 @@ LIMIT 30
 """
 
 existing_columns = """-- existing columns: the tables and views of the schema, as they are
-SELECT table_name, column_name
+SELECT
+    table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale
 FROM information_schema.columns
 WHERE table_schema = CURRENT_SCHEMA()
 ORDER BY table_name, ordinal_position
@@ -901,6 +902,67 @@ FROM svv_transactions
 WHERE relation = CAST('etl_lock' AS regclass) AND granted
 ORDER BY txn_start
 LIMIT 1
+"""
+
+# ------------------------------------------------------------------------------------------ checkup
+# etl.py --check: what a load needs. NOLOAD: COPY reads and converts all of a file, and loads nothing.
+
+session_select = """-- session: who is logged in, to what, and whether a load may make its temporary tables
+SELECT
+    CURRENT_USER, CURRENT_DATABASE(), CURRENT_SCHEMA(), VERSION(),
+    HAS_DATABASE_PRIVILEGE(CURRENT_DATABASE(), 'TEMP')
+"""
+
+table_rights = """-- table rights: whether the user may read, fill and empty a table
+SELECT
+    HAS_TABLE_PRIVILEGE(%(table)s, 'SELECT'),
+    HAS_TABLE_PRIVILEGE(%(table)s, 'INSERT'),
+    HAS_TABLE_PRIVILEGE(%(table)s, 'DELETE')
+"""
+
+staging_events_try = """-- try staging_events: read one log file as its load would, and load nothing
+COPY staging_events (
+    artist, auth, firstname, gender, iteminsession, lastname, length, level, location, method, page,
+    registration, sessionid, song, status, ts, useragent, userid
+)
+FROM %(log_data)s
+IAM_ROLE %(iam_role)s
+REGION %(region)s
+FORMAT AS JSON %(log_jsonpath)s
+ROUNDEC
+TRIMBLANKS
+MAXERROR %(maxerror)s
+COMPUPDATE OFF
+STATUPDATE OFF
+NOLOAD
+"""
+
+staging_songs_try = """-- try staging_songs: read one song file as its load would, and load nothing
+COPY staging_songs (
+    artist_id, artist_latitude, artist_location, artist_longitude, artist_name, duration, num_songs,
+    song_id, title, year
+)
+FROM %(song_data)s
+IAM_ROLE %(iam_role)s
+REGION %(region)s
+FORMAT AS JSON 'auto ignorecase'
+ROUNDEC
+TRIMBLANKS
+MAXERROR %(maxerror)s
+COMPUPDATE OFF
+STATUPDATE OFF
+NOLOAD
+"""
+
+loaded_files_try = """-- try loaded_files: read what is written to MANIFESTS, and load nothing
+COPY loaded_files (url, etag, bytes)
+FROM %(loaded_files)s
+IAM_ROLE %(iam_role)s
+REGION %(region)s
+FORMAT AS JSON 'auto'
+COMPUPDATE OFF
+STATUPDATE OFF
+NOLOAD
 """
 
 # ---------------------------------------------------------------------------------------- run order
@@ -976,6 +1038,7 @@ analyze_star_queries = (
     songplay_analyze,
     time_analyze,
 )
+try_copy_queries = (staging_events_try, staging_songs_try, loaded_files_try)
 record_queries = (loaded_files_copy, loaded_files_analyze, loaded_files_forget)
 
 check_staging_queries = (

@@ -32,6 +32,7 @@ ONE_BY_ONE = {
     "etl_lock_create", "etl_lock_fill", "etl_lock_take", "etl_lock_count", "loaded_files_select",
     "loaded_files_last", "staging_rows", "last_copy", "songplays_matched", "load_history",
     "load_errors", "load_errors_with_values", "existing_columns", "lock_holder",
+    "session_select", "table_rights",
 }
 VALUES = {
     "log_data": "s3://bucket/log_data/",
@@ -47,6 +48,7 @@ VALUES = {
     "staging_songs_rows": 0,
     "copies": (1, 2),
     "copy_id": None,
+    "table": "users",
 }
 CREATES = {statements.subject_of(sql): sql for sql in sql_queries.create_table_queries}
 
@@ -170,6 +172,14 @@ def test_sql_queries_is_data_and_nothing_else():
         values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
         kind = ast.Name if isinstance(node.value, ast.Tuple) else ast.Constant
         assert all(isinstance(value, kind) for value in values), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize(
+    "trial, prefix", list(zip(sql_queries.try_copy_queries,
+                              (*sql_queries.copy_prefix_queries, sql_queries.loaded_files_copy))),
+    ids=lambda sql: sql.partition("\n")[0])
+def test_etl_check_tries_the_copy_of_a_load_with_noload(trial, prefix):
+    assert trial.partition("\n")[2] == prefix.partition("\n")[2] + "NOLOAD\n"
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ def client(service: str, region: str = "", fallback: str = "us-east-1", **option
     return boto3.client(
         service,
         region_name=region or boto3.session.Session().region_name or fallback,
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=10,
-            read_timeout=60,
+        config=Config(**{
+            "retries": {"mode": "standard", "total_max_attempts": 5},
+            "connect_timeout": 10,
+            "read_timeout": 60,
             **options,
-        ),
+        }),
     )
 
 

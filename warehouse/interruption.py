@@ -61,10 +61,11 @@ class Interruption:
             signal.signal(signal.SIGINT, handler)
 
     @contextmanager
-    def cancels(self, connection) -> Iterator[None]:
-        """In this block a signal cancels what the connection does; then Interrupted is raised."""
+    def cancels(self, connection=None) -> Iterator[None]:
+        """In this block a signal cancels what the connection does, if there is one; then Interrupted
+        is raised, where there is none by the next check()."""
         try:
-            with self.calls(connection.cancel):
+            with self.calls(connection.cancel if connection else lambda: None):
                 yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):

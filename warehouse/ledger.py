@@ -51,20 +51,20 @@ class Plan(NamedTuple):
 
 
 def listed_sources(config: Config) -> list[tuple[str, list[Object]]]:
-    """Table and files for each setting; WarehouseError if a prefix names no object at all."""
-    sources = []
-    for setting, table, prefix in (
-        ("LOG_DATA", "staging_events", config.log_data),
-        ("SONG_DATA", "staging_songs", config.song_data),
-    ):
-        files = objects.listed(prefix)
-        if not files:
-            raise WarehouseError(
-                f"{setting}: there is no object under {prefix}. Check it in {config.path.name}, and"
-                " that this machine may list it."
-            )
-        sources.append((table, files))
-    return sources
+    """Table and files for each setting."""
+    return [("staging_events", listed(config, "LOG_DATA", config.log_data)),
+            ("staging_songs", listed(config, "SONG_DATA", config.song_data))]
+
+
+def listed(config: Config, setting: str, prefix: str) -> list[Object]:
+    """The files of a setting; WarehouseError if the prefix names no object at all."""
+    files = objects.listed(prefix)
+    if not files:
+        raise WarehouseError(
+            f"{setting}: there is no object under {prefix}. Check it in {config.path.name}, and"
+            " that this machine may list it."
+        )
+    return files
 
 
 def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:

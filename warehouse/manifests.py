@@ -21,13 +21,16 @@ NOTHING_COPIED = {"staging_events_rows": 0, "staging_songs_rows": 0}  # for the 
 
 
 class Manifests:
-    """Writes the manifests of one load. A context manager: a folder made for them is removed."""
+    """Writes the manifests of one load. A context manager: a folder made for them is removed.
 
-    def __init__(self, config: Config, connection: extensions.connection):
+    Without a connection, as etl.py --check may be, nothing but MANIFESTS can be their place.
+    """
+
+    def __init__(self, config: Config, connection: extensions.connection | None):
         self.config = config
         self.place = config.manifests
         self.folder = None
-        if not self.place and reads_folders(connection):
+        if not self.place and connection and reads_folders(connection):
             self.folder = tempfile.TemporaryDirectory(prefix="sparkify-manifests-")
             self.place = self.folder.name
         # In the order of time for who lists them; unique for who runs twice in a second.
@@ -46,16 +49,19 @@ class Manifests:
             return Plan([], [], "MANIFESTS is not set, so every file is copied by prefix")
         return ledger.plan(cursor, self.config, full)
 
+    def url(self, name: str) -> str:
+        """Where something of this run is written."""
+        return f"{self.place.rstrip('/')}/{self.run}-{name}"
+
     def urls(self, plan: Plan) -> dict[str, str]:
         """Where each manifest and the rows for loaded_files are written, by placeholder."""
         if not plan.sources:
             return {}
-        prefix = f"{self.place.rstrip('/')}/{self.run}"
         return {
-            f"{source.table}_manifest": f"{prefix}-{source.table}.manifest"
+            f"{source.table}_manifest": self.url(f"{source.table}.manifest")
             for source in plan.sources
             if plan.files(source)
-        } | {"loaded_files": f"{prefix}-loaded_files.json"}
+        } | {"loaded_files": self.url("loaded_files.json")}
 
     def write(self, plan: Plan) -> dict[str, object]:
         """Write them; returns their urls and that no rows are copied yet, as values for the SQL."""

@@ -123,16 +123,41 @@ def read(url: str) -> bytes:
         raise unreadable(url, error) from error
 
 
-def write_new(url: str, data: bytes) -> None:
-    """Write an object that must not exist yet; one that does is never overwritten."""
-    with explained(url):
+def write_new(url: str, data: bytes) -> str:
+    """Write an object that must not exist yet; one that does is never overwritten. Returns its
+    version, '' in a folder or a bucket that keeps none."""
+    with explained(url, "s3:PutObject"):
         if is_s3(url):
             bucket, key = split_s3(url)
-            s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            put = s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+            return put.get("VersionId", "")
+        os.makedirs(os.path.dirname(url), exist_ok=True)
+        with open(url, "xb") as file:
+            file.write(data)
+        return ""
+
+
+def remove(url: str, version: str = "") -> None:
+    """Delete an object; in a bucket that keeps versions, the version, so that nothing is left."""
+    with explained(url, "s3:DeleteObjectVersion" if version else "s3:DeleteObject"):
+        if is_s3(url):
+            bucket, key = split_s3(url)
+            chosen = {"VersionId": version} if version else {}
+            s3().delete_object(Bucket=bucket, Key=key, **chosen)
         else:
-            os.makedirs(os.path.dirname(url), exist_ok=True)
-            with open(url, "xb") as file:
-                file.write(data)
+            os.remove(url)
+
+
+def region_of(bucket: str) -> str:
+    """Where a bucket is, or '' if S3 does not say. It says so also to whom it denies the bucket."""
+    try:
+        answer = s3().head_bucket(Bucket=bucket)
+    except Exception as error:
+        if not aws.is_aws(error):
+            raise
+        answer = getattr(error, "response", {})
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers.get("x-amz-bucket-region", "")
 
 
 def manifest(files: list[Object]) -> bytes:
@@ -154,15 +179,17 @@ def s3():
 NEXT_STEPS = {
     "NoSuchBucket": "Is the bucket's name right?",
     "NoSuchKey": "It is not there, or not any more.",
-    "AccessDenied": "Allow s3:ListBucket on the bucket and s3:GetObject on its objects.",
-    "403": "Allow s3:ListBucket on the bucket and s3:GetObject on its objects.",
     "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
 }
+READING = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Turn the errors of the file system and of boto3 into an ObjectError that names the object."""
+def explained(url: str, allow: str = READING) -> Iterator[None]:
+    """Turn the errors of the file system and of boto3 into an ObjectError that names the object.
+
+    allow: the IAM actions that are needed.
+    """
     try:
         yield
     except OSError as error:  # botocore's streaming errors are OSErrors too
@@ -170,7 +197,8 @@ def explained(url: str) -> Iterator[None]:
     except Exception as error:
         if not aws.is_aws(error):
             raise
-        raise ObjectError(f"{url}: {aws.explanation(error, 'S3', NEXT_STEPS)}") from error
+        steps = NEXT_STEPS | dict.fromkeys(("AccessDenied", "403"), f"Allow {allow}.")
+        raise ObjectError(f"{url}: {aws.explanation(error, 'S3', steps)}") from error
 
 
 def unreadable(url: str, error: OSError) -> ObjectError:

@@ -104,6 +104,17 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
         raise failure from error
 
 
+@contextmanager
+def undone(connection: extensions.connection) -> Iterator[extensions.cursor]:
+    """One transaction, rolled back at the end, for who only looks."""
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        if not connection.closed:
+            connection.rollback()
+
+
 def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
     """Run one statement; raises WarehouseError with its name."""
     name = name_of(sql)

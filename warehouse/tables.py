@@ -13,23 +13,39 @@ OTHERS_DEPEND = "2BP01"
 NOT_A_TABLE = "42809"
 
 
-def declared_columns(sql: str) -> list[str]:
-    """The columns of a CREATE TABLE statement of sql_queries, which has one to a line.
+def declared_columns(sql: str) -> dict[str, str]:
+    """The columns of a CREATE TABLE statement of sql_queries, which has one to a line, by type.
 
     >>> declared_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
-    ['a']
+    {'a': 'INT'}
     """
     body = sql[sql.index("(\n") : sql.rindex("\n)")]
-    return re.findall(r"^    ([a-z_]+) +[A-Z]", body, re.MULTILINE)
+    return dict(re.findall(r"^    ([a-z_]+) +([A-Z]+(?:\([0-9, ]+\))?)", body, re.MULTILINE))
 
 
-def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, list[str]]:
-    """The columns of every table and view of the schema."""
+def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, dict[str, str]]:
+    """The columns of every table and view of the schema, with their types as we declare them.
+
+    Those of which the user has no right to anything may be left out.
+    """
     execute(cursor, sql_queries.existing_columns, values)
-    existing: dict[str, list[str]] = {}
-    for table, column in cursor.fetchall():
-        existing.setdefault(table, []).append(column)
+    existing: dict[str, dict[str, str]] = {}
+    for table, column, *kind in cursor.fetchall():
+        existing.setdefault(table, {})[column] = type_of(*kind)
     return existing
+
+
+def type_of(name: str, length: int | None, precision: int | None, scale: int | None) -> str:
+    """A type of information_schema as sql_queries writes it.
+
+    >>> type_of("character varying", 64, None, None)
+    'VARCHAR(64)'
+    """
+    if name == "character varying":
+        return f"VARCHAR({length})"
+    if name == "numeric":
+        return f"NUMERIC({precision}, {scale})"
+    return name.removesuffix(" without time zone").upper()
 
 
 def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values: dict) -> None:
@@ -39,7 +55,7 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
     strangers = [
         f"{table} ({', '.join(existing[table])})"
         for table, columns in ours.items()
-        if table in existing and existing[table] != columns
+        if table in existing and list(existing[table]) != list(columns)
     ]
     if strangers:
         raise ConfigError(
