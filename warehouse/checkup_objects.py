@@ -8,7 +8,7 @@ from psycopg2 import extensions
 
 import sql_queries
 
-from . import DataError, WarehouseError, aws, ledger, objects, statements, tables
+from . import DataError, WarehouseError, aws, ledger, load_errors, objects, statements, tables
 from .config import LOGINS, Config
 from .connection import reads_folders
 from .findings import Doubt, Report, Untried
@@ -184,5 +184,5 @@ def check_copy(connection: extensions.connection, sql: str, values: dict, source
         with statements.undone(connection) as cursor:
             statements.execute(cursor, sql, values)
     except statements.RowsRejected as error:
-        raise statements.rejected_rows(connection, error) from error
+        raise load_errors.refusal(connection, error) from error
     return f"{table}: read {values[source]}, loaded nothing"
