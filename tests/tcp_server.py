@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
@@ -66,6 +67,14 @@ class TcpServer:
     def crash(self) -> None:
         """End it as a crash does: nobody is told, nothing is written."""
         self.run("pg_ctl", "stop", "-s", "-m", "immediate")
+
+    def kill(self) -> None:
+        """kill -9 the server and whatever serves for it."""
+        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        serving = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True).stdout.split()
+        for process in (pid, *serving):
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
 
     def connect_parameters(self, database: str) -> dict:
         return {"host": "127.0.0.1", "port": self.port, "dbname": database,
