@@ -253,8 +253,15 @@ def pytest_addoption(parser):
                      help="how many random orders of files to load (default: 4)")
     parser.addoption("--faults", type=int, default=2, metavar="N",
                      help="at how many random instants to kill etl.py, and the server (default: 2)")
+    parser.addoption("--inputs", type=int, default=4000, metavar="N",
+                     help="how many texts to read as dwh.cfg and as COPY (default: 4000)")
     parser.addoption("--documents", type=int, default=4000, metavar="N",
                      help="how many documents COPY's quick and careful way read (default: 4000)")
+
+
+@pytest.fixture(scope="session")
+def inputs(pytestconfig) -> int:
+    return pytestconfig.getoption("--inputs")
 
 
 @pytest.fixture(scope="session")

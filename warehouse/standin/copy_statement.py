@@ -1,8 +1,8 @@
 """The text of a COPY statement -> what it asks for (guide: r_COPY and its copy-parameters-* pages).
 
 An option is honoured or refused by name, never ignored: a load that is green here because an option
-was overlooked would not be green on Redshift. Credentials are read and forgotten, and no message
-quotes a string of the statement.
+was overlooked would not be green on Redshift. Credentials are read and forgotten; the only strings
+of the statement that a message quotes are those of REGION, DATEFORMAT and TIMEFORMAT.
 """
 
 import re
