@@ -1,14 +1,18 @@
 """SIGINT and SIGTERM: what the server is doing is cancelled, and the run rolls back and says so."""
 
+import logging
 import os
 import signal
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import Callable, Iterator
 
 import psycopg2
 
 from . import WarehouseError
+
+log = logging.getLogger(__name__)
 
 
 class Interrupted(WarehouseError):
@@ -23,15 +27,19 @@ class Interruption:
     """SIGINT and SIGTERM while a connection is busy, or while nothing is done but wait.
 
     libpq does not return to Python for a signal, so a thread of its own waits for it and cancels
-    the statement on the server; the main thread then rolls back. A second signal ends the process
-    at once.
+    the statement on the server; the main thread then rolls back. Where that takes too long, S3 or
+    the server being silent, the process ends without: the server rolls back what it has lost. A
+    second signal ends the process at once.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
     over = signal.SIGUSR1  # which only ever tells the thread that it is not needed any more
+    patience = 1.5  # seconds from a signal to the end; orchestrators kill after a few
 
     def __init__(self):
         self.number = 0
+        self.told = False  # the user, by whoever ends the run in order
+        self.committing = threading.Lock()  # held while COMMIT is on its way
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
@@ -92,10 +100,25 @@ class Interruption:
             if self.number:
                 os._exit(128 + number)
             self.number = number
-            try:
-                stop()
-            except psycopg2.Error:
-                pass  # closed meanwhile: nothing is left to cancel
+            # Each in its own thread: this one goes on to wait for the second signal.
+            for act, *given in ((self.cancel, stop), (self.end_late,)):
+                threading.Thread(target=act, args=given, daemon=True).start()
+
+    def cancel(self, stop: Callable[[], None]) -> None:
+        with suppress(psycopg2.Error):  # closed meanwhile: nothing is left to cancel
+            stop()
+
+    def end_late(self) -> None:
+        """End the process if it is still there after a while; but not between COMMIT and the
+        server's answer, nor before the run could say what that was."""
+        time.sleep(self.patience)
+        while self.committing.locked():
+            with self.committing:
+                pass
+            time.sleep(self.patience)
+        if not self.told:
+            log.error("%s. The server undoes what was not committed.", Interrupted(self.number))
+        os._exit(128 + self.number)
 
 
 INTERRUPTION = Interruption()
