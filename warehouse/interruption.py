@@ -5,10 +5,8 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Callable, Iterator
-
-import psycopg2
 
 from . import WarehouseError
 
@@ -72,7 +70,7 @@ class Interruption:
     def cancels(self, connection) -> Iterator[None]:
         """In this block a signal cancels what the connection does; then Interrupted is raised."""
         try:
-            with self.calls(connection.cancel):
+            with self.calls(lambda: cancel(connection)):
                 yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
@@ -101,12 +99,8 @@ class Interruption:
                 os._exit(128 + number)
             self.number = number
             # Each in its own thread: this one goes on to wait for the second signal.
-            for act, *given in ((self.cancel, stop), (self.end_late,)):
-                threading.Thread(target=act, args=given, daemon=True).start()
-
-    def cancel(self, stop: Callable[[], None]) -> None:
-        with suppress(psycopg2.Error):  # closed meanwhile: nothing is left to cancel
-            stop()
+            for act in (stop, self.end_late):
+                threading.Thread(target=act, daemon=True).start()
 
     def end_late(self) -> None:
         """End the process if it is still there after a while; but not between COMMIT and the
@@ -119,6 +113,20 @@ class Interruption:
         if not self.told:
             log.error("%s. The server undoes what was not committed.", Interrupted(self.number))
         os._exit(128 + self.number)
+
+
+def cancel(connection) -> None:
+    """Cancel what the connection does, in a process of its own: psycopg2 holds Python's lock until
+    the server has answered, which may be never."""
+    child = os.fork()
+    if not child:
+        try:
+            os.closerange(0, 1 << 16)  # the session's socket, too: the server shall see it end
+            signal.alarm(10)
+            connection.cancel()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 INTERRUPTION = Interruption()

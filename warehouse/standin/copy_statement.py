@@ -260,9 +260,9 @@ def parsed(tokens: list[Token]) -> Statement:
     source = reader.string("FROM needs 's3://bucket/prefix' in quotes")
     scheme, separator, _ = source.partition("://")
     if separator and scheme != "s3":
-        # What is no scheme may be anything, credentials in the wrong place included.
-        what = f"from {scheme}://…" if re.fullmatch("[a-z0-9]{1,20}", scheme) else "from there"
-        raise not_emulated(f"{what}, only from s3://…")
+        # Other text is not shown: it may be anything, credentials in the wrong place included.
+        known = scheme if scheme in ("dynamodb", "emr", "http", "https", "file", "gs") else "other"
+        raise not_emulated(f"from {known}://…, only from s3://…")
     return Statement(table, columns, source, read_options(reader))
 
 
