@@ -593,7 +593,7 @@ WHERE nth_choice = 1
 
 time_table_insert = """-- insert time: the instants of the plays; week is ISO, weekday 0 is Sunday
 INSERT INTO time (start_time, hour, day, week, month, year, weekday)
-SELECT DISTINCT
+SELECT
     start_time,
     EXTRACT(hour FROM start_time),
     EXTRACT(day FROM start_time),
@@ -601,7 +601,8 @@ SELECT DISTINCT
     EXTRACT(month FROM start_time),
     EXTRACT(year FROM start_time),
     EXTRACT(dow FROM start_time)
-FROM touched_plays
+FROM (SELECT DISTINCT start_time FROM touched_plays) AS instants
+ORDER BY start_time  -- as the table is sorted
 """
 
 # ------------------------------------------------------------------------------------------ analyze

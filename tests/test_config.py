@@ -82,7 +82,8 @@ def test_the_classic_file_is_read_whole(cfg, tmp_path):
         schema="public", sslmode="", sslrootcert="", iam_role=ROLE,
         log_data="s3://udacity-dend/log_data", song_data="s3://udacity-dend/song_data",
         log_jsonpath="s3://udacity-dend/log_json_path.json", region="us-west-2", manifests="",
-        max_errors=0, connect_timeout=120, lock_timeout=60, statement_timeout=0)
+        max_errors=0, connect_timeout=120, lock_timeout=60, statement_timeout=0, retries=3,
+        retry_timeout=3600)
 
 
 def test_local_needs_only_the_two_sources(cfg, tmp_path):
@@ -97,11 +98,12 @@ def test_local_needs_only_the_two_sources(cfg, tmp_path):
 def test_every_optional_setting_is_read(cfg):
     config = cfg(add(REDSHIFT, "CLUSTER", "SCHEMA = Sparkify\nSSLMODE = Verify-Full")
                  + "REGION = eu-north-1\nMANIFESTS = s3://mine/manifests/\n[LOAD]\nMAX_ERRORS = 7\n"
-                   "CONNECT_TIMEOUT = 1\nLOCK_TIMEOUT = 2\nSTATEMENT_TIMEOUT = 3\n")
+                   "CONNECT_TIMEOUT = 1\nLOCK_TIMEOUT = 2\nSTATEMENT_TIMEOUT = 3\n"
+                   "RETRIES = 4\nRETRY_TIMEOUT = 5\n")
     assert (config.schema, config.sslmode, config.region, config.manifests) == (
         "sparkify", "verify-full", "eu-north-1", "s3://mine/manifests/")
     assert (config.max_errors, config.connect_timeout, config.lock_timeout,
-            config.statement_timeout) == (7, 1, 2, 3)
+            config.statement_timeout, config.retries, config.retry_timeout) == (7, 1, 2, 3, 4, 5)
 
 
 @pytest.mark.parametrize("line, value", [

@@ -209,6 +209,20 @@ def test_text_that_no_column_can_hold_is_shown_escaped(copies):
                         " WHERE query = pg_last_copy_id()") == [(r"a\x00\udcff\t\ud800",)]
 
 
+def test_replaced_characters_are_listed(copies):
+    """One line for a row, with the first column that needed it; a hundred at most."""
+    content = b'{"v":"ok"}\n{"v":"a\xff","w":"b\xff"}\n' + b'{"w":"\xff"}\n' * 120
+    copies.fill("v VARCHAR(9), w VARCHAR(9)", content, "ACCEPTINVCHARS AS '^'")
+    assert copies.rows()[1:3] == [("a^", "b^"), (None, "^")]
+    listed = copies.query("SELECT line_number, TRIM(colname), TRIM(raw_line) FROM stl_replacements"
+                          " WHERE query = pg_last_copy_id() AND session = pg_backend_pid()")
+    assert listed[:2] == [(2, "v", '{"v":"a.","w":"b."}'), (3, "w", '{"w":"."}')]
+    assert len(listed) == 100
+    copies.fill("v VARCHAR(9)", b'{"v":"a"}', "ACCEPTINVCHARS")
+    assert copies.query(
+        "SELECT COUNT(*) FROM stl_replacements WHERE query = pg_last_copy_id()") == [(0,)]
+
+
 def test_errors_are_there_after_rollback_and_seen_by_others(copies):
     copies.create("i INT")
     copies.connection.autocommit = False

@@ -20,6 +20,31 @@ def test_an_altered_length_counts_bytes_too(connection):
         run(connection, "INSERT INTO x VALUES ('éééé')")
 
 
+@pytest.mark.parametrize("script, rows", [
+    pytest.param("CREATE TABLE x (sortkey INT, distkey INT); INSERT INTO x VALUES (1, 2);"
+                 " SELECT sortkey, distkey FROM x", [(1, 2)], id="D6"),
+    pytest.param("CREATE TABLE x (a VARCHAR(9) DEFAULT 'x,)', b VARCHAR(20) DEFAULT ';SORTKEY (a)',"
+                 " c INT); INSERT INTO x (c) VALUES (1); SELECT * FROM x",
+                 [("x,)", ";SORTKEY (a)", 1)], id="D7"),
+    pytest.param("CREATE TABLE x (at TIMESTAMP DEFAULT getdate(), i INT); INSERT INTO x (i) VALUES (1);"
+                 " SELECT at <= SYSDATE FROM x", [(True,)], id="D13"),
+    pytest.param("CREATE TABLE x (a INT); ALTER TABLE x ADD COLUMN n VARCHAR(20) ENCODE lzo;"
+                 " ALTER TABLE x ADD COLUMN m INT DEFAULT 5 NOT NULL; INSERT INTO x (a) VALUES (1);"
+                 " SELECT * FROM x", [(1, None, 5)], id="D14"),
+    pytest.param("CREATE TABLE x (a INT); ALTER TABLE x ADD FOREIGN KEY (a) REFERENCES y (b);"
+                 " INSERT INTO x VALUES (1); SELECT * FROM x", [(1,)], id="D15"),
+    pytest.param("CREATE TABLE x (a INT PRIMARY KEY); INSERT INTO x VALUES (1), (1); SELECT * FROM x",
+                 [(1,), (1,)], id="D16"),
+])
+def test_d6_to_d16_tables_are_made_as_redshift_makes_them(connection, script, rows):
+    assert run(connection, script) == rows
+
+
+def test_d5_a_key_stands_after_the_columns(connection):
+    with pytest.raises(errors.Error, match=r"write DISTKEY \(…\) after the list"):
+        run(connection, "CREATE TABLE x (id INT, DISTKEY (id), name VARCHAR(9))")
+
+
 def test_keys_become_plain_indexes_each_once():
     sql = "CREATE TABLE s.x (a INT PRIMARY KEY DISTKEY, b INT) SORTKEY (b, a)"
     assert translated(sql)[1:] == [

@@ -31,7 +31,8 @@ def read(
         errors.append(
             (line, name, rejected.code, rejected.reason, rejected.value, rejected.raw_line))
 
-    reader = Reader(columns, mapping or Keys(columns, ignorecase=False), options, reject, header)
+    reader = Reader(columns, mapping or Keys(columns, ignorecase=False), options, reject,
+                    lambda *replaced: None, header)
     if careful:
         reader.plain_lines = reader.special_lines = re.compile(b"")  # nothing is plain
     stream = io.BytesIO(data if isinstance(data, bytes) else data.encode())
@@ -122,7 +123,7 @@ def test_an_error_has_the_value_and_the_line_as_written():
     ("", 0), ("{}", 1), ("{}\n", 1), ("{}\n\n{", 3), ("x\ny", 2),
 ])
 def test_the_lines_of_a_file_are_counted(data, lines):
-    reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None)
+    reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None, lambda *_: None)
     list(reader.lines(io.BytesIO(data.encode()), "file"))
     assert reader.lines_scanned == lines
 

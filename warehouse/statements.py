@@ -182,7 +182,7 @@ def without_frame(detail: str) -> str:
     'code 8001, query 77'
     """
     if "-----" not in detail:
-        return detail
+        return " ".join(detail.split())
     fields = dict(re.findall(r"^\s*(\w+): +(.*\S)", detail, re.MULTILINE))
     told = (key for key in ("context", "code", "query") if key in fields)
     return ", ".join(f"{key} {fields[key]}" for key in told)

@@ -1,7 +1,7 @@
 """The system tables, views and functions of Redshift that the stand-in has, in a schema `standin`.
 
 Columns are Redshift's (guide: SYS_LOAD_ERROR_DETAIL, r_STL_LOAD_ERRORS, SYS_LOAD_HISTORY,
-r_SVV_TRANSACTIONS); `dialect` points their names to this schema.
+r_STL_REPLACEMENTS, r_SVV_TRANSACTIONS); `dialect` points their names to this schema.
 """
 
 import codecs
@@ -12,10 +12,11 @@ from datetime import datetime, timezone
 from psycopg2 import errorcodes
 
 from ..objects import Object
-from .values import Rejected
+from .values import Column, Rejected
 
-VERSION = "3"
+VERSION = "4"
 
+MAX_REPLACEMENTS = 100  # rows of a COPY (guide: r_STL_REPLACEMENTS)
 ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 CREATE = """
@@ -45,7 +46,12 @@ CREATE TABLE standin.load_error (
     raw_line TEXT, raw_field_value TEXT,
     PRIMARY KEY (query_id, n)
 );
-GRANT SELECT, INSERT ON standin.load, standin.load_file, standin.load_error TO PUBLIC;
+CREATE TABLE standin.replacement (
+    query_id BIGINT, n BIGINT, file_name TEXT, line_number BIGINT, column_name TEXT, raw_line TEXT,
+    PRIMARY KEY (query_id, n)
+);
+GRANT SELECT, INSERT ON standin.load, standin.load_file, standin.load_error, standin.replacement
+TO PUBLIC;
 
 CREATE VIEW standin.sys_load_history AS
 SELECT
@@ -99,6 +105,14 @@ SELECT
 FROM standin.load_error e JOIN standin.load l USING (query_id)
 ORDER BY query_id, n;
 
+CREATE VIEW standin.stl_replacements AS
+SELECT
+    10 AS userid, l.query_id::int AS query, 0 AS slice, l.table_id::int AS tbl,
+    l.start_time AS starttime, l.session_id AS session, left(r.file_name, 256)::char(256) AS filename,
+    r.line_number, r.column_name::char(127) AS colname, r.raw_line::char(1024)
+FROM standin.replacement r JOIN standin.load l USING (query_id)
+ORDER BY query_id, n;
+
 CREATE VIEW standin.svv_transactions AS
 SELECT
     a.usename::text AS txn_owner, a.datname::text AS txn_db, a.backend_xid::text::bigint AS xid,
@@ -112,7 +126,8 @@ WHERE k.locktype IN ('relation', 'transactionid')
 
 GRANT SELECT ON
     standin.sys_load_history, standin.sys_load_detail, standin.stl_load_commits,
-    standin.sys_load_error_detail, standin.stl_load_errors, standin.svv_transactions
+    standin.sys_load_error_detail, standin.stl_load_errors, standin.stl_replacements,
+    standin.svv_transactions
 TO PUBLIC;
 
 -- The settings are what this session's COPYs left, unless rolled back. A COPY that failed on its
@@ -182,9 +197,10 @@ class Record:
         self.session_id = cursor.connection.info.backend_pid
         self.source, self.table_id, self.table_name = source, table_id, table_name
         self.started = self.file_ended = now()
-        self.errors = self.files = 0
+        self.errors = self.files = self.replacements = 0
         self.error_lines = tempfile.SpooledTemporaryFile(1 << 20)
         self.file_lines = tempfile.SpooledTemporaryFile(1 << 20)
+        self.replacement_lines = tempfile.SpooledTemporaryFile(1 << 20)
 
     def __enter__(self) -> "Record":
         return self
@@ -192,6 +208,7 @@ class Record:
     def __exit__(self, *_) -> None:
         self.error_lines.close()
         self.file_lines.close()
+        self.replacement_lines.close()
 
     def add_error(self, file: str, line: int, rejected: Rejected) -> None:
         name, kind, length = "", "", ""
@@ -201,9 +218,15 @@ class Record:
         self.errors += 1
         self.error_lines.write(text_line(
             self.copy_id, self.errors, file, line, name, kind, length, rejected.position,
-            rejected.code, rejected.reason, re.sub("[^\\x00-\\x7f]", ".", rejected.raw_line[:1024]),
-            rejected.value[:1024],
+            rejected.code, rejected.reason, raw(rejected.raw_line), rejected.value[:1024],
         ))
+
+    def add_replacement(self, file: str, line: int, column: Column, document: str) -> None:
+        """A row whose first invalid characters, in this column, ACCEPTINVCHARS replaced."""
+        self.replacements += 1
+        if self.replacements <= MAX_REPLACEMENTS:
+            self.replacement_lines.write(text_line(
+                self.copy_id, self.replacements, file, line, column.name, raw(document)))
 
     def add_file(self, file: Object, size: int, lines: int) -> None:
         """A file that was read since the one before it, or since the COPY began."""
@@ -220,9 +243,17 @@ class Record:
             self.files, size_listed, self.errors,
         )
         cursor.execute("INSERT INTO standin.load VALUES %s", (values,))
-        for table, lines in (("load_file", self.file_lines), ("load_error", self.error_lines)):
+        for table, lines in (
+            ("load_file", self.file_lines), ("load_error", self.error_lines),
+            ("replacement", self.replacement_lines),
+        ):
             lines.seek(0)
             cursor.copy_expert(f"COPY standin.{table} FROM STDIN", lines)
+
+
+def raw(document: str) -> str:
+    """As much of a document as the load-error tables keep, in ASCII as they keep it."""
+    return re.sub("[^\\x00-\\x7f]", ".", document[:1024])
 
 
 def text_line(*values: object) -> bytes:

@@ -100,7 +100,8 @@ def run(connection, session, tokens: list[Token]) -> None:
             load = Load(statement, listed, record, session.on_progress)
             header = statement.options.get("ignoreheader", 0)
             reader = Reader(
-                target.columns, mapping, value_options(statement), load.reject, header)
+                target.columns, mapping, value_options(statement), load.reject,
+                record.add_replacement, header)
             problem = send(cursor, statement, target, load.chunks(reader))
             rows = 0 if problem or "noload" in statement.options else reader.rows
             with session.recorder() as recorder:

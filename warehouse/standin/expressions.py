@@ -19,8 +19,8 @@ from .sql_types import TYPES, cut, translate_cast
 from .tokens import folded, identifier, quoted
 
 SYSTEM_RELATIONS = frozenset("""
-    stl_load_commits stl_load_errors svv_transactions sys_load_detail sys_load_error_detail
-    sys_load_history
+    stl_load_commits stl_load_errors stl_replacements svv_transactions sys_load_detail
+    sys_load_error_detail sys_load_history
 """.split())
 SYSTEM_FUNCTIONS = frozenset("pg_last_copy_count pg_last_copy_id".split())
 

@@ -1,10 +1,10 @@
 """JSON documents -> lines for PostgreSQL's COPY, converted as Redshift's COPY converts them.
 
-The documents of some 128 kB are made into lines together, as if every value loaded as it is
-written; then one regular expression, made of what each column takes unchanged (`plain` of
-values.py), is matched against all their bytes. It stops at a document that needs a closer look: that one
-is read again on its own, value by value, which gives its line or the exact value to blame. So what
-is unusual costs itself, and the rest of a batch nothing.
+The documents of some 32 kB are made into lines together, as if every value loaded as it is written;
+then one regular expression, made of what each column takes unchanged (`plain` of values.py), is
+matched against all their bytes. It stops at a document that needs a closer look: that one is read
+again on its own, value by value, which gives its line or the exact value to blame. So what is
+unusual costs itself, and the rest of a batch nothing.
 """
 
 import re
@@ -26,8 +26,9 @@ class Reader:
     """Turns files into lines for `COPY … FROM STDIN`; one Reader serves all files of a COPY.
 
     reject(url, line, rejected) is called for every document or stray text that cannot be loaded, in
-    their order, with the number of its last line; what it raises ends the reading. `rows` counts
-    the lines made, `lines_scanned` the lines of the file read last.
+    their order, with the number of its last line; what it raises ends the reading.
+    replaced(url, line, column, document) is called for every row in which ACCEPTINVCHARS replaced
+    characters. `rows` counts the lines made, `lines_scanned` the lines of the file read last.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Reader:
         mapping: Keys | Paths,
         options: Options,
         reject: Callable[[str, int, Rejected], None],
+        replaced: Callable[[str, int, Column, str], None],
         header: int = 0,
     ):
         self.mapping = mapping
         self.converters = [converter(column, options) for column in columns]
         self.reject = reject
+        self.replaced = replaced if options.acceptinvchars else None
         self.header = header
         self.rows = 0
         self.lines_scanned = 0
@@ -85,7 +88,7 @@ class Reader:
         """The rows held back to be made together with those of further files."""
         held, self.held, self.size = self.held, [], 0
         data = self.as_written(held)
-        special = any(SPECIAL[at : at + 1] in data for at in range(len(SPECIAL)))
+        special = any(byte in data for byte in SPECIAL)
         lines = self.special_lines if special else self.plain_lines
         made, position, nth = [], 0, 0
         while (end := lines.match(data, position).end()) < len(data):
@@ -148,27 +151,31 @@ class Reader:
                 break
             nth -= len(piece.values)
         start, end = piece.span(nth)
+        document = piece.text[start:end]
         try:
-            return self.line_of(piece.text[start:end]).encode()
-        except Rejected as rejected:
-            rejected.raw_line = piece.text[start:end][:MAX_SHOWN]
+            fields = self.fields_of(document)
+            made = [one.one(field) for one, field in zip(self.converters, fields)]
+        except (Rejected, RecursionError) as error:
+            rejected = error if isinstance(error, Rejected) else Rejected(1216, TOO_DEEP)
+            rejected.raw_line = document[:MAX_SHOWN]
             # The traceback would keep this whole text until the garbage is collected.
             rejected.__traceback__ = rejected.__context__ = None
             self.reject(piece.url, piece.line_at(end - 1), rejected)
             return b""
+        if self.replaced:
+            for one, field in zip(self.converters, fields):
+                if one.replaces(field):
+                    self.replaced(piece.url, piece.line_at(end - 1), one.column, document)
+                    break
+        return (SEPARATOR.join(made) + END).encode()
 
-    def line_of(self, document: str) -> str:
-        """The line of one document, made value by value; raises Rejected."""
+    def fields_of(self, document: str) -> tuple:
+        """The values of one document, numbers told from strings; raises Rejected, RecursionError."""
         if len(document) > MAX_DOCUMENT // 4:
             if len(document.encode("utf-8", "surrogateescape")) > MAX_DOCUMENT:
                 raise Rejected(1216, TOO_LARGE)
-        try:
-            value, _ = scan_numbers(document, 0)
-            fields = self.mapping.row(value)
-            return SEPARATOR.join(
-                [one.one(field) for one, field in zip(self.converters, fields)]) + END
-        except RecursionError:
-            raise Rejected(1216, TOO_DEEP) from None
+        value, _ = scan_numbers(document, 0)
+        return self.mapping.row(value)
 
 
 def holds_mark(text: str) -> bool:

@@ -28,7 +28,7 @@ class Text(Converter):
             stops += rb"\xef\xf0-\xf4"  # with which those begin that are no characters
         required = b"(?!%s)" % NULL.encode() if self.column.required else b""
         trailing = self.options.trimblanks or self.options.blanksasnull
-        return required + b"[^%s]{%d,%d}%s" % (
+        return required + b"[^%s]{%d,%d}+%s" % (
             stops, self.options.emptyasnull, self.column.size,
             rb"(?<![ \t\v\f])" if trailing else b"")
 
@@ -40,6 +40,9 @@ class Text(Converter):
             return None
         text = self.mended(text)
         return field(self.fitted(text, self.encoded(text)))
+
+    def replaces(self, value):
+        return value is not None and bool(INVALID.search(as_text(value)))
 
     def mended(self, text: str) -> str:
         """The text as ACCEPTINVCHARS and TRIMBLANKS change it."""

@@ -130,6 +130,10 @@ class Converter:
             return NULL
         return text
 
+    def replaces(self, value: object) -> bool:
+        """Whether ACCEPTINVCHARS changes the value."""
+        return False
+
     def text(self, value: object) -> str | None:
         """The text of a value that is not null, or None where COPY loads NULL for it."""
         raise TypeError(f"{type(self).__name__} converts nothing")
