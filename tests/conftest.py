@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from tcp_server import tcp_server
 
 from warehouse import config
 from warehouse.standin.cursor import Session, adopt
@@ -36,6 +37,13 @@ def server():
     finally:
         server.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tcp():
+    """A server that asks for a password, and that a test may crash if it starts it again."""
+    with tcp_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -243,10 +251,17 @@ def bucket(s3_endpoint, monkeypatch):
 def pytest_addoption(parser):
     parser.addoption("--orders", type=int, default=4, metavar="N",
                      help="how many random orders of files to load (default: 4)")
-
-
+    parser.addoption("--faults", type=int, default=2, metavar="N",
+                     help="at how many random instants to kill etl.py, and the server (default: 2)")
+    parser.addoption("--inputs", type=int, default=4000, metavar="N",
+                     help="how many texts to read as dwh.cfg and as COPY (default: 4000)")
     parser.addoption("--documents", type=int, default=4000, metavar="N",
                      help="how many documents COPY's quick and careful way read (default: 4000)")
+
+
+@pytest.fixture(scope="session")
+def inputs(pytestconfig) -> int:
+    return pytestconfig.getoption("--inputs")
 
 
 @pytest.fixture(scope="session")
@@ -255,5 +270,6 @@ def documents_compared(pytestconfig) -> int:
 
 
 def pytest_generate_tests(metafunc):
-    if "order_seed" in metafunc.fixturenames:
-        metafunc.parametrize("order_seed", range(metafunc.config.getoption("--orders")))
+    for seed, option in (("order_seed", "--orders"), ("fault_seed", "--faults")):
+        if seed in metafunc.fixturenames:
+            metafunc.parametrize(seed, range(metafunc.config.getoption(option)))

@@ -67,6 +67,14 @@ def delay(seconds: float) -> Action:
     return action
 
 
+def instead(sql: str) -> Action:
+    """The server runs this in place of the client's query."""
+    def action(session: Session, message: bytes) -> None:
+        text = sql.encode() + b"\0"
+        forward(session, b"Q" + struct.pack("!i", len(text) + 4) + text)
+    return action
+
+
 class Hold:
     """Keeps the message until release is set; reached is set when it has come."""
 

@@ -3,10 +3,12 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
@@ -66,6 +68,18 @@ class TcpServer:
     def crash(self) -> None:
         """End it as a crash does: nobody is told, nothing is written."""
         self.run("pg_ctl", "stop", "-s", "-m", "immediate")
+
+    def kill(self) -> None:
+        """kill -9 the server and all that serve for it, and wait until they are gone."""
+        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        serving = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True).stdout.split()
+        deadline = time.monotonic() + 30
+        for process in map(int, (pid, *serving)):
+            with suppress(ProcessLookupError):
+                while True:
+                    os.kill(process, signal.SIGKILL)
+                    assert time.monotonic() < deadline, f"process {process} does not die"
+                    time.sleep(0.01)
 
     def connect_parameters(self, database: str) -> dict:
         return {"host": "127.0.0.1", "port": self.port, "dbname": database,

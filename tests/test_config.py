@@ -724,7 +724,7 @@ def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
 
 # anything at all
 
-def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path):
+def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path, inputs):
     rng = random.Random(2018_11)
     path = tmp_path / "dwh.cfg"
     pieces = [b"\n", b"\r", b"\0", b"'", b'"', b"[", b"]", b"=", b":", b"#", b" ", b";", b"%s",
@@ -732,7 +732,7 @@ def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path):
               b"[S3]\n", b"HOST=local\n", b"\ndb_port: ", *map(str.encode, ("“", "\u2028", "ß", "İ"))]
     valid = [text.encode() for text in (REDSHIFT + "[LOAD]\nMAX_ERRORS = 3\n", LOCAL)]
     read_well = refused = 0
-    for _ in range(4000):
+    for _ in range(inputs):
         data = bytearray(rng.choice(valid))
         for _ in range(rng.randint(1, 3)):
             at = rng.randrange(len(data) + 1)
@@ -749,4 +749,4 @@ def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path):
             read_well += 1
             assert isinstance(config, Config) and None not in vars(config).values()
             assert 1 <= config.port <= 65535 and config.host and config.log_data
-    assert read_well > 300 and refused > 300
+    assert min(read_well, refused) > inputs / 20

@@ -7,16 +7,10 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from tcp_server import TcpServer, tcp_server
+from tcp_server import TcpServer
 
 from warehouse import ConfigError, WarehouseError, config
 from warehouse.connection import connect, login, reads_folders
-
-
-@pytest.fixture(scope="module")
-def tcp():
-    with tcp_server() as server:
-        yield server
 
 
 @pytest.fixture

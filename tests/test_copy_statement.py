@@ -1,6 +1,7 @@
 """The text of a COPY: what is understood, and what is refused by name."""
 
 import random
+import re
 
 import psycopg2
 import pytest
@@ -226,3 +227,38 @@ def test_a_soup_of_words_raises_nothing_but_errors_of_psycopg2(copies, seed):
         except psycopg2.Error:
             pass
     assert copies.query("SELECT COUNT(*) <= 20 FROM t") == [(True,)]
+
+
+WHOLE = (
+    f"COPY s.t (a, \"B c\") FROM 's3://b/k' CREDENTIALS 'aws_iam_role={ROLE}' FORMAT AS JSON 'auto'",
+    "COPY t FROM 's3://b/k' WITH CREDENTIALS AS 'aws_access_key_id=AK;aws_secret_access_key=hush'"
+    " JSON 's3://b/paths' MAXERROR AS 7 TIMEFORMAT 'epochmillisecs' REGION AS 'us-west-2'",
+    "COPY #t FROM 's3://b/k' ACCESS_KEY_ID 'AK' SECRET_ACCESS_KEY 'hush' SESSION_TOKEN 'hush' JSON",
+    "COPY t FROM 's3://b/k' IAM_ROLE default MANIFEST JSON 'noshred' DATEFORMAT AS 'auto' NOLOAD",
+)
+PIECES = (*WORDS, *(word for sql in WHOLE for word in sql.split()), "'", '"', "$$", "/*", "--", "\\",
+          "(", ")", ",", ".", ";", "'hush'", "'hush", "E'\\'", "\0", "\u2028", "\ud800", "%s",
+          "9" * 5000, "-1", "٣", "#", "''''")
+
+
+def test_any_text_is_parsed_or_refused_and_no_secret_in_it_shown(inputs):
+    chance, refused = random.Random(6), 0
+    for _ in range(inputs):
+        text = chance.choice(WHOLE)
+        for _ in range(chance.randrange(1, 5)):
+            at = chance.randrange(len(text) + 1)
+            until = at + chance.choice((0, 0, 1, 5, 20))
+            piece = chance.choice(PIECES)
+            text = text[:at] + chance.choice(("", piece, f" {piece} ", text[at:until])) + text[until:]
+        found = []
+        try:
+            found = statements(text)
+            for tokens in found:
+                parsed(tokens)
+        except psycopg2.Error as error:
+            refused += 1
+            outside = "".join(token.text for tokens in found for token in tokens
+                              if token.kind != "string")
+            assert "hush" not in str(error) or "hush" in outside or re.search(
+                "Redshift's COPY: (REGION|DATEFORMAT|TIMEFORMAT) ", str(error)), text
+    assert inputs / 20 < refused < inputs

@@ -67,6 +67,7 @@ def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(configured)
     "sorry, too many clients already",
     "remaining connection slots are reserved for non-replication superuser connections",
     'connection limit "500" exceeded for non-bootstrap users',
+    "terminating connection due to unexpected postmaster exit",
     RESET,
 ])
 def test_what_passes_is_waited_for(configured, quick, caplog, refusal):

@@ -15,7 +15,6 @@ import psycopg2
 import pytest
 from conftest import STAR, Project
 from proxy import CONNECT, Hold, Proxy, cut, delay, fail, lose_the_reply
-from tcp_server import tcp_server
 from test_failures import (
     BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute,
     refused, wait_until,
@@ -47,13 +46,6 @@ def project_with_files(folder, server, port: int, template: str = "template0"):
     project.write("song_data/2.json", song("SO2", artist_id="AR2"))
     yield project
     administrate(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture(scope="session")
-def tcp():
-    """A server that may be crashed."""
-    with tcp_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,7 @@ def failed(error: BaseException, status: int) -> int:
     if notes and said[-1] not in ".!?":
         said += "."
     log.error("%s", " ".join([said, *notes]))
+    INTERRUPTION.told = True
     return status
 
 

@@ -37,7 +37,7 @@ TRANSIENT = re.compile(
     "the database system is (?:starting up|shutting down|in recovery|not yet accepting|not acc)|"
     "too many (?:clients|connections)|connection slots are reserved|connection limit .*exceeded|"
     "closed the connection unexpectedly|connection has been closed unexpectedly|"
-    "connection reset by peer|eof detected|unexpected eof", re.IGNORECASE)
+    "connection reset by peer|eof detected|unexpected eof|terminating connection", re.IGNORECASE)
 AUTHENTICATION = re.compile("password|authentication")
 HINTS = (
     ("authentication method 13 ", "The server keeps this user's password as SHA-256, which libpq "

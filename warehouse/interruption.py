@@ -1,14 +1,16 @@
 """SIGINT and SIGTERM: what the server is doing is cancelled, and the run rolls back and says so."""
 
+import logging
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import Callable, Iterator
 
-import psycopg2
-
 from . import WarehouseError
+
+log = logging.getLogger(__name__)
 
 
 class Interrupted(WarehouseError):
@@ -23,15 +25,19 @@ class Interruption:
     """SIGINT and SIGTERM while a connection is busy, or while nothing is done but wait.
 
     libpq does not return to Python for a signal, so a thread of its own waits for it and cancels
-    the statement on the server; the main thread then rolls back. A second signal ends the process
-    at once.
+    the statement on the server; the main thread then rolls back. Where that takes too long, S3 or
+    the server being silent, the process ends without: the server rolls back what it has lost. A
+    second signal ends the process at once.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
     over = signal.SIGUSR1  # which only ever tells the thread that it is not needed any more
+    patience = 1.5  # seconds from a signal to the end; orchestrators kill after a few
 
     def __init__(self):
         self.number = 0
+        self.told = False  # the user, by whoever ends the run in order
+        self.committing = threading.Lock()  # held while COMMIT is on its way
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
@@ -65,7 +71,7 @@ class Interruption:
         """In this block a signal cancels what the connection does, if there is one; then Interrupted
         is raised, where there is none by the next check()."""
         try:
-            with self.calls(connection.cancel if connection else lambda: None):
+            with self.calls(lambda: connection and cancel(connection)):
                 yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
@@ -93,10 +99,35 @@ class Interruption:
             if self.number:
                 os._exit(128 + number)
             self.number = number
-            try:
-                stop()
-            except psycopg2.Error:
-                pass  # closed meanwhile: nothing is left to cancel
+            # Each in its own thread: this one goes on to wait for the second signal.
+            for act in (stop, self.end_late):
+                threading.Thread(target=act, daemon=True).start()
+
+    def end_late(self) -> None:
+        """End the process if it is still there after a while; but not between COMMIT and the
+        server's answer, nor before the run could say what that was."""
+        time.sleep(self.patience)
+        while self.committing.locked():
+            with self.committing:
+                pass
+            time.sleep(self.patience)
+        if not self.told:
+            log.error("%s. The server undoes what was not committed.", Interrupted(self.number))
+        os._exit(128 + self.number)
+
+
+def cancel(connection) -> None:
+    """Cancel what the connection does, in a process of its own: psycopg2 holds Python's lock until
+    the server has answered, which may be never."""
+    child = os.fork()
+    if not child:
+        try:
+            os.closerange(0, 1 << 16)  # the session's socket, too: the server shall see it end
+            signal.alarm(10)
+            connection.cancel()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 INTERRUPTION = Interruption()

@@ -94,7 +94,7 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
         error.add_note(NOTHING_COMMITTED)
         raise
     try:
-        with PROGRESS.during("COMMIT"):
+        with PROGRESS.during("COMMIT"), INTERRUPTION.committing:
             connection.commit()
     except psycopg2.Error as error:
         lost = connection.closed  # else the server has answered, and has rolled back

@@ -41,7 +41,8 @@ CODES = {
 TEXTS_WITHOUT_CODE = (
     (r"server closed the connection unexpectedly|connection has been closed unexpectedly"
      r"|EOF detected|Connection reset by peer|Broken pipe|no connection to the server"
-     r"|could not (receive data from|send data to) server|connection already closed",
+     r"|could not (receive data from|send data to) server|connection already closed"
+     r"|terminating connection",
      "connection lost"),
     (r"Is the server running|timeout expired|Connection timed out|No route to host"
      r"|Network is unreachable|Temporary failure in name resolution", "server not reachable"),

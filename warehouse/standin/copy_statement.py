@@ -1,8 +1,8 @@
 """The text of a COPY statement -> what it asks for (guide: r_COPY and its copy-parameters-* pages).
 
 An option is honoured or refused by name, never ignored: a load that is green here because an option
-was overlooked would not be green on Redshift. Credentials are read and forgotten, and no message
-quotes a string of the statement.
+was overlooked would not be green on Redshift. Credentials are read and forgotten; the only strings
+of the statement that a message quotes are those of REGION, DATEFORMAT and TIMEFORMAT.
 """
 
 import re
@@ -260,7 +260,9 @@ def parsed(tokens: list[Token]) -> Statement:
     source = reader.string("FROM needs 's3://bucket/prefix' in quotes")
     scheme, separator, _ = source.partition("://")
     if separator and scheme != "s3":
-        raise not_emulated(f"from {scheme}://…, only from s3://…")
+        # Other text is not shown: it may be anything, credentials in the wrong place included.
+        known = scheme if scheme in ("dynamodb", "emr", "http", "https", "file", "gs") else "other"
+        raise not_emulated(f"from {known}://…, only from s3://…")
     return Statement(table, columns, source, read_options(reader))
 
 

@@ -1,0 +1,176 @@
+"""An HTTP server before moto's S3 that answers wrongly, late or short where a rule says so.
+
+What no rule is for, it passes on and back unchanged.
+"""
+
+import http.client
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Callable, Iterator
+from urllib.parse import unquote, urlsplit
+
+LIST = "list-type=2"  # what tells the request of a listing
+HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "host")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request; the action of a rule deals with it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with suppress(OSError):  # the client is gone
+            self.server.action_on(self)(self)
+
+    do_PUT = do_HEAD = do_GET
+
+    def forwarded(self) -> Answer:
+        """What moto answers."""
+        moto = http.client.HTTPConnection(self.server.moto)
+        headers = {key: value for key, value in self.headers.items()
+                   if key.lower() not in HOP_BY_HOP}
+        moto.request(self.command, self.path, self.sent, headers)
+        response = moto.getresponse()
+        answer = Answer(response.status, dict(response.getheaders()), response.read())
+        moto.close()
+        return answer
+
+    def answer(self, answer: Answer, length: int | None = None) -> None:
+        """Send it, with a Content-Length that may be another than that of the body."""
+        self.send_response(answer.status)
+        for key, value in answer.headers.items():
+            if key.lower() not in HOP_BY_HOP:
+                self.send_header(key, value)
+        self.send_header("Content-Length", str(len(answer.body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(answer.body)
+        self.wfile.flush()
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+Action = Callable[[Request], None]
+
+
+def forward(request: Request) -> None:
+    request.answer(request.forwarded())
+
+
+def short(request: Request) -> None:
+    """Half of the body, and the end of the connection."""
+    whole = request.forwarded()
+    half = Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
+    request.answer(half, len(whole.body))
+    request.close_connection = True
+
+
+def corrupt(request: Request) -> None:
+    """A body of the right length, in which a letter is another; the checksum is of the true one."""
+    answer = request.forwarded()
+    middle = len(answer.body) // 2
+    changed = bytes([answer.body[middle] ^ 1])
+    answer.body = answer.body[:middle] + changed + answer.body[middle + 1 :]
+    request.answer(answer)
+
+
+class Stall:
+    """Half of the body, and then nothing until the server closes; reached is set by then."""
+
+    def __init__(self):
+        self.reached, self.release = threading.Event(), threading.Event()
+
+    def __call__(self, request: Request) -> None:
+        whole = request.forwarded()
+        half = Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
+        request.answer(half, len(whole.body))
+        self.reached.set()
+        self.release.wait()
+        request.close_connection = True
+
+
+def refuse(status: int, code: str, message: str = "Refused.", **headers: str) -> Action:
+    """S3's answer of an error."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+
+    def action(request: Request) -> None:
+        request.answer(Answer(status, {"Content-Type": "application/xml", **headers}, body))
+    return action
+
+
+def after_it(happens: Callable[[], object]) -> Action:
+    """The right answer; but meanwhile something happens."""
+    def action(request: Request) -> None:
+        answer = request.forwarded()
+        happens()
+        request.answer(answer)
+    return action
+
+
+@dataclass
+class Rule:
+    text: str
+    action: Action
+    times: int
+
+
+class FaultyS3(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, moto: str):
+        super().__init__(("127.0.0.1", 0), Request)
+        self.moto = urlsplit(moto).netloc
+        self.rules: list[Rule] = []
+        self.asked: list[str] = []
+        self.deciding = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def on(self, text: str, action: Action, times: int = 1) -> Action:
+        """Do this, the first few times that a request has the text in its first line."""
+        self.rules.append(Rule(text, action, times))
+        return action
+
+    def forget(self) -> None:
+        """End what stalls, and answer rightly from now on."""
+        for rule in self.rules:
+            if isinstance(rule.action, Stall):
+                rule.action.release.set()
+        self.rules.clear()
+
+    def action_on(self, request: Request) -> Action:
+        line = f"{request.command} {unquote(request.path)}"
+        with self.deciding:
+            self.asked.append(line)
+            for rule in self.rules:
+                if rule.text in line and rule.times:
+                    rule.times -= 1
+                    return rule.action
+        return forward
+
+
+@contextmanager
+def faulty_s3(moto: str) -> Iterator[FaultyS3]:
+    """Serves until the end of the block."""
+    server = FaultyS3(moto)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.forget()
+        server.shutdown()
+        thread.join()
+        server.server_close()

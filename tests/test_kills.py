@@ -1,0 +1,136 @@
+"""kill -9 at random instants of a night's load: nothing lost, nothing doubled, no lock left behind.
+
+The instant and the kind of death are drawn from the seed; what a process is at by then depends on
+the machine. --faults=500 is for an afternoon.
+"""
+
+import random
+import re
+import signal
+import time
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+from conftest import TABLES, Project
+from generate import generate
+from test_failures import NOTHING, ended, wait_until_no_session_is_left
+from test_retries import administrate
+
+from warehouse import statements
+
+Tables = dict[str, list[tuple]]
+
+
+class Night(NamedTuple):
+    """A load of ten files: a log that grew, four new ones and five songs."""
+
+    project: Project
+    earlier: str  # the database as it is before
+    before: Tables
+    after: Tables
+    seconds: float  # that a load takes which nothing disturbs
+
+
+@pytest.fixture(scope="module")
+def a_night(tcp, tmp_path_factory):
+    generated = tmp_path_factory.mktemp("generated")
+    generate(generated, events=700, songs=25, files=8, users=25, seed=7)
+    logs, songs = (
+        {str(file.relative_to(generated)): file.read_bytes() for file in sorted(generated.glob(kind))}
+        for kind in ("log_data/**/*.json", "song_data/**/*.json"))
+    files = [*logs.items(), *songs.items()]
+    tonight = files[3:8] + files[-5:]
+    grown, whole = tonight[0]
+
+    project = Project(tmp_path_factory.mktemp("night"), tcp, f"night_{tcp.port}")
+    project.configure(**tcp.settings(DB_NAME=project.database))
+    for name, content in files:
+        if (name, content) not in tonight:
+            project.write(name, content)
+    project.write(grown, whole[: whole.index(b"\n", len(whole) // 2) + 1])
+    administrate(tcp, f"CREATE DATABASE {project.database} TEMPLATE template0")
+    assert project.run("create_tables.py").returncode == 0
+    project.load()
+    before = tables_of(project)
+
+    for name, content in tonight:
+        project.write(name, content)
+    earlier = f"{project.database}_earlier"
+    administrate(tcp, f"CREATE DATABASE {earlier} TEMPLATE {project.database}")
+    began = time.monotonic()
+    project.load()
+    seconds = time.monotonic() - began
+    yield Night(project, earlier, before, tables_of(project), seconds)
+    administrate(tcp, f"DROP DATABASE {earlier} WITH (FORCE)")
+
+
+@pytest.fixture
+def night(a_night, tcp):
+    """The night, not loaded yet."""
+    name = a_night.project.database
+    administrate(tcp, f"DROP DATABASE {name} WITH (FORCE)")
+    administrate(tcp, f"CREATE DATABASE {name} TEMPLATE {a_night.earlier}")
+    # In a copy of a database PostgreSQL 15 forgets in a crash which values a sequence gave, until
+    # a checkpoint has come.
+    administrate(tcp, "CHECKPOINT")
+    a_night.project.configure(RETRIES="3", LOCK_TIMEOUT="60")
+    return a_night
+
+
+def tables_of(project: Project) -> Tables:
+    return project.snapshot((*TABLES, "loaded_files"))
+
+
+def assert_loaded(night: Night) -> None:
+    """The tables are those of a load that nothing disturbed; else it is told what differs."""
+    found = tables_of(night.project)
+    for table, expected in night.after.items():
+        lost, doubled = Counter(expected), Counter(found[table])
+        assert not lost - doubled, f"{table} lost {len(list((lost - doubled).elements()))} rows"
+        assert not doubled - lost, f"{table} has {len(list((doubled - lost).elements()))} too many"
+
+
+def reached(said: str) -> str:
+    """The last step that a log tells of."""
+    steps = re.findall(r" (?:INFO|ERROR) +(\w+(?: \w+)?)", said)
+    return steps[-1] if steps else "nothing yet"
+
+
+def test_etl_killed_at_a_random_instant_leaves_all_or_nothing(night, fault_seed, record_property):
+    chance = random.Random(f"etl {fault_seed}")
+    process = night.project.start("etl.py")
+    time.sleep(chance.uniform(0, 1.05) * night.seconds)
+    process.send_signal(signal.SIGKILL)
+    record_property("reached", reached(ended(process).stderr))
+    if chance.random() < 0.5:  # else it runs again while the server may still work for the dead one
+        wait_until_no_session_is_left(night.project)
+        assert tables_of(night.project) in (night.before, night.after)
+    night.project.load()
+    assert_loaded(night)
+    wait_until_no_session_is_left(night.project)
+
+
+def test_a_server_killed_at_a_random_instant_leaves_all_or_nothing(
+    night, tcp, fault_seed, record_property
+):
+    chance = random.Random(f"server {fault_seed}")
+    retries = chance.choice((0, 3))
+    night.project.configure(RETRIES=str(retries))
+    process = night.project.start("etl.py")
+    time.sleep(chance.uniform(0, 1.05) * night.seconds)
+    chance.choice((tcp.crash, tcp.kill))()
+    tcp.start()
+    done = ended(process)
+    record_property("reached", f"{retries} retries: {reached(done.stderr)}")
+    if retries or done.returncode == 0:
+        assert done.returncode == 0, done.stderr
+        assert_loaded(night)
+    elif NOTHING in done.stderr:
+        assert tables_of(night.project) == night.before
+    else:
+        assert statements.IN_DOUBT in done.stderr
+        assert tables_of(night.project) in (night.before, night.after)
+    night.project.load()
+    assert_loaded(night)
+    wait_until_no_session_is_left(night.project)

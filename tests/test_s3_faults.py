@@ -1,0 +1,165 @@
+"""What a load does when S3 refuses, stalls, cuts short or changes under it: all of it, or nothing."""
+
+import json
+
+import botocore.config
+import pytest
+from faulty_s3 import LIST, Stall, after_it, corrupt, faulty_s3, refuse, short
+from test_failures import NOTHING
+from test_incremental import event, song
+from test_retries import project_with_files, ready, undisturbed  # noqa: F401
+
+import etl
+from warehouse import WarehouseError, config, objects, transient
+
+ALWAYS = 99
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """boto3 and the toolkit try again without a pause, and wait a moment only for an answer."""
+    true_config = botocore.config.Config
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount",
+                        lambda self, context: 0)
+    monkeypatch.setattr("botocore.config.Config",
+                        lambda **options: true_config(**options | {"read_timeout": 0.3}))
+    monkeypatch.setattr(transient, "LONGEST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def s3(s3_endpoint, bucket, quick, monkeypatch):
+    with faulty_s3(s3_endpoint) as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
+        objects.s3.cache_clear()
+        yield s3
+
+
+@pytest.fixture
+def stored(tmp_path, tcp, ready, bucket, s3):  # noqa: F811
+    """A project with empty tables whose files are in S3."""
+    with project_with_files(tmp_path, tcp, tcp.port, ready) as project:
+        for file in project.folder.glob("*_data/*.json"):
+            key = str(file.relative_to(project.folder))
+            bucket.put_object(Key=key, Body=file.read_bytes())
+        project.configure(LOG_DATA=f"s3://{bucket.name}/log_data/", REGION="us-west-2",
+                          SONG_DATA=f"s3://{bucket.name}/song_data/")
+        yield project
+
+
+def load(project) -> None:
+    project.write_config()
+    settings = config.read(project.config)
+    transient.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
+
+
+def plays(project) -> list[int]:
+    return [n for n, in project.query("SELECT COUNT(*) FROM songplays")]
+
+
+LOG, SONG = "/log_data/1.json", "/song_data/2.json"
+REFUSED = {
+    "403 on the list": (LIST, refuse(403, "AccessDenied"), ("AccessDenied", "s3:ListBucket")),
+    "403 on one object": (LOG, refuse(403, "AccessDenied"), (LOG, "AccessDenied", "s3:GetObject")),
+    "an expired token": (LIST, refuse(400, "ExpiredToken"), ("ExpiredToken", "get new ones")),
+    "a token that expires amid the load": (
+        SONG, refuse(400, "ExpiredToken"), (SONG, "ExpiredToken", "get new ones")),
+    "a clock that is wrong": (
+        LIST, refuse(403, "RequestTimeTooSkewed"), ("RequestTimeTooSkewed", "The clock of this")),
+    "keys that are unknown": (
+        LIST, refuse(403, "InvalidAccessKeyId"), ("InvalidAccessKeyId", "are not known there")),
+    "another region": (
+        LIST, refuse(301, "PermanentRedirect"), ("PermanentRedirect", "set REGION and AWS_REGION")),
+    "throttling that does not end": (LIST, refuse(503, "SlowDown"), ("log_data/", "SlowDown")),
+    "500 for ever on one object": (LOG, refuse(500, "InternalError"), (LOG, "InternalError")),
+    "a body that is short": (LOG, short, (LOG,)),
+    "a body that is corrupt": (LOG, corrupt, (LOG, "checksum")),
+    "a list that is short": (LIST, short, ("log_data/",)),
+    "a body that stalls": (LOG, Stall(), (LOG, "Read timeout")),
+    "a list that stalls": (LIST, Stall(), ("log_data/", "timeout")),
+}
+
+
+def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):  # noqa: F811
+    before = stored.snapshot()
+    for fault, (text, action, parts) in REFUSED.items():
+        s3.asked.clear()
+        s3.on(text, action, ALWAYS)
+        with pytest.raises(WarehouseError) as raised:
+            load(stored)
+        said = str(raised.value)
+        assert all(part in said for part in parts), f"{fault}: {said}"
+        assert NOTHING in raised.value.__notes__ and raised.value.exit_status == 1, fault
+        assert len(s3.asked) < 50, fault
+        assert stored.snapshot() == before, fault
+        s3.forget()
+    load(stored)
+    assert stored.snapshot() == undisturbed
+
+
+def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):  # noqa: F811
+    for text in (LIST, LOG, SONG):
+        s3.on(text, refuse(503, "SlowDown"), times=2)
+        s3.on(text, refuse(500, "InternalError"), times=2)
+    load(stored)
+    assert sum(LIST in line for line in s3.asked) >= 6 and sum(LOG in line for line in s3.asked) >= 5
+    assert stored.snapshot() == undisturbed
+
+
+def test_a_refusal_is_not_asked_again(stored, s3):
+    s3.on(LIST, refuse(403, "AccessDenied"), ALWAYS)
+    with pytest.raises(WarehouseError):
+        load(stored)
+    assert len(s3.asked) == 1
+
+
+def test_an_object_that_vanishes_after_it_was_listed_stops_the_load(stored, s3, bucket):
+    before, key = stored.snapshot(), LOG[1:]
+    s3.on("prefix=log_data/", after_it(bucket.Object(key).delete))
+    with pytest.raises(WarehouseError, match=f"{key} is mandatory in the manifest .*, and is not there"):
+        load(stored)
+    assert stored.snapshot() == before
+    bucket.put_object(Key=key, Body=json.dumps(event(9)).encode())
+    load(stored)
+    assert plays(stored) == [1]
+
+
+def test_an_object_that_changes_after_it_was_listed_is_loaded_as_found_and_again(
+    stored, s3, bucket, caplog
+):
+    def grow():
+        lines = "".join(json.dumps(event(n)) + "\n" for n in (1, 2, 5, 6, 7))
+        bucket.put_object(Key=LOG[1:], Body=lines.encode())
+
+    s3.on("prefix=log_data/", after_it(grow))
+    load(stored)
+    assert plays(stored) == [5]
+    with caplog.at_level("INFO", "warehouse"):
+        load(stored)
+        assert "(0 new, 1 changed)" in caplog.text
+        load(stored)
+    assert "found nothing new" in caplog.text
+    assert plays(stored) == [5]
+
+
+def test_markers_of_folders_empty_objects_and_a_sibling_prefix_add_nothing(
+    stored, bucket, undisturbed  # noqa: F811
+):
+    for key in ("log_data/", "log_data/2018/", "log_data/empty.json", "song_data/_SUCCESS"):
+        bucket.put_object(Key=key, Body=b"")
+    bucket.put_object(Key="log_data2/1.json", Body=json.dumps(event(50)).encode())
+    load(stored)
+    assert stored.snapshot() == undisturbed
+    assert stored.query("SELECT COUNT(*) FROM loaded_files WHERE bytes = 0") == [(4,)]
+
+
+def test_objects_of_odd_names_are_loaded_once_each(stored, bucket):
+    odd = ("two  blanks", "plus+and%20percent", "100%", "quote'd \"twice\"", "Zoë – 音楽",
+           "a&b<c>d", "back\\slash", "q?x=1#y", "'; DROP TABLE songs; --", "%(name)s")
+    for number, name in enumerate(odd, start=20):
+        bucket.put_object(Key=f"log_data/{name}", Body=json.dumps(event(number)).encode())
+        bucket.put_object(Key=f"song_data/{name}", Body=json.dumps(song(f"SO{number}")).encode())
+    load(stored)
+    assert plays(stored) == [4 + len(odd)]
+    load(stored)
+    assert stored.query("SELECT COUNT(*), COUNT(DISTINCT url) FROM loaded_files") == [
+        (3 + 2 * len(odd),) * 2]

@@ -1,0 +1,95 @@
+"""SIGTERM and SIGINT where no statement can be cancelled: S3 or the server does not answer.
+
+test_failures and test_retries interrupt COPY, INSERT, the login and the pause between attempts.
+"""
+
+import signal
+import time
+
+import pytest
+from conftest import S3_ENVIRONMENT
+from faulty_s3 import LIST, Stall
+from proxy import CONNECT, Hold, instead
+from test_failures import assert_refused, ended, wait_until, wait_until_no_session_is_left
+from test_incremental import hold, wait_until_somebody_waits_for
+from test_retries import (  # noqa: F401
+    fresh, project_with_files, proxy, ready, undisturbed, waiting_at,
+)
+from test_s3_faults import LOG, quick, s3, stored  # noqa: F401
+
+SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+UNDONE = "The server undoes what was not committed."
+SOON = 10  # seconds: far more than it takes, far less than it would take by itself
+
+
+@pytest.fixture
+def by_s3(stored, s3):  # noqa: F811
+    """A project whose scripts ask the faulty S3."""
+    stored.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3.url}
+    return stored
+
+
+@SIGNALS
+@pytest.mark.parametrize("what", [LIST, LOG], ids=["list", "object"])
+def test_a_signal_ends_a_load_that_waits_for_s3(by_s3, s3, what, number, status):  # noqa: F811
+    before = by_s3.snapshot()
+    stall = s3.on(what, Stall(), 99)
+    process = by_s3.start("etl.py")
+    stall.reached.wait()
+    sent = time.monotonic()
+    process.send_signal(number)
+    assert_refused(ended(process), status, f"interrupted by {number.name}. {UNDONE}",
+                   rolled_back=False)
+    assert time.monotonic() - sent < SOON
+    wait_until_no_session_is_left(by_s3)
+    assert by_s3.snapshot() == before
+
+
+@SIGNALS
+def test_a_signal_ends_a_load_whose_server_is_silent(fresh, proxy, number, status):  # noqa: F811
+    held = proxy.on("INSERT INTO users", Hold())
+    process = fresh.start("etl.py")
+    held.reached.wait()
+    cancelling = proxy.on("", Hold(), of=CONNECT)
+    sent = time.monotonic()
+    process.send_signal(number)
+    cancelling.reached.wait()
+    assert_refused(ended(process), status, UNDONE, rolled_back=False)
+    assert time.monotonic() - sent < SOON
+
+
+def test_a_second_signal_ends_a_load_at_once(fresh, proxy):  # noqa: F811
+    held = proxy.on("INSERT INTO users", Hold())
+    process = fresh.start("etl.py")
+    held.reached.wait()
+    cancelling = proxy.on("", Hold(), of=CONNECT)
+    process.send_signal(signal.SIGINT)
+    cancelling.reached.wait()
+    process.send_signal(signal.SIGTERM)
+    done = ended(process)
+    assert done.returncode == 143 and "ERROR" not in done.stderr
+
+
+@SIGNALS
+def test_a_signal_ends_a_load_that_waits_for_the_lock(fresh, number, status):  # noqa: F811
+    holder = hold(fresh, "etl_lock")
+    process = fresh.start("etl.py")
+    wait_until_somebody_waits_for(fresh, "etl_lock")
+    process.send_signal(number)
+    assert_refused(ended(process), status, f"interrupted by {number.name}")
+    wait_until(fresh, "SELECT COUNT(*) = 0 FROM pg_locks WHERE NOT granted")
+    holder.close()
+    wait_until_no_session_is_left(fresh)
+
+
+@SIGNALS
+def test_a_signal_ends_a_load_that_checks(fresh, proxy, undisturbed, number, status):  # noqa: F811
+    proxy.on("GROUP BY touched_users.user_id", instead("SELECT pg_sleep(600)"))
+    process = fresh.start("etl.py")
+    wait_until(fresh, "SELECT COUNT(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                      " AND datname = current_database()")
+    process.send_signal(number)
+    assert_refused(ended(process), status, f"interrupted by {number.name}")
+    wait_until_no_session_is_left(fresh)
+    fresh.load()
+    assert fresh.snapshot() == undisturbed
