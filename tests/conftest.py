@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Iterator
 
 import psycopg2
 import pytest
@@ -32,23 +34,44 @@ def server():
     server = Server(folder / "standin")
     try:
         server.start()
+        with maintenance(server) as cursor:  # what it holds need not survive the machine
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                cursor.execute(f"ALTER SYSTEM SET {setting} = off")
+            cursor.execute("SELECT pg_reload_conf()")
         yield server
     finally:
         server.stop()
         shutil.rmtree(folder)
 
 
+@contextmanager
+def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
+    """A cursor for what no transaction may hold."""
+    with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
+        connection.autocommit = True
+        yield connection.cursor()
+
+
+@contextmanager
+def new_database(server: Server, template: str = "template0") -> Iterator[str]:
+    """The name of a database (UTF8, C, as the server's are) like the template; dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with maintenance(server) as cursor:
+        # By files: the other way writes every page to the log as well.
+        strategy = "STRATEGY FILE_COPY" * (cursor.connection.server_version >= 150000)
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    try:
+        yield name
+    finally:
+        with maintenance(server) as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database(server):
-    """The name of a fresh database (UTF8, C), dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    server.ensure_database(name)
-    yield name
-    connection = psycopg2.connect(**server.connect_parameters("postgres"))
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    """The name of a fresh database."""
+    with new_database(server) as name:
+        yield name
 
 
 @pytest.fixture
@@ -197,12 +220,20 @@ def project(tmp_path, server, database):
     return Project(tmp_path, server, database)
 
 
+@pytest.fixture(scope="session")
+def tables(server, tmp_path_factory):
+    """The name of a database in which create_tables.py has run, to make others like it."""
+    with new_database(server) as name:
+        done = Project(tmp_path_factory.mktemp("tables"), server, name).run("create_tables.py")
+        assert done.returncode == 0, done.stderr
+        yield name
+
+
 @pytest.fixture
-def warehouse(project):
+def warehouse(tmp_path, server, tables):
     """A project whose tables are created."""
-    done = project.run("create_tables.py")
-    assert done.returncode == 0, done.stderr
-    return project
+    with new_database(server, tables) as name:
+        yield Project(tmp_path, server, name)
 
 
 @pytest.fixture(scope="session")
