@@ -8,6 +8,7 @@ import sys
 import tempfile
 import uuid
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Iterator
 
@@ -193,14 +194,17 @@ class Project:
         assert done.returncode == 0, done.stderr
         return done
 
-    def query(self, sql: str) -> list[tuple]:
+    @cached_property
+    def connection(self) -> psycopg2.extensions.connection:
+        """For the test's own questions. It holds no transaction open, so nobody waits for it."""
         connection = psycopg2.connect(**self.server.connect_parameters(self.database))
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql)
-                return cursor.fetchall()
-        finally:
-            connection.close()
+        connection.autocommit = True
+        return connection
+
+    def query(self, sql: str) -> list[tuple]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
 
     def rows(self, table: str) -> list[tuple]:
         """All rows of a table in a fixed order, without when they were loaded."""
