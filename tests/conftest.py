@@ -240,6 +240,35 @@ def warehouse(tmp_path, server, tables):
         yield Project(tmp_path, server, name)
 
 
+class Loaded:
+    """A project that was loaded, to begin many tests with.
+
+    Each gets a copy of the database and its files at the same paths, with the same times, for by
+    these the project knows them.
+    """
+
+    def __init__(self, project: Project, folder: Path):
+        project.load()
+        project.connection.close()  # nobody may be connected to what is copied
+        self.project = project
+        self.files = shutil.copytree(project.folder, folder)
+
+    @contextmanager
+    def copied(self) -> Iterator[Project]:
+        shutil.rmtree(self.project.folder)
+        self.project.folder.mkdir()
+        with new_database(self.project.server, self.project.database) as name:
+            project = Project(self.project.folder, self.project.server, name)
+            shutil.copytree(self.files, project.folder, dirs_exist_ok=True)
+            yield project
+
+
+@pytest.fixture(scope="module")
+def module_warehouse(tmp_path_factory, server, tables):
+    with new_database(server, tables) as name:
+        yield Project(tmp_path_factory.mktemp("warehouse"), server, name)
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint():
     """The url of a moto server: S3 over real HTTP."""

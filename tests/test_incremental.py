@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import REAL_DATA, STAR, TABLES, Project, new_database
+from conftest import REAL_DATA, STAR, TABLES, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests
@@ -164,13 +164,19 @@ def song(song_id: str = "SO1", **changes) -> dict:
     } | changes
 
 
+@pytest.fixture(scope="module")
+def two_events(module_warehouse, tmp_path_factory):
+    module_warehouse.write("log_data/1.json", [event(1), event(2)])
+    module_warehouse.write(
+        "song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
+    return Loaded(module_warehouse, tmp_path_factory.mktemp("loaded") / "files")
+
+
 @pytest.fixture
-def loaded(warehouse):
+def loaded(two_events):
     """A warehouse with two events and one other song."""
-    warehouse.write("log_data/1.json", [event(1), event(2)])
-    warehouse.write("song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
-    warehouse.load()
-    return warehouse
+    with two_events.copied() as project:
+        yield project
 
 
 def test_a_run_with_nothing_new_says_so_and_changes_nothing(loaded):
