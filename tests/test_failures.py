@@ -57,8 +57,7 @@ def plays(project: Project) -> int:
 
 
 def execute(project: Project, sql: str) -> None:
-    with contextlib.closing(connection_to(project)) as connection, connection:
-        connection.cursor().execute(sql)
+    project.connection.cursor().execute(sql)
 
 
 def connection_to(project: Project):
