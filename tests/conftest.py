@@ -55,7 +55,7 @@ def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
 
 @contextmanager
 def new_database(server: Server, template: str = "template0") -> Iterator[str]:
-    """The name of a database (UTF8, C, as the server's are) like the template; dropped at the end."""
+    """The name of a database like the template (UTF8, C), dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with maintenance(server) as cursor:
         # By files: the other way writes every page to the log as well.

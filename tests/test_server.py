@@ -64,7 +64,7 @@ def stopped():
 
 @pytest.fixture
 def cluster(server, stopped):
-    """Spare a test that is not about creation the time of initdb: copy a cluster, owners and all."""
+    """For tests that are not about creation, which takes long: a copy, owners and all."""
     subprocess.run(["cp", "-a", stopped.folder, server.folder], check=True)
 
 
