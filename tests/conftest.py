@@ -260,6 +260,7 @@ class Loaded:
         with new_database(self.project.server, self.project.database) as name:
             project = Project(self.project.folder, self.project.server, name)
             shutil.copytree(self.files, project.folder, dirs_exist_ok=True)
+            project.write_config()  # which names the copy of the database
             yield project
 
 
