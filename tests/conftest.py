@@ -7,7 +7,10 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Iterator
 
 import psycopg2
 import pytest
@@ -33,6 +36,10 @@ def server():
     server = Server(folder / "standin")
     try:
         server.start()
+        with maintenance(server) as cursor:  # what it holds need not survive the machine
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                cursor.execute(f"ALTER SYSTEM SET {setting} = off")
+            cursor.execute("SELECT pg_reload_conf()")
         yield server
     finally:
         server.stop()
@@ -46,17 +53,34 @@ def tcp():
         yield server
 
 
+@contextmanager
+def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
+    """A cursor for what no transaction may hold."""
+    with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
+        connection.autocommit = True
+        yield connection.cursor()
+
+
+@contextmanager
+def new_database(server: Server, template: str = "template0") -> Iterator[str]:
+    """The name of a database like the template (UTF8, C), dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with maintenance(server) as cursor:
+        # By files: the other way writes every page to the log as well.
+        strategy = "STRATEGY FILE_COPY" * (cursor.connection.server_version >= 150000)
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    try:
+        yield name
+    finally:
+        with maintenance(server) as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database(server):
-    """The name of a fresh database (UTF8, C), dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    server.ensure_database(name)
-    yield name
-    connection = psycopg2.connect(**server.connect_parameters("postgres"))
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    """The name of a fresh database."""
+    with new_database(server) as name:
+        yield name
 
 
 @pytest.fixture
@@ -178,14 +202,17 @@ class Project:
         assert done.returncode == 0, done.stderr
         return done
 
-    def query(self, sql: str) -> list[tuple]:
+    @cached_property
+    def connection(self) -> psycopg2.extensions.connection:
+        """For the test's own questions. It holds no transaction open, so nobody waits for it."""
         connection = psycopg2.connect(**self.server.connect_parameters(self.database))
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql)
-                return cursor.fetchall()
-        finally:
-            connection.close()
+        connection.autocommit = True
+        return connection
+
+    def query(self, sql: str) -> list[tuple]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
 
     def rows(self, table: str) -> list[tuple]:
         """All rows of a table in a fixed order, without when they were loaded."""
@@ -205,12 +232,50 @@ def project(tmp_path, server, database):
     return Project(tmp_path, server, database)
 
 
+@pytest.fixture(scope="session")
+def tables(server, tmp_path_factory):
+    """The name of a database in which create_tables.py has run, to make others like it."""
+    with new_database(server) as name:
+        done = Project(tmp_path_factory.mktemp("tables"), server, name).run("create_tables.py")
+        assert done.returncode == 0, done.stderr
+        yield name
+
+
 @pytest.fixture
-def warehouse(project):
+def warehouse(tmp_path, server, tables):
     """A project whose tables are created."""
-    done = project.run("create_tables.py")
-    assert done.returncode == 0, done.stderr
-    return project
+    with new_database(server, tables) as name:
+        yield Project(tmp_path, server, name)
+
+
+class Loaded:
+    """A project that was loaded, to begin many tests with.
+
+    Each gets a copy of the database and its files at the same paths, with the same times, for by
+    these the project knows them.
+    """
+
+    def __init__(self, project: Project, folder: Path):
+        project.load()
+        project.connection.close()  # nobody may be connected to what is copied
+        self.project = project
+        self.files = shutil.copytree(project.folder, folder)
+
+    @contextmanager
+    def copied(self) -> Iterator[Project]:
+        shutil.rmtree(self.project.folder)
+        self.project.folder.mkdir()
+        with new_database(self.project.server, self.project.database) as name:
+            project = Project(self.project.folder, self.project.server, name)
+            shutil.copytree(self.files, project.folder, dirs_exist_ok=True)
+            project.write_config()  # which names the copy of the database
+            yield project
+
+
+@pytest.fixture(scope="module")
+def module_warehouse(tmp_path_factory, server, tables):
+    with new_database(server, tables) as name:
+        yield Project(tmp_path_factory.mktemp("warehouse"), server, name)
 
 
 @pytest.fixture(scope="session")

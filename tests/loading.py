@@ -2,11 +2,12 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
+from conftest import new_database
 
 from warehouse.standin.cursor import Session, adopt
 
@@ -71,18 +72,10 @@ class Copies:
 @contextmanager
 def copies_on(server, folder: Path):
     """Copies on a database of their own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    server.ensure_database(name)
-    copies = Copies(lambda: psycopg2.connect(**server.connect_parameters(name)), folder)
-    try:
-        yield copies
-    finally:
-        copies.connection.close()
-        connection = psycopg2.connect(**server.connect_parameters("postgres"))
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        connection.close()
+    with new_database(server) as name:
+        copies = Copies(lambda: psycopg2.connect(**server.connect_parameters(name)), folder)
+        with closing(copies.connection):
+            yield copies
 
 
 @pytest.fixture(scope="module")

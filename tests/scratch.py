@@ -1,30 +1,24 @@
 """A connection that speaks Redshift, for tests of SQL: one a module, an empty schema a test."""
 
-import uuid
+from contextlib import closing
 
 import psycopg2
 import pytest
+from conftest import new_database
 
 from warehouse.standin.cursor import Session, adopt
 
 
 @pytest.fixture(scope="module")
 def module_connection(server):
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    server.ensure_database(name)
+    with new_database(server) as name:
 
-    def connect():
-        return psycopg2.connect(**server.connect_parameters(name))
+        def connect():
+            return psycopg2.connect(**server.connect_parameters(name))
 
-    connection = connect()
-    adopt(connection, Session(connect, lambda done, total: None))
-    yield connection
-    connection.close()
-    plain = psycopg2.connect(**server.connect_parameters("postgres"))
-    plain.autocommit = True
-    with plain.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    plain.close()
+        with closing(connect()) as connection:
+            adopt(connection, Session(connect, lambda done, total: None))
+            yield connection
 
 
 @pytest.fixture

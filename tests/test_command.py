@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from conftest import ROOT, Project
 from generate import generate
-from test_failures import refused
+from test_failures import execute, refused
 from test_incremental import event, song
 
 import sql_queries
@@ -217,18 +217,21 @@ def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:
     return process.wait(), sent.decode()
 
 
-@pytest.fixture(scope="module")
-def long_copy(tmp_path_factory):
-    """The text of a log that takes more than a second to copy, though its events are few."""
-    folder = tmp_path_factory.mktemp("long")
-    generate(folder, events=1000, songs=5, files=1)
-    text, = (file.read_text() for file in folder.glob("log_data/**/*.json"))
-    return f"{text}\n" * 150
+def slow_down(project: Project, seconds: float, when: str) -> None:
+    """Let a trigger sleep."""
+    execute(project, f"""
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END';
+        CREATE TRIGGER slow {when} EXECUTE FUNCTION slow()""")
 
 
 @pytest.fixture
-def long(ready, long_copy):
-    ready.write("log_data/1.json", long_copy)
+def long(ready, tmp_path):
+    """A warehouse that takes two seconds for a file of 1 MB, more than lies in buffers unread."""
+    generate(tmp_path / "long", events=2000, songs=5, files=1)
+    text, = (file.read_text() for file in (tmp_path / "long").glob("log_data/**/*.json"))
+    ready.write("log_data/1.json", text)
+    slow_down(ready, 0.001, "BEFORE INSERT ON staging_events FOR EACH ROW")
     return ready
 
 
@@ -282,10 +285,7 @@ def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, ca
 
 
 def test_a_long_statement_shows_on_a_terminal_how_long_it_runs(ready):
-    ready.query("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$BEGIN PERFORM pg_sleep(1.6); RETURN NULL; END$$;"
-                " CREATE TRIGGER slow AFTER INSERT ON songplays EXECUTE FUNCTION slow();"
-                " SELECT 1")
+    slow_down(ready, 1.6, "AFTER INSERT ON songplays")
     status, sent = on_a_terminal(ready)
     assert status == 0, sent
     assert "\r\033[Kinsert songplays: running for 1 s\r\033[K" in sent

@@ -4,7 +4,7 @@ import contextlib
 
 import psycopg2
 import pytest
-from test_failures import execute, loaded, plays, refused  # noqa: F401 (a fixture)
+from test_failures import execute, loaded, plays, refused, two_plays  # noqa: F401 (fixtures)
 from test_incremental import event, song
 
 import sql_queries

@@ -6,13 +6,11 @@ import os
 import re
 import shutil
 import tarfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import oracle
-import psycopg2
 import pytest
-from conftest import REAL_DATA, ROOT, STAR, Project
+from conftest import REAL_DATA, ROOT, STAR, Project, new_database
 from generate import generate
 
 CASES = sorted(path for path in (ROOT / "tests/cases").iterdir() if path.is_dir())
@@ -21,23 +19,6 @@ DATA_FOLDERS = ("log_data", "song_data")
 
 needs_real_data = pytest.mark.skipif(
     not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
-
-
-@contextmanager
-def created_project(server, folder: Path, database: str):
-    """A project with its tables, on a database that is dropped afterwards."""
-    server.ensure_database(database)
-    project = Project(folder, server, database)
-    try:
-        done = project.run("create_tables.py")
-        assert done.returncode == 0, done.stderr
-        yield project
-    finally:
-        connection = psycopg2.connect(**server.connect_parameters("postgres"))
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {database} WITH (FORCE)")
-        connection.close()
 
 
 def bring(project: Project, folder: Path) -> None:
@@ -53,10 +34,9 @@ def bring(project: Project, folder: Path) -> None:
 # NULL, and md5(…) stands for the MD5 of what is in its brackets.
 
 @pytest.fixture(scope="module")
-def cases_project(server, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cases")
-    with created_project(server, folder, "end_to_end_cases") as project:
-        yield project
+def cases_project(server, tables, tmp_path_factory):
+    with new_database(server, tables) as name:
+        yield Project(tmp_path_factory.mktemp("cases"), server, name)
 
 
 def settings_of(case: Path) -> dict[str, str]:
@@ -139,10 +119,10 @@ def test_of_songs_that_say_as_much_the_lowest_id_describes_the_artist_even_if_it
 # ------------------------------------------------------------------------------------------- oracle
 
 @pytest.fixture(scope="module")
-def sample_project(server, tmp_path_factory):
+def sample_project(server, tables, tmp_path_factory):
     """The shipped sample, loaded from its folder."""
-    folder = tmp_path_factory.mktemp("sample")
-    with created_project(server, folder, "end_to_end_sample") as project:
+    with new_database(server, tables) as name:
+        project = Project(tmp_path_factory.mktemp("sample"), server, name)
         bring(project, SAMPLE)
         project.configure(LOG_JSONPATH="log_json_path.json")
         project.load()

@@ -11,7 +11,7 @@ import time
 
 import psycopg2
 import pytest
-from conftest import Project
+from conftest import Loaded, Project
 from generate import generate
 from tcp_server import CANARY, free_port, tcp_server
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
@@ -19,13 +19,18 @@ from test_incremental import event, hold, song, wait_until_somebody_waits_for
 NOTHING = "Nothing was committed."
 
 
+@pytest.fixture(scope="module")
+def two_plays(module_warehouse, tmp_path_factory):
+    module_warehouse.write("log_data/1.json", [event(1), event(2)])
+    module_warehouse.write("song_data/1.json", song())
+    return Loaded(module_warehouse, tmp_path_factory.mktemp("loaded") / "files")
+
+
 @pytest.fixture
-def loaded(warehouse):
+def loaded(two_plays):
     """A warehouse with two plays and a song."""
-    warehouse.write("log_data/1.json", [event(1), event(2)])
-    warehouse.write("song_data/1.json", song())
-    warehouse.load()
-    return warehouse
+    with two_plays.copied() as project:
+        yield project
 
 
 def refused(project: Project, status: int, *parts: str, script: str = "etl.py",
@@ -52,8 +57,7 @@ def plays(project: Project) -> int:
 
 
 def execute(project: Project, sql: str) -> None:
-    with contextlib.closing(connection_to(project)) as connection, connection:
-        connection.cursor().execute(sql)
+    project.connection.cursor().execute(sql)
 
 
 def connection_to(project: Project):

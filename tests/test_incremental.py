@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import REAL_DATA, STAR, TABLES, Project
+from conftest import REAL_DATA, STAR, TABLES, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests
@@ -89,16 +89,13 @@ def final_files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def full_load(final_files, server, tmp_path_factory):
+def full_load(final_files, server, tables, tmp_path_factory):
     """The star schema of one full load of the final files."""
-    database = "full_load_of_final_files"
-    server.ensure_database(database)
-    project = Project(tmp_path_factory.mktemp("full"), server, database)
-    for name in ("log_data", "song_data"):
-        shutil.copytree(final_files / name, project.folder / name, dirs_exist_ok=True)
-    assert project.run("create_tables.py").returncode == 0
-    project.load()
-    return project.snapshot(STAR)
+    with new_database(server, tables) as name:
+        project = Project(tmp_path_factory.mktemp("full"), server, name)
+        shutil.copytree(final_files, project.folder, dirs_exist_ok=True)
+        project.load()
+        return project.snapshot(STAR)
 
 
 def test_any_order_and_batches_give_the_tables_of_one_full_load(
@@ -167,13 +164,19 @@ def song(song_id: str = "SO1", **changes) -> dict:
     } | changes
 
 
+@pytest.fixture(scope="module")
+def two_events(module_warehouse, tmp_path_factory):
+    module_warehouse.write("log_data/1.json", [event(1), event(2)])
+    module_warehouse.write(
+        "song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
+    return Loaded(module_warehouse, tmp_path_factory.mktemp("loaded") / "files")
+
+
 @pytest.fixture
-def loaded(warehouse):
+def loaded(two_events):
     """A warehouse with two events and one other song."""
-    warehouse.write("log_data/1.json", [event(1), event(2)])
-    warehouse.write("song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
-    warehouse.load()
-    return warehouse
+    with two_events.copied() as project:
+        yield project
 
 
 def test_a_run_with_nothing_new_says_so_and_changes_nothing(loaded):

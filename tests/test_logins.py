@@ -13,6 +13,7 @@ import uuid
 import boto3
 import psycopg2
 import pytest
+from botocore import loaders, session
 from botocore.stub import Stubber
 from conftest import S3_ENVIRONMENT, Project
 from tcp_server import tcp_server
@@ -28,8 +29,14 @@ CLUSTER_HOST = "dwh.abc123.us-west-2.redshift.amazonaws.com"
 SERVERLESS_HOST = "dwh.123456789012.us-west-2.redshift-serverless.amazonaws.com"
 
 
+@pytest.fixture(scope="module")
+def models():
+    """What reads botocore's models of the services, and remembers them; a session begins anew."""
+    return loaders.create_loader()
+
+
 @pytest.fixture
-def aws(s3_endpoint, monkeypatch):
+def aws(s3_endpoint, models, monkeypatch):
     """A function that makes a boto3 client of moto's; so are those of the code."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -37,7 +44,9 @@ def aws(s3_endpoint, monkeypatch):
                 "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers the credentials
+    fresh = session.Session()  # the one before remembers the credentials
+    fresh.register_component("data_loader", models)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(botocore_session=fresh))
     return lambda service, region=REGION: boto3.client(service, region)
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -24,23 +24,48 @@ from warehouse.standin.server import Server
 PROJECT = Path(__file__).resolve().parents[1]
 START = "from warehouse.standin.server import Server; s = Server(); s.start(); print(s.folder)"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+with_cluster = pytest.mark.usefixtures("cluster")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@contextmanager
+def folder_for_servers():
+    """A folder that the serving account can reach (pytest's own are closed to it)."""
+    folder = Path(tempfile.mkdtemp(prefix="standin-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        for marker in folder.rglob(server_module.MARKER):
+            Server(marker.parent).stop()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
 def place():
-    """A folder that the serving account can reach (pytest's own are closed to it)."""
-    folder = Path(tempfile.mkdtemp(prefix="standin-test-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    for marker in folder.rglob(server_module.MARKER):
-        Server(marker.parent).stop()
-    shutil.rmtree(folder)
+    with folder_for_servers() as folder:
+        yield folder
 
 
 @pytest.fixture
 def server(place):
     return Server(place / "state")
+
+
+@pytest.fixture(scope="module")
+def stopped():
+    """A server that has its cluster."""
+    with folder_for_servers() as folder:
+        server = Server(folder / "state")
+        server.start()
+        server.stop()
+        yield server
+
+
+@pytest.fixture
+def cluster(server, stopped):
+    """For tests that are not about creation, which takes long: a copy, owners and all."""
+    subprocess.run(["cp", "-a", stopped.folder, server.folder], check=True)
 
 
 def ask(server, statement, database="postgres"):
@@ -90,6 +115,7 @@ def test_it_starts_from_nothing_answers_and_stops(server, caplog):
     assert not server.stop()
 
 
+@with_cluster
 def test_a_second_start_changes_nothing_and_is_quick(server, caplog):
     server.start()
     pid = postmaster(server)
@@ -101,6 +127,7 @@ def test_a_second_start_changes_nothing_and_is_quick(server, caplog):
     assert not caplog.records
 
 
+@with_cluster
 def test_it_is_reached_by_its_socket_only_whatever_the_environment_says(server, monkeypatch):
     monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
     monkeypatch.setenv("PGPORT", "1")
@@ -112,6 +139,7 @@ def test_it_is_reached_by_its_socket_only_whatever_the_environment_says(server, 
 
 
 @linux_only
+@with_cluster
 def test_no_tcp_port_is_listened_on_and_the_lock_is_not_inherited(server):
     server.start()
     pid = postmaster(server)
@@ -124,6 +152,7 @@ def test_no_tcp_port_is_listened_on_and_the_lock_is_not_inherited(server):
     assert str(server.folder / server_module.MARKER) not in files
 
 
+@with_cluster
 def test_databases_are_created_once_however_many_ask(server):
     server.start()
     with ThreadPoolExecutor(4) as pool:
@@ -152,6 +181,7 @@ def test_piped_output_does_not_hang_and_the_server_has_its_own_session(server):
     assert os.getsid(postmaster(server)) == postmaster(server)
 
 
+@with_cluster
 def test_after_kill_9_it_starts_again_with_its_data(server):
     server.start()
     ask(server, "CREATE TABLE kept AS SELECT 7 AS n")
@@ -162,6 +192,7 @@ def test_after_kill_9_it_starts_again_with_its_data(server):
 
 
 @linux_only
+@with_cluster
 def test_a_pid_that_another_program_has_now_is_no_server(server):
     server.start()
     owner = server.data.stat().st_uid
@@ -181,6 +212,7 @@ def test_a_pid_that_another_program_has_now_is_no_server(server):
             other.kill()
 
 
+@with_cluster
 def test_a_server_that_lost_its_socket_is_replaced(server):
     server.start()
     pid = postmaster(server)
@@ -218,6 +250,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_folder(place):
     assert not server.socket_folder.exists()
 
 
+@with_cluster
 def test_a_socket_folder_that_others_may_write_is_not_trusted(server):
     server.start()
     server.socket_folder.chmod(0o777)
@@ -299,6 +332,7 @@ def test_without_postgresql_the_message_says_how_to_install_it(server, monkeypat
     assert "\nInstall it: " in str(caught.value)
 
 
+@with_cluster
 def test_a_cluster_of_a_version_that_is_gone_says_so(server):
     server.start()
     server.stop()
@@ -307,6 +341,7 @@ def test_a_cluster_of_a_version_that_is_gone_says_so(server):
         server.start()
 
 
+@with_cluster
 def test_a_start_that_fails_shows_the_end_of_the_log_and_a_long_log_is_put_aside(
         server, monkeypatch):
     server.start()

@@ -3,12 +3,12 @@
 import ast
 import json
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 
 import psycopg2
 import pytest
-from conftest import ROOT, STAR
+from conftest import ROOT, STAR, new_database
 from loading import copies_on
 from psycopg2 import extensions, extras
 
@@ -262,13 +262,22 @@ def with_keys(sql: str) -> str:
     return "\n".join(kept).replace("SYSDATE", "CURRENT_TIMESTAMP")
 
 
+@pytest.fixture(scope="module")
+def plain(server):
+    """A plain connection to an empty database."""
+    with new_database(server) as name, closing(
+            psycopg2.connect(**server.connect_parameters(name))) as connection:
+        yield connection
+
+
 @pytest.fixture
-def keyed(postgres):
+def keyed(plain):
     """A cursor on plain PostgreSQL, with every table and its keys enforced."""
-    with postgres.cursor() as cursor:
+    with plain.cursor() as cursor:
         for sql in sql_queries.create_table_queries:
             cursor.execute(with_keys(sql))
         yield cursor
+    plain.rollback()
 
 
 def star_of(load) -> dict[str, list[tuple]]:

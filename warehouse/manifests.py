@@ -4,8 +4,8 @@ Redshift reads manifests from S3 only, so it needs MANIFESTS in dwh.cfg; the sta
 from a folder as well. Where no manifest can be written, a load copies everything by prefix.
 """
 
+import os
 import tempfile
-import uuid
 from datetime import datetime, timezone
 
 from psycopg2 import extensions
@@ -34,7 +34,7 @@ class Manifests:
             self.folder = tempfile.TemporaryDirectory(prefix="sparkify-manifests-")
             self.place = self.folder.name
         # In the order of time for who lists them; unique for who runs twice in a second.
-        self.run = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        self.run = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
 
     def __enter__(self) -> "Manifests":
         return self

@@ -9,15 +9,20 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
+# What is not ASCII is a letter. Said by what is none: a range up to \U0010ffff compiles slowly.
+_LETTER = r"[^\x00-@\[-^`{-\x7f]"
+_LETTER_OR_DIGIT = r"[^\x00-/:-@\[-^`{-\x7f]"
+_LETTER_DIGIT_OR_DOLLAR = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
+
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<space> [ \t\r\n\f\v]+)
     | (?P<string> (?:[eE]|[uU]&)?'(?:[^'\\]++|\\.|'')*+'
-                | (?P<tag> \$(?:[A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$) .*? (?P=tag))
+                | (?P<tag> \$(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$) .*? (?P=tag))
     | (?P<name> (?:[uU]&)?"(?:[^"]++|"")*+")
     | (?P<comment> --[^\r\n]* | /\*)
     | (?P<open> [eE]?'|"|[uU]&['"]|\$(?:[A-Za-z_]\w*)?\$)
-    | (?P<word> \#?[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
+    | (?P<word> \#?{_LETTER}{_LETTER_DIGIT_OR_DOLLAR}*)
     | (?P<number> (?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<op> ::|\|\|/?|<=|>=|<>|!=|->>|->|\#>>|\#>|@>|<@|@@|&&|\?\||\?&|!?~~?\*?|.)
     """,
