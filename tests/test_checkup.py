@@ -17,7 +17,7 @@ from conftest import ROOT, TABLES, Project
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from recording_server import recording_server
 from tcp_server import CANARY, make_certificates, tcp_server
-from test_end_to_end import SAMPLE, created_project, read_from
+from test_end_to_end import SAMPLE, read_from
 from test_failures import connection_to, ended, execute, wait_until_no_session_is_left
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
 from test_readme import README
@@ -84,26 +84,18 @@ def checkup_of(done: subprocess.CompletedProcess) -> Checkup:
     return Checkup(done.returncode, findings_of(done.stdout), done.stderr)
 
 
-
 DATA = {"log_data/1.json": [event(1), event(2)], "log_data/2.json": [event(3)] * 9,
         "song_data/1.json": [song()]}
 
 
-@pytest.fixture(scope="module")
-def created(server, tmp_path_factory):
-    """A project with its tables, which the tests of this module leave as they are."""
-    with created_project(server, tmp_path_factory.mktemp("checkup"), "checkup") as project:
-        yield project
-
-
 @pytest.fixture
-def ready(created, bucket, monkeypatch):
-    """The project with a bucket that holds some files."""
-    in_bucket(created, bucket)
-    for name, value in created.environment.items():
+def ready(module_warehouse, bucket, monkeypatch):
+    """A project whose tables the tests leave as they are, with a bucket that holds some files."""
+    in_bucket(module_warehouse, bucket)
+    for name, value in module_warehouse.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SPARKIFY_STANDIN", str(created.server.folder))
-    return created
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(module_warehouse.server.folder))
+    return module_warehouse
 
 
 def in_bucket(project: Project, bucket) -> Project:
@@ -268,7 +260,7 @@ def test_no_right_to_insert(ready):
         1, ["etl_lock", "staging_songs", "TEMP tables"])
     assert f'GRANT INSERT ON TABLE staging_songs TO "{role}"' in found.said("staging_songs")
     assert f'GRANT SELECT, UPDATE, DELETE ON TABLE etl_lock TO "{role}"' in found.said("etl_lock")
-    assert f'GRANT TEMP ON DATABASE "checkup" TO "{role}"' in found.said("TEMP tables")
+    assert f'GRANT TEMP ON DATABASE "{ready.database}" TO "{role}"' in found.said("TEMP tables")
 
 
 def test_a_load_that_is_running_is_named_and_not_disturbed(ready):
@@ -336,7 +328,7 @@ def test_a_file_that_copy_would_reject(ready, bucket):
     bucket.put_object(Key="song_data/0.json", Body=b'{"song_id": "SO1"}')
     found = check_here(ready)
     broken(found, "COPY", f"s3://{bucket.name}/song_data/0.json:1: column artist_id",
-           "Mend the file", status=3)
+           "let MAX_ERRORS in dwh.cfg leave such rows out", status=3)
 
 
 def test_manifests_within_the_data(ready, bucket):
@@ -482,20 +474,20 @@ def test_an_object_that_may_not_be_removed_is_named(bucket):
 
 @pytest.mark.parametrize("other, said", [
     ("--status", "not allowed with"), ("--full", "neither --full nor --force")])
-def test_check_goes_with_nothing_that_loads_or_shows(created, other, said):
-    done = created.run("etl.py", "--check", other)
+def test_check_goes_with_nothing_that_loads_or_shows(module_warehouse, other, said):
+    done = module_warehouse.run("etl.py", "--check", other)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
 
 
-def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(created, monkeypatch, capsys):
-    monkeypatch.setenv("SPARKIFY_STANDIN", str(created.server.folder))
-    config = replace(read(ROOT / "dwh.cfg"), database=created.database)
+def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(module_warehouse, monkeypatch, capsys):
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(module_warehouse.server.folder))
+    config = replace(read(ROOT / "dwh.cfg"), database=module_warehouse.database)
     report = Report(quiet=False)
     checkup.check_settings(report, config)
     with contextlib.closing(connect(config)) as connection:
         checkup.check_world(report, connection, config)
-    said = capsys.readouterr().out.replace(f"/{created.database},", "/dwh,")
+    said = capsys.readouterr().out.replace(f"/{module_warehouse.database},", "/dwh,")
     shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", README, re.DOTALL)[1]
     assert anywhere(shown) == anywhere(said)
 

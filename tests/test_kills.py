@@ -53,6 +53,7 @@ def a_night(tcp, tmp_path_factory):
     assert project.run("create_tables.py").returncode == 0
     project.load()
     before = tables_of(project)
+    project.disconnect()
 
     for name, content in tonight:
         project.write(name, content)
@@ -69,6 +70,7 @@ def a_night(tcp, tmp_path_factory):
 def night(a_night, tcp):
     """The night, not loaded yet."""
     name = a_night.project.database
+    a_night.project.disconnect()
     administrate(tcp, f"DROP DATABASE {name} WITH (FORCE)")
     administrate(tcp, f"CREATE DATABASE {name} TEMPLATE {a_night.earlier}")
     # In a copy of a database PostgreSQL 15 forgets in a crash which values a sequence gave, until
@@ -121,6 +123,7 @@ def test_a_server_killed_at_a_random_instant_leaves_all_or_nothing(
     time.sleep(chance.uniform(0, 1.05) * night.seconds)
     chance.choice((tcp.crash, tcp.kill))()
     tcp.start()
+    night.project.disconnect()
     done = ended(process)
     record_property("reached", f"{retries} retries: {reached(done.stderr)}")
     if retries or done.returncode == 0:

@@ -12,7 +12,7 @@ from proxy import cut, fail
 from test_failures import execute, refused
 from test_incremental import event, song
 from test_retries import (  # noqa: F401: fixtures
-    DENIED, NO_ROLE, assert_permanent, block, fresh, load, loader, proxy, ready, tcp,
+    DENIED, NO_ROLE, assert_permanent, block, fresh, load, loader, proxy, ready,
 )
 
 from warehouse import WarehouseError, config, connection, statements

@@ -16,7 +16,6 @@ import pytest
 from botocore import loaders, session
 from botocore.stub import Stubber
 from conftest import S3_ENVIRONMENT, Project
-from tcp_server import tcp_server
 from test_failures import refused
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
 
@@ -356,12 +355,6 @@ def test_what_is_wrong_with_the_request_is_said_without_its_token(configured, st
 
 
 # ------------------------------------------------------------------------- a real server behind it
-
-@pytest.fixture(scope="module")
-def tcp():
-    with tcp_server() as server:
-        yield server
-
 
 @pytest.fixture
 def hosted(tmp_path, tcp, aws, s3_endpoint):

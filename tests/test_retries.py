@@ -205,6 +205,7 @@ def test_a_load_survives_a_restart_of_the_server(fresh, tcp, undisturbed, trigge
     with waiting_at(fresh, trigger) as (process, _):
         tcp.crash()
         tcp.start()
+        fresh.disconnect()
         done = ended(process)
     assert done.returncode == 0, done.stderr
     assert "2 of 4" in attempts(done.stderr)
