@@ -14,7 +14,7 @@ from typing import Iterator
 
 import psycopg2
 import pytest
-from tcp_server import tcp_server
+from tcp_server import make_certificates, tcp_server
 
 from warehouse import config
 from warehouse.standin.cursor import Session, adopt
@@ -50,6 +50,23 @@ def server():
 def tcp():
     """A server that asks for a password, and that a test may crash if it starts it again."""
     with tcp_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A folder with those of make_certificates."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs the openssl command to make certificates")
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tls_server(certificates):
+    """A server that asks for a password and speaks TLS."""
+    with tcp_server(certificates) as server:
         yield server
 
 

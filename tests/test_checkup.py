@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from conftest import ROOT, TABLES, Project
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from recording_server import recording_server
-from tcp_server import CANARY, make_certificates, tcp_server
+from tcp_server import CANARY
 from test_end_to_end import SAMPLE, read_from
 from test_failures import connection_to, ended, execute, wait_until_no_session_is_left
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
@@ -167,19 +167,6 @@ def test_a_folder_for_manifests_that_is_not_there_yet_is_not_left(ready):
 
 
 # ----------------------------------------------------------------------------- broken: the database
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificates")
-    make_certificates(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tls_server(certificates):
-    with tcp_server(certificates) as server:
-        yield server
-
 
 @pytest.fixture
 def guarded(tmp_path, tls_server, bucket):

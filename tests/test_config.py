@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from warehouse import ConfigError
+from warehouse import ConfigError, hosts
 from warehouse.config import Config, read
 
 ENDPOINT = "dwh.abc123.us-west-2.redshift.amazonaws.com"
@@ -92,7 +92,7 @@ def test_local_needs_only_the_two_sources(cfg, tmp_path):
     assert (config.iam_role, config.log_jsonpath, config.region) == (
         "default", "auto ignorecase", "us-east-1")
     assert config.log_data == f"{tmp_path}/log_data"
-    assert config.is_local and config.is_on_this_machine and not config.is_redshift_endpoint
+    assert config.is_local and config.is_on_this_machine
 
 
 def test_every_optional_setting_is_read(cfg):
@@ -214,7 +214,7 @@ def test_regions_that_differ_outside_s3_are_refused(refusal):
     ("x.abc.us-gov-west-1.redshift.amazonaws.com", "us-gov-west-1")])
 def test_the_region_is_taken_from_the_endpoint(cfg, host, region):
     config = cfg(redshift(HOST=host))
-    assert config.region == region and config.is_redshift_endpoint and config.host == host
+    assert (config.region, config.host, hosts.kind(host)) == (region, host, "redshift")
 
 
 def test_a_remote_host_with_data_in_s3_is_asked_for_the_region(refusal):

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from warehouse import objects
+from warehouse import ConfigError, objects
 from warehouse.objects import ObjectError
 
 
@@ -192,6 +192,12 @@ def test_no_credentials_says_how_to_get_some(no_credentials):
     for act in (objects.listed, objects.read):
         with pytest.raises(ObjectError, match="no AWS credentials were found.*aws configure"):
             act("s3://bucket/x")
+
+
+def test_an_endpoint_that_is_no_url_says_how_one_begins(no_credentials, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "localhost:9000")
+    with pytest.raises(ConfigError, match="localhost:9000.*begins with http:// or https://"):
+        objects.listed("s3://bucket/x")
 
 
 @contextmanager

@@ -305,13 +305,6 @@ def test_a_connection_that_is_lost_meanwhile_does_not_hide_an_error(fresh):
     assert raised.value.__notes__ == [NOTHING]
 
 
-def test_pauses_grow_differ_and_have_a_limit():
-    for attempt, longest in enumerate((1, 4, 16, 60, 60), start=1):
-        pauses = {transient.pause_after(attempt) for _ in range(50)}
-        assert longest / 2 <= min(pauses) <= max(pauses) <= longest
-        assert len(pauses) > 40
-
-
 def test_a_failure_after_a_commit_in_doubt_does_not_say_that_nothing_was_committed(
     fresh, proxy, load, undisturbed
 ):

@@ -151,6 +151,7 @@ def test_a_jsonpath_has_the_steps_that_redshift_supports(path, steps):
     pytest.param(b'{"jsonpaths": ["$.a", "$[\'b\']"]}', "mixed", id="J15-mixed"),
     pytest.param(b'{"jsonpaths": ["$.a.*"]}', "not supported", id="J15-wildcard"),
     pytest.param('{"jsonpaths": ["$.a"]}'.encode("utf-16"), "decode", id="§1.2-utf-16"),
+    pytest.param(b"[" * 100_000, "nested too deeply", id="J18-deep"),
 ])
 def test_a_jsonpaths_file_that_is_wrong_is_refused(text, problem):
     with pytest.raises(ValueError, match=problem):
@@ -180,6 +181,13 @@ def test_j16_a_member_that_is_missing_is_null():
                 [Column("v", "int4")])[0] == [NULL] * 4
 
 
+def test_a_document_that_fits_no_column_is_rejected_where_a_date_may_be_anything():
+    options = Options(acceptanydate=True, timeformat="epochmillisecs")
+    for columns in ([Column("ts", "timestamp")], [Column("ts", "timestamp"), Column("i", "int4")]):
+        lines, errors = read('[1]\n{"ts":1,"i":2}', columns=columns, options=options)
+        assert len(lines) == 1 and [error[:3] for error in errors] == [(1, "", 1216)]
+
+
 # ------------------------------------------------------------------------------ quick and careful
 
 KINDS = [
@@ -198,7 +206,7 @@ USUAL = {
 }
 ODD = (
     None, True, False, 0, -5, 12, 2**31, 2**63, 1.5, 20.259, 0.29, 1e300, 1e-320, "", " ", "7",
-    "x", "+1", " 1", "1e2", "12.", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800", "\ufdd0",
+    "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800", "\ufdd0",
     "\ufffe", "\x02", "\x03", "\x04", "a\x03", "2018-11-31 10:00:00", "2018-02-29", "1541030409796",
     "twelve bytes", "thirteen bytes", "x" * 300, [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
 )

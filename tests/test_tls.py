@@ -4,28 +4,12 @@ import contextlib
 import shutil
 
 import pytest
-from tcp_server import make_certificates, tcp_server
 from test_connection import answer
 
 from warehouse import ConfigError, WarehouseError, connection
 from warehouse.connection import connect
 
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"),
-                                reason="needs the openssl command to make certificates")
 IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificates")
-    make_certificates(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tls_server(certificates):
-    with tcp_server(certificates) as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,22 +4,28 @@ Paging, retries and credentials are boto3's own; AWS_ENDPOINT_URL_<SERVICE> poin
 elsewhere.
 """
 
+from . import ConfigError
+
 
 def client(service: str, region: str = "", fallback: str = "us-east-1", **options):
     """A client in the region, else in that of the usual AWS settings, else in the fallback."""
     import boto3
     from botocore.config import Config
 
-    return boto3.client(
-        service,
-        region_name=region or boto3.session.Session().region_name or fallback,
-        config=Config(**{
-            "retries": {"mode": "standard", "total_max_attempts": 5},
-            "connect_timeout": 10,
-            "read_timeout": 60,
-            **options,
-        }),
-    )
+    settings = Config(**{
+        "retries": {"mode": "standard", "total_max_attempts": 5},
+        "connect_timeout": 10,
+        "read_timeout": 60,
+        **options,
+    })
+    try:
+        region = region or boto3.session.Session().region_name or fallback
+        return boto3.client(service, region_name=region, config=settings)
+    except ValueError as error:  # of what it found in the environment
+        if is_aws(error):
+            raise
+        raise ConfigError(f"{error}. Check the AWS_ settings of the environment; an"
+                          " AWS_ENDPOINT_URL begins with http:// or https://.") from error
 
 
 NEXT_STEPS = {

@@ -64,10 +64,6 @@ class Config:
         return kind(self.host) == "local"
 
     @property
-    def is_redshift_endpoint(self) -> bool:
-        return kind(self.host) == "redshift"
-
-    @property
     def is_on_this_machine(self) -> bool:
         return kind(self.host) in ON_THIS_MACHINE
 

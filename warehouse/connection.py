@@ -30,14 +30,19 @@ KEEPALIVES = {
 }
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries to connect
 CANCELLED = "57014"
-# libpq gives no code while connecting, only text; what is not in this list is not tried again.
+# libpq gives no code for what it finds out itself, only text; what is not in these lists is not
+# tried again.
+LOST = (
+    "closed the connection unexpectedly|connection has been closed unexpectedly|eof detected|"
+    "unexpected eof|connection reset by peer|connection timed out|broken pipe|"
+    "no connection to the server|could not (?:receive data from|send data to) server|"
+    "connection already closed|terminating connection")
 TRANSIENT = re.compile(
     "connection refused|timeout expired|timed out|no route to host|network is unreachable|"
     "no such file or directory\n|could not translate host name|"
     "the database system is (?:starting up|shutting down|in recovery|not yet accepting|not acc)|"
     "too many (?:clients|connections)|connection slots are reserved|connection limit .*exceeded|"
-    "closed the connection unexpectedly|connection has been closed unexpectedly|"
-    "connection reset by peer|eof detected|unexpected eof|terminating connection", re.IGNORECASE)
+    + LOST, re.IGNORECASE)
 AUTHENTICATION = re.compile("password|authentication")
 HINTS = (
     ("authentication method 13 ", "The server keeps this user's password as SHA-256, which libpq "
@@ -60,6 +65,10 @@ BUNDLES = (  # of certificate authorities: Debian, Amazon Linux and Fedora, macO
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
+class Unreachable(WarehouseError):
+    """No session was to be had, however often it was tried: there is no use in beginning anew."""
+
+
 def connect(
     config: Config, on_progress: Callable[[int, int], None] = lambda done, total: None,
     query_group: str = "",
@@ -70,11 +79,11 @@ def connect(
     again for CONNECT_TIMEOUT seconds. Nothing else is: five wrong passwords lock a user (guide:
     behavior-changes). Only a password from a secret that has changed meanwhile is tried, once.
     on_progress(done, total) is told the bytes read by a COPY, by an engine that can tell.
-    Raises WarehouseError.
+    Raises Unreachable, or another WarehouseError where it did not come to a try.
     """
     deadline = time.monotonic() + config.connect_timeout
     parameters, rotated = login(config), False
-    for pause in pauses():
+    for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
         left = deadline - time.monotonic()
         try:
             return session(config, parameters | timeout(left), on_progress, query_group)
@@ -93,17 +102,16 @@ def connect(
             log.info("the password in SECRET = %s has changed; trying the new one", config.secret)
             parameters, rotated = fresh, True
         else:
-            raise WarehouseError(failure) from problem
+            raise Unreachable(failure) from problem
     raise AssertionError("pauses() does not end")
 
 
-def pauses() -> Iterator[float]:
+def pauses(first: float, longest: float, growth: int = 2) -> Iterator[float]:
     """Seconds to wait before each next try: ever longer, and spread, so that many who lost the
     same server do not return at once."""
-    longest = FIRST_PAUSE
     while True:
-        yield longest * random.uniform(0.5, 1)
-        longest = min(2 * longest, LONGEST_PAUSE)
+        yield min(first, longest) * random.uniform(0.5, 1)
+        first *= growth
 
 
 def timeout(seconds: float) -> dict[str, int]:
@@ -139,7 +147,10 @@ def login(config: Config) -> dict[str, object]:
 
         server = Server()
         server.start()
-        server.ensure_database(config.database)
+        try:
+            server.ensure_database(config.database)
+        except psycopg2.Error as error:
+            raise WarehouseError(f"the server in {server.folder}: {complaint(error)}") from error
         return server.connect_parameters(config.database)
     found = logins.of(config)
     parameters = {

@@ -101,7 +101,9 @@ def reported(connection: extensions.connection, copy_id: int | None) -> tuple[li
     found, problem = [], ""
     for sql in (sql_queries.load_errors, sql_queries.load_errors_with_values):
         try:
-            found.append([Row(*row) for row in fetched(connection, sql, {"copy_id": copy_id})])
+            found.append([
+                Row(*("" if field is None else field for field in row))
+                for row in fetched(connection, sql, {"copy_id": copy_id})])
         except psycopg2.Error as error:
             found.append([])
             problem = problem or message_of(error)

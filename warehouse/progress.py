@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Iterator
 
 from .interruption import INTERRUPTION
@@ -77,8 +77,7 @@ class Progress:
             if self.bytes:
                 text = f"{self.step}: {self.bytes[0] / 1e6:,.1f} of {self.bytes[1] / 1e6:,.1f} MB"
             if terminal:
-                sys.stderr.write(f"\r\033[K{text}")
-                sys.stderr.flush()
+                self.write(f"\r\033[K{text}")
                 self.standing = True
         if not terminal:
             log.info("%s", text)
@@ -87,8 +86,14 @@ class Progress:
         """Remove the line from the terminal."""
         with self.lock:
             if self.standing:
-                sys.stderr.write("\r\033[K")
+                self.write("\r\033[K")
                 self.standing = False
+
+    @staticmethod
+    def write(text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal may have gone; the load goes on
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 PROGRESS = Progress()

@@ -88,6 +88,7 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
     try:
         with connection.cursor() as cursor:
             yield cursor
+        INTERRUPTION.check()
     except BaseException as error:
         with suppress(psycopg2.Error):  # a connection that is lost has rolled back by itself
             connection.rollback()

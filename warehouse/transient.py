@@ -4,9 +4,7 @@ A run is one transaction. An attempt that failed has left nothing, so the next o
 nothing: it connects, locks, lists, plans, loads and commits anew.
 """
 
-import itertools
 import logging
-import random
 import re
 import time
 from typing import Callable, TypeVar
@@ -16,6 +14,7 @@ from psycopg2 import errorcodes
 
 from . import WarehouseError
 from .config import Config
+from .connection import LOST, Unreachable, pauses
 from .interruption import INTERRUPTION, Interrupted
 from .statements import IN_DOUBT, NOTHING_COMMITTED, STALE, CommitLost, message_of
 
@@ -36,20 +35,7 @@ CODES = {
     errorcodes.LOCK_NOT_AVAILABLE: "a lock was not to be had",
 }
 
-# libpq has no code for what it finds out itself, nor for a login that fails: what the server says
-# of a wrong password, role or database must not be found here.
-TEXTS_WITHOUT_CODE = (
-    (r"server closed the connection unexpectedly|connection has been closed unexpectedly"
-     r"|EOF detected|Connection reset by peer|Broken pipe|no connection to the server"
-     r"|could not (receive data from|send data to) server|connection already closed"
-     r"|terminating connection",
-     "connection lost"),
-    (r"Is the server running|timeout expired|Connection timed out|No route to host"
-     r"|Network is unreachable|Temporary failure in name resolution", "server not reachable"),
-    (r"the database system is (starting up|shutting down|in recovery mode|not yet accepting)",
-     "server starting or stopping"),
-    (r"too many (clients|connections)|remaining connection slots", "too many connections"),
-)
+TEXTS_WITHOUT_CODE = ((LOST, "connection lost"),)
 
 # Redshift has one code for most of what happens in it, rejected rows included.
 TEXTS_OF_REDSHIFT = (
@@ -64,9 +50,14 @@ RESUMING = "NFTSetupSessionStateOnRestore"
 
 
 def why_transient(error: WarehouseError) -> str:
-    """Why the same run may succeed a little later, in a few words; '' if it would not."""
+    """Why the same run may succeed a little later, in a few words; '' if it would not.
+
+    Connecting is patient by itself, so a run that could not connect is not repeated.
+    """
     cause = error.__cause__
-    if error.exit_status != WarehouseError.exit_status or not isinstance(cause, psycopg2.Error):
+    if isinstance(error, Unreachable) or not isinstance(cause, psycopg2.Error):
+        return ""
+    if error.exit_status != WarehouseError.exit_status:
         return ""
     if isinstance(error, CommitLost):
         return "connection lost"
@@ -87,12 +78,12 @@ def repeated(run: Callable[[], Result], config: Config) -> Result:
     """
     started = time.monotonic()
     in_doubt = False
-    for attempt in itertools.count(1):
+    for attempt, pause in enumerate(pauses(FIRST_PAUSE, LONGEST_PAUSE, GROWTH), start=1):
         try:
             return run()
         except WarehouseError as error:
             in_doubt = in_doubt or isinstance(error, CommitLost)
-            why, pause = why_transient(error), pause_after(attempt)
+            why = why_transient(error)
             elapsed = time.monotonic() - started
             late = config.retry_timeout and elapsed + pause > config.retry_timeout
             if not why or late or attempt > config.retries:
@@ -110,11 +101,6 @@ def repeated(run: Callable[[], Result], config: Config) -> Result:
             except Interrupted as interrupted:
                 say_what_is_committed(interrupted, in_doubt)
                 raise
-
-
-def pause_after(attempt: int) -> float:
-    """Seconds: longer with every attempt, and never the same for two runs that met each other."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH ** (attempt - 1)) * random.uniform(0.5, 1)
 
 
 def say_what_is_committed(error: WarehouseError, in_doubt: bool) -> None:

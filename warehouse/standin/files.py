@@ -100,7 +100,7 @@ def of_manifest(url: str) -> list[objects.Object]:
         entries = json.loads(text.decode())["entries"]
         wanted = [(entry["url"], bool(entry.get("mandatory", False))) for entry in entries]
         present = found({name for name, _ in wanted})
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise objects.ObjectError(f"{url} is not a manifest: {error!r}") from error
     for name, mandatory in wanted:
         if mandatory and name not in present:

@@ -130,7 +130,10 @@ def jsonpath(path: object) -> list[str | int] | None:
 def jsonpaths(text: bytes) -> list[list[str | int]] | None:
     """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
     'auto'. Raises ValueError, whose message says what is wrong."""
-    document = json.loads(text.decode())
+    try:
+        document = json.loads(text.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError("it is not one JSON object")
     if "jsonpaths" not in document:

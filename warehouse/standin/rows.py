@@ -127,12 +127,14 @@ class Reader:
 
     def converted(self, row: tuple) -> tuple | list:
         """The row with those values converted that never load as they are written."""
+        if row is UNMAPPED:
+            return row
         try:
             fields = list(row)
             for nth, one in self.always:
                 fields[nth] = one(fields[nth])
             return fields
-        except (Rejected, RecursionError, IndexError):
+        except (Rejected, RecursionError):
             return UNMAPPED
 
     def with_words(self, row: tuple | list) -> str:

@@ -230,7 +230,7 @@ class Float(BlankIsNull):
     }
 
     def plain(self, stops):
-        return b"-?[0-9%s]{1,15}(?:\\.[0-9]{1,15})?" % self.null
+        return b"(?:-(?=[0.]*[1-9]))?[0-9%s]{1,15}(?:\\.[0-9]{1,15})?" % self.null
 
     def parsed(self, text, value):
         if not NUMBER.fullmatch(text):
