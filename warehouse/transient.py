@@ -14,7 +14,7 @@ from psycopg2 import errorcodes
 
 from . import WarehouseError
 from .config import Config
-from .connection import LOST, Unreachable, pauses
+from .connection import LOST, TRANSIENT, Unreachable, pauses
 from .interruption import INTERRUPTION, Interrupted
 from .statements import IN_DOUBT, NOTHING_COMMITTED, STALE, CommitLost, message_of
 
@@ -35,7 +35,8 @@ CODES = {
     errorcodes.LOCK_NOT_AVAILABLE: "a lock was not to be had",
 }
 
-TEXTS_WITHOUT_CODE = ((LOST, "connection lost"),)
+# The second is for what the stand-in's COPY connects to besides.
+TEXTS_WITHOUT_CODE = ((LOST, "connection lost"), (TRANSIENT.pattern, "server not reachable"))
 
 # Redshift has one code for most of what happens in it, rejected rows included.
 TEXTS_OF_REDSHIFT = (
