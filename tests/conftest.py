@@ -338,7 +338,7 @@ def bucket(s3_endpoint, monkeypatch):
 
 def pytest_addoption(parser):
     parser.addoption("--part", type=int, choices=(1, 2),
-                     help="run one half of the test files only (tests/run runs both at once)")
+                     help="run one half of the test files only (tests/run.py runs both at once)")
     parser.addoption("--orders", type=int, default=4, metavar="N",
                      help="how many random orders of files to load (default: 4)")
     parser.addoption("--faults", type=int, default=2, metavar="N",
