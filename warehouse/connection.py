@@ -13,7 +13,7 @@ from math import ceil
 from typing import Callable, Iterator
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import errorcodes, extensions
 from psycopg2.extensions import AsIs
 
 from . import ConfigError, WarehouseError, logins
@@ -29,7 +29,6 @@ KEEPALIVES = {
     "tcp_user_timeout": 210_000,
 }
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries to connect
-CANCELLED = "57014"
 # libpq gives no code for what it finds out itself, only text; what is not in these lists is not
 # tried again.
 LOST = (
@@ -231,7 +230,7 @@ def attempts(error: psycopg2.Error) -> list[str]:
 def is_transient(error: psycopg2.Error) -> bool:
     """Whether waiting may help. A workgroup that wakes may also cancel the first statement."""
     return isinstance(error, psycopg2.OperationalError) and (
-        error.pgcode == CANCELLED
+        error.pgcode == errorcodes.QUERY_CANCELED
         or all(TRANSIENT.search(f"{said}\n") for said in attempts(error)))
 
 

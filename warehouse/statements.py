@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Iterator, NamedTuple
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import errorcodes, extensions
 from psycopg2.extensions import AsIs
 
 import sql_queries
@@ -23,13 +23,10 @@ NOTHING_COMMITTED = "Nothing was committed."
 IN_DOUBT = ("The connection was lost while a COMMIT was on its way, so the load is either complete"
             " or undone. Run it again: that is safe in both cases.")
 LOAD_FAILED = re.compile(r"Check '(stl_load_errors|sys_load_error_detail)'")
-CANCELLED = "57014"
-SERIALIZATION_FAILURE = "40001"
 STALE = re.compile(
     r"\b1023\b|serializable isolation violation|conflict with concurrent transaction",
     re.IGNORECASE)
 MOST_STALE_STARTS = 20
-UNDEFINED_TABLE = "42P01"
 
 
 class Done(NamedTuple):
@@ -135,10 +132,10 @@ def explained(name: str, error: psycopg2.Error) -> WarehouseError:
     said = message_of(error)
     if LOAD_FAILED.search(said):
         return RowsRejected(f"{name}: rows were rejected")
-    if error.pgcode == UNDEFINED_TABLE:
+    if error.pgcode == errorcodes.UNDEFINED_TABLE:
         return WarehouseError(f"{name}: {said}. Run create_tables.py first.")
     # Redshift's words for a timeout do not tell it from a cancellation by hand.
-    if error.pgcode == CANCELLED and not INTERRUPTION.number:
+    if error.pgcode == errorcodes.QUERY_CANCELED and not INTERRUPTION.number:
         return WarehouseError(
             f"{name}: {said}. If it ran out of time, STATEMENT_TIMEOUT in dwh.cfg allows more.")
     advice = next((advice for told, advice in NEXT_STEPS if told.search(said)), "")
@@ -227,9 +224,9 @@ def lock(cursor: extensions.cursor, config: Config) -> bool:
     except psycopg2.Error as error:
         with suppress(psycopg2.Error):
             cursor.connection.rollback()
-        if STALE.search(message_of(error)) or error.pgcode == SERIALIZATION_FAILURE:
+        if STALE.search(message_of(error)) or error.pgcode == errorcodes.SERIALIZATION_FAILURE:
             return False
-        if error.pgcode != CANCELLED or INTERRUPTION.number:
+        if error.pgcode != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
             raise explained(name_of(sql_queries.etl_lock_take), error) from error
         raise BusyError(
             f"another load or reset is running{holder(cursor)}; this one waited"

@@ -12,12 +12,11 @@ from datetime import datetime, timezone
 from psycopg2 import errorcodes
 
 from ..objects import Object
-from .values import Column, Rejected
+from .values import SEPARATOR, Column, Rejected, field
 
 VERSION = "4"
 
 MAX_REPLACEMENTS = 100  # rows of a COPY (guide: r_STL_REPLACEMENTS)
-ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 CREATE = """
 CREATE SCHEMA standin;
@@ -248,7 +247,8 @@ class Record:
             ("replacement", self.replacement_lines),
         ):
             lines.seek(0)
-            cursor.copy_expert(f"COPY standin.{table} FROM STDIN", lines)
+            cursor.copy_expert(
+                f"COPY standin.{table} FROM STDIN WITH (DELIMITER '{SEPARATOR}')", lines)
 
 
 def raw(document: str) -> str:
@@ -258,9 +258,8 @@ def raw(document: str) -> str:
 
 def text_line(*values: object) -> bytes:
     """A line of PostgreSQL's text format; what it cannot store is written as \\x00 or \\udc80."""
-    fields = [value.translate(ESCAPES) if isinstance(value, str) else str(value)
-              for value in values]
-    line = "\t".join(fields) + "\n"
+    fields = [field(value) if isinstance(value, str) else str(value) for value in values]
+    line = SEPARATOR.join(fields) + "\n"
     return line.replace("\0", r"\\x00").encode("utf-8", "doubly_escaped")
 
 
