@@ -87,6 +87,16 @@ class Hold:
         forward(session, message)
 
 
+class Abandon(Hold):
+    """The client's connection is lost, and the server does not notice until release is set."""
+
+    def __call__(self, session: Session, message: bytes) -> None:
+        session.client.shutdown(socket.SHUT_RDWR)
+        self.reached.set()
+        self.release.wait()
+        raise ConnectionError
+
+
 def fail(message: str, code: str = "XX000", **fields: str) -> Action:
     """Answer in the server's stead with an error, as fields such as D (detail) describe it.
 

@@ -14,7 +14,7 @@ import time
 import psycopg2
 import pytest
 from conftest import STAR, Project
-from proxy import CONNECT, Hold, Proxy, cut, delay, fail, lose_the_reply
+from proxy import CONNECT, Abandon, Hold, Proxy, cut, delay, fail, forward, lose_the_reply
 from test_failures import (
     BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute,
     refused, wait_until,
@@ -221,6 +221,22 @@ def test_a_load_survives_the_end_of_its_session_amid_a_copy(fresh, undisturbed):
     assert done.returncode == 0, done.stderr
     assert attempts(done.stderr) == ["2 of 4"]
     assert "terminating connection due to administrator command (session ended" in done.stderr
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
+    fresh, proxy, load, undisturbed, caplog
+):
+    ghost = proxy.on("INSERT INTO users", Abandon())
+
+    def end_the_ghost(session, message):
+        ghost.release.set()
+        forward(session, message)
+
+    proxy.on("svv_transactions", end_the_ghost)  # which who waited in vain asks for the holder
+    fresh.configure(LOCK_TIMEOUT="1")
+    assert load() == 3
+    assert "attempt 3 of 4" in caplog.text and "another load or reset is running" in caplog.text
     assert fresh.snapshot() == undisturbed
 
 

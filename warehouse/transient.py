@@ -12,7 +12,7 @@ from typing import Callable, TypeVar
 import psycopg2
 from psycopg2 import errorcodes
 
-from . import WarehouseError
+from . import BusyError, WarehouseError
 from .config import Config
 from .connection import LOST, TRANSIENT, Unreachable, pauses
 from .interruption import INTERRUPTION, Interrupted
@@ -85,6 +85,8 @@ def repeated(run: Callable[[], Result], config: Config) -> Result:
         except WarehouseError as error:
             in_doubt = in_doubt or isinstance(error, CommitLost)
             why = why_transient(error)
+            if attempt > 1 and isinstance(error, BusyError):
+                why = "perhaps the session that an earlier attempt lost"
             elapsed = time.monotonic() - started
             late = config.retry_timeout and elapsed + pause > config.retry_timeout
             if not why or late or attempt > config.retries:

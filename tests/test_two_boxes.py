@@ -1,0 +1,91 @@
+"""Two boxes whose cron begins the load at the same instant: the tables are those of one load.
+
+They share the database and S3, and nothing else: each has its own dwh.cfg, folders and environment.
+Which of them is first is left to the machine; --faults=50 asks it fifty times.
+"""
+
+import random
+import time
+
+import boto3
+import pytest
+from conftest import S3_ENVIRONMENT, TABLES, Project
+from generate import generate
+from test_failures import ended, wait_until_no_session_is_left
+from test_retries import administrate
+
+BUCKET = "two-boxes"
+
+
+def box(folder, tcp, database: str, endpoint: str) -> Project:
+    """What one box has of its own."""
+    folder.mkdir()
+    project = Project(folder, tcp, database)
+    project.configure(
+        **tcp.settings(DB_NAME=database), LOG_DATA=f"s3://{BUCKET}/log_data/",
+        SONG_DATA=f"s3://{BUCKET}/song_data/", MANIFESTS=f"s3://{BUCKET}/manifests/",
+        REGION="us-west-2")
+    project.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": endpoint, "HOME": str(folder)}
+    return project
+
+
+def tables_of(project: Project) -> dict[str, list[tuple]]:
+    return project.snapshot((*TABLES, "loaded_files"))
+
+
+@pytest.fixture(scope="module")
+def a_night(tcp, s3_endpoint, tmp_path_factory):
+    """A database before the load of ten new objects, and the tables after it."""
+    folder = tmp_path_factory.mktemp("night")
+    generate(folder / "data", events=700, songs=25, files=8, users=25, seed=11)
+    files = sorted((folder / "data").glob("log_data/**/*.json"))
+    files += sorted((folder / "data").glob("song_data/**/*.json"))
+    bucket = boto3.resource(
+        "s3", endpoint_url=s3_endpoint, region_name="us-west-2", aws_access_key_id="test",
+        aws_secret_access_key="test").Bucket(BUCKET)
+    bucket.create(CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+
+    def upload(files) -> None:
+        for file in files:
+            bucket.upload_file(str(file), str(file.relative_to(folder / "data")))
+
+    once = box(folder / "once", tcp, f"once_{tcp.port}", s3_endpoint)
+    administrate(tcp, f"CREATE DATABASE {once.database} TEMPLATE template0")
+    assert once.run("create_tables.py").returncode == 0
+    upload(files[:3] + files[8:-5])
+    once.load()
+    once.disconnect()
+    earlier = f"{once.database}_earlier"
+    administrate(tcp, f"CREATE DATABASE {earlier} TEMPLATE {once.database}")
+    upload(files[3:8] + files[-5:])
+    once.load()
+    yield earlier, tables_of(once)
+    once.disconnect()
+    for name in (once.database, earlier):
+        administrate(tcp, f"DROP DATABASE {name} WITH (FORCE)")
+    bucket.objects.delete()
+    bucket.delete()
+
+
+def test_two_boxes_that_load_at_the_same_instant_load_once(
+    a_night, tcp, s3_endpoint, tmp_path, fault_seed
+):
+    earlier, expected = a_night
+    chance = random.Random(f"boxes {fault_seed}")
+    database = f"boxes_{tcp.port}"
+    administrate(tcp, f"CREATE DATABASE {database} TEMPLATE {earlier}")
+    boxes = [box(tmp_path / name, tcp, database, s3_endpoint) for name in ("one", "two")]
+    try:
+        processes = []
+        for project in boxes:
+            processes.append(project.start("etl.py"))
+            time.sleep(chance.choice((0, 0, chance.uniform(0, 0.1))))
+        done = [ended(process) for process in processes]
+        said = "".join(one.stderr for one in done)
+        assert [one.returncode for one in done] == [0, 0], said
+        assert said.count("committed 8 tables") == 1 and said.count("found nothing new") == 1, said
+        assert tables_of(boxes[0]) == expected
+        wait_until_no_session_is_left(boxes[0])
+    finally:
+        boxes[0].disconnect()
+        administrate(tcp, f"DROP DATABASE {database} WITH (FORCE)")
