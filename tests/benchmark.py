@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Callable, Iterator, NamedTuple
 
@@ -497,6 +498,34 @@ def million(bench: Bench) -> None:
         bench.line("million", Figures(step, [seconds[step] for seconds in steps]))
 
 
+def signals(bench: Bench) -> None:
+    """From SIGTERM to the end of etl.py, amid a COPY and amid a long INSERT; no floor to this."""
+    warehouse = Warehouse(bench, "signals", bench.data(bench.events, bench.sized(SONGS)))
+    warehouse.measured("create_tables.py")
+    chance = Random(15)
+    for what, statement in (("COPY", "COPY%staging_events%FROM STDIN%"),
+                            ("INSERT", "%INSERT INTO songplays%")):
+        ends = [seconds_to_end(warehouse, statement, chance.uniform(0, bench.events / 400_000))
+                for _ in range(bench.runs)]
+        bench.line("signals", Figures(f"SIGTERM to exit amid {what}, {bench.events:,} events", ends))
+
+
+def seconds_to_end(warehouse: Warehouse, statement: str, later: float) -> float:
+    """How long a load takes to end that gets SIGTERM some seconds after a statement has begun."""
+    process = warehouse.start("etl.py")
+    while not warehouse.query(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+            f" AND pid <> pg_backend_pid() AND query LIKE '{statement}'"):
+        time.sleep(0.01)
+    time.sleep(later)
+    started = time.perf_counter()
+    process.terminate()
+    _, log = process.communicate()
+    if process.returncode != 128 + signal.SIGTERM:
+        raise SystemExit(f"etl.py was not interrupted:\n{log}")
+    return time.perf_counter() - started
+
+
 def peers(bench: Bench) -> None:
     """COPY of a log from S3 against rs-mock's, and against DuckDB reading the files."""
     present = [name for name in ("rs_mock", "duckdb") if importlib.util.find_spec(name)]
@@ -545,7 +574,7 @@ def by_duckdb(url: str, log: Path) -> float:
 
 PEERS = {"rs_mock": by_rs_mock, "duckdb": by_duckdb}
 COMPARISONS = {function.__name__: function for function in (
-    load, copy, night, songs, files, memory, errors, million, peers)}
+    load, copy, night, songs, files, memory, errors, million, signals, peers)}
 
 
 # ---------------------------------------------------------------------------------------------- run
