@@ -507,7 +507,8 @@ def signals(bench: Bench) -> None:
                             ("INSERT", "%INSERT INTO songplays%")):
         ends = [seconds_to_end(warehouse, statement, chance.uniform(0, bench.events / 400_000))
                 for _ in range(bench.runs)]
-        bench.line("signals", Figures(f"SIGTERM to exit amid {what}, {bench.events:,} events", ends))
+        what = f"SIGTERM to exit amid {what}, {bench.events:,} events"
+        bench.line("signals", Figures(what, ends))
 
 
 def seconds_to_end(warehouse: Warehouse, statement: str, later: float) -> float:
