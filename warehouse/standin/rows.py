@@ -69,7 +69,8 @@ class Reader:
         fields = [
             (one.plain(special or mark) or b"[^%s]*" % (special or mark)) + mark
             for one, mark in zip(self.converters, marks)]
-        return re.compile(b"(?:%s)*+" % b"".join(fields))
+        # Not (…)*+, which Python before 3.11.5 gets wrong around what may backtrack.
+        return re.compile(b"(?>(?:%s)*)" % b"".join(fields))
 
     def lines(self, stream: BinaryIO, url: str) -> Iterator[bytes]:
         """The rows of one file, in pieces of many lines each, but for what is held back."""

@@ -17,9 +17,9 @@ _LETTER_DIGIT_OR_DOLLAR = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
 _TOKEN = re.compile(
     rf"""
       (?P<space> [ \t\r\n\f\v]+)
-    | (?P<string> (?:[eE]|[uU]&)?'(?:[^'\\]++|\\.|'')*+'
+    | (?P<string> (?:[eE]|[uU]&)?'(?>(?:[^'\\]++|\\.|'')*)'
                 | (?P<tag> \$(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$) .*? (?P=tag))
-    | (?P<name> (?:[uU]&)?"(?:[^"]++|"")*+")
+    | (?P<name> (?:[uU]&)?"(?>(?:[^"]++|"")*)")
     | (?P<comment> --[^\r\n]* | /\*)
     | (?P<open> [eE]?'|"|[uU]&['"]|\$(?:[A-Za-z_]\w*)?\$)
     | (?P<word> \#?{_LETTER}{_LETTER_DIGIT_OR_DOLLAR}*)
