@@ -1,6 +1,7 @@
 """dwh.cfg: what is accepted, what it becomes, and what is said when it is wrong."""
 import os
 import random
+import re
 import socket
 import stat
 import subprocess
@@ -724,29 +725,52 @@ def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
 
 # anything at all
 
-def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path, inputs):
+def lies_bare(data: bytes, secret: str) -> bool:
+    """Whether the secret stands elsewhere than in the value of a key that is for secrets."""
+    lines = re.split("\r\n|\r|\n", data.decode("utf-8-sig", "surrogateescape"))
+    names = [re.split("[=:]", line)[0].strip().upper() for line in lines if secret in line]
+    return any(name not in ("DB_PASSWORD", "PASSWORD", "KEY") for name in names)
+
+
+def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_path, inputs):
     rng = random.Random(2018_11)
     path = tmp_path / "dwh.cfg"
     pieces = [b"\n", b"\r", b"\0", b"'", b'"', b"[", b"]", b"=", b":", b"#", b" ", b";", b"%s",
               b"@", b"\\", b"//", b"<x>", b"\xff", b"\x1c", b"\x85", b"\xef\xbb\xbf", b"9" * 50,
-              b"[S3]\n", b"HOST=local\n", b"\ndb_port: ", *map(str.encode, ("“", "\u2028", "ß", "İ"))]
-    valid = [text.encode() for text in (REDSHIFT + "[LOAD]\nMAX_ERRORS = 3\n", LOCAL)]
+              b"[S3]\n", b"HOST=local\n", b"\ndb_port: ", *map(str.encode, ("“", "\u2028", "ß", "İ")),
+              *(b"\n%s = x" % name.encode() for name in
+                ("WORKGROUP", "SECRET", "SSLMODE", "SCHEMA", "RETRIES", "MANIFESTS", "PASSWORD"))]
+    valid = [text.encode() for text in (
+        REDSHIFT + "[LOAD]\nMAX_ERRORS = 3\n", LOCAL,
+        LOCAL.replace("[S3]", "DB_PASSWORD: 'Passw0rd'\n[S3]"),
+        f"[CLUSTER]\nSECRET = dwh/etl\nREGION = us-west-2\n[IAM_ROLE]\nARN = {ROLE}\n"
+        "[S3]\nLOG_DATA = s3://abc/l/\nSONG_DATA = s3://abc/s/\n[AWS]\nKEY = Passw0rd\n")]
     read_well = refused = 0
     for _ in range(inputs):
         data = bytearray(rng.choice(valid))
         for _ in range(rng.randint(1, 3)):
             at = rng.randrange(len(data) + 1)
             end = at + rng.choice([0, 0, 1, 1, 5, 40])
-            new = rng.choice([b"", rng.choice(pieces), rng.randbytes(2), data[end:end + 30]])
+            other = rng.choice(valid)
+            cut = rng.randrange(len(other))
+            new = rng.choice([b"", rng.choice(pieces), rng.randbytes(2), data[end:end + 30],
+                              other[cut:cut + 30]])
             data[at:end] = new
+            if rng.random() < 0.02:
+                del data[rng.randrange(len(data) + 1):]
         path.write_bytes(data)
         try:
             config = read(path)
         except ConfigError as error:
             refused += 1
-            assert all(line.startswith(f"{path}:") for line in str(error).split("\n"))
+            said = str(error)
+            assert all(line.startswith(f"{path}:") for line in said.split("\n"))
         else:
             read_well += 1
             assert isinstance(config, Config) and None not in vars(config).values()
-            assert 1 <= config.port <= 65535 and config.host and config.log_data
+            assert 1 <= config.port <= 65535 or config.secret or not config.host
+            assert config.host or config.secret or config.workgroup or config.cluster_identifier
+            assert config.log_data
+            said = "\n".join([repr(config), *config.warnings, *config.ignored])
+        assert "Passw0rd" not in said or lies_bare(bytes(data), "Passw0rd"), data
     assert min(read_well, refused) > inputs / 20

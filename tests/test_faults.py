@@ -1,11 +1,15 @@
 """The faults of faults.csv, each with its test or the reason why there is none; and the last of them."""
 
+import bz2
 import csv
+import gzip
 import importlib
 import json
 from pathlib import Path
 
 import pytest
+from conftest import STAR
+from test_failures import assert_refused, execute
 from test_incremental import event
 from test_retries import fresh, project_with_files, proxy, ready, undisturbed  # noqa: F401
 from test_s3_faults import load
@@ -32,6 +36,9 @@ ODD_LINES = {  # what stands in place of the artist, and whether the row is load
     "NUL": ('"a\0"', False),
     "NUL, escaped": (r'"a\u0000"', False),
     "a lone surrogate": (r'"\ud800"', False),
+    "two surrogates the wrong way round": (r'"\udfb5\ud83c"', False),
+    "a pair of surrogates": (r'"\ud83c\udfb5"', True),
+    "NUL in a key that no column takes": (r'"The Band", "other": "\u0000\ud800"', True),
     "bytes that are not UTF-8": ('"\udcff"', False),
     "NaN": ("NaN", False),
     "nesting 100,000 deep": ("[" * 100_000 + "]" * 100_000, False),
@@ -58,6 +65,34 @@ def test_text_that_is_odd_is_loaded_or_rejected_and_its_neighbours_are_loaded(fr
     assert fresh.query("SELECT COUNT(*) FROM songplays") == [(len(expected),)]
 
 
+ENCODINGS = {  # how a file may be written, and what is said of it
+    "UTF-16": (lambda text: text.encode("utf-16"), "UTF-16"),
+    "UTF-16 without BOM": (lambda text: text.encode("utf-16-le"), "UTF-16"),
+    "UTF-16, big-endian, without BOM": (lambda text: text.encode("utf-16-be"), "UTF-16"),
+    "UTF-8 with BOM": (lambda text: text.encode("utf-8-sig"), "byte order mark (BOM)"),
+    "latin-1": (lambda text: text.encode("latin-1"), "invalid or unsupported UTF-8 codepoints"),
+    "gzip": (lambda text: gzip.compress(text.encode()), "packed by gzip"),
+    "bzip2": (lambda text: bz2.compress(text.encode()), "packed by bzip2"),
+}
+
+
+def test_a_file_in_another_encoding_is_never_loaded_as_if_it_were_right(fresh):  # noqa: F811
+    for number, (name, (written, _)) in enumerate(ENCODINGS.items(), start=50):
+        text = json.dumps(event(number, artist="Björk"), ensure_ascii=False)
+        fresh.write(f"log_data/{name}", written(text))
+    fresh.configure(MAX_ERRORS="1000")
+    load(fresh)
+    # After its mark, a document in UTF-8 is whole.
+    whole = 50 + list(ENCODINGS).index("UTF-8 with BOM")
+    loaded = fresh.query("SELECT iteminsession FROM staging_events WHERE artist <> 'The Band'")
+    assert loaded == [(whole,)]
+    told = dict(fresh.query(
+        "SELECT DISTINCT ON (file_name) TRIM(file_name), TRIM(error_message)"
+        " FROM standin.sys_load_error_detail ORDER BY file_name, line_number"))
+    for name, (_, says) in ENCODINGS.items():
+        assert says in told[f"{fresh.folder}/log_data/{name}"]
+
+
 INJECTION = "\"x'; DROP TABLE songs;--\""
 
 
@@ -78,6 +113,44 @@ def test_sql_in_a_value_of_dwh_cfg_harms_nothing(fresh, undisturbed):  # noqa: F
     fresh.settings["S3"]["MANIFESTS"] = INJECTION  # a folder of that name is made
     load(fresh)
     assert fresh.snapshot() == undisturbed
+
+
+NOW = "now() AT TIME ZONE 'UTC'"  # SYSDATE: when the transaction began
+
+
+def test_a_clock_that_goes_backwards_changes_nothing(fresh, undisturbed):  # noqa: F811
+    files = {path: path.read_bytes() for path in fresh.folder.glob("*_data/[12].json")}
+    for path in files:
+        if path.name == "2.json":
+            path.unlink()
+    log = fresh.folder / "log_data/1.json"
+    log.write_bytes(b"".join(files[log].splitlines(keepends=True)[:2]))
+    load(fresh)
+    for table in ("staging_events", "staging_songs", "loaded_files"):
+        execute(fresh, f"UPDATE {table} SET loaded_at = loaded_at + INTERVAL '80 years'")
+    for path, content in files.items():
+        path.write_bytes(content)
+    load(fresh)
+    assert {table: fresh.rows(table) for table in STAR} == {
+        table: undisturbed[table] for table in STAR}
+
+
+def test_rows_of_another_load_at_the_same_instant_are_not_taken_for_this_one_s(
+    fresh, undisturbed  # noqa: F811
+):
+    fresh.load()
+    fresh.write("log_data/3.json", [event(30)])
+    execute(fresh, f"""
+        CREATE FUNCTION same_instant() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN UPDATE staging_events SET loaded_at = {NOW}; RETURN NULL; END $$;
+        CREATE TRIGGER same_instant AFTER INSERT ON staging_events
+        FOR EACH STATEMENT EXECUTE FUNCTION same_instant();
+    """)
+    assert_refused(fresh.run("etl.py"), 3, "staging_events_complete", "rows_found = 5, rows_copied = 1")
+    assert fresh.snapshot() == undisturbed
+    execute(fresh, "DROP FUNCTION same_instant CASCADE")
+    fresh.load()
+    assert fresh.query("SELECT COUNT(*) FROM songplays") == [(5,)]
 
 
 @pytest.mark.parametrize("environment", [

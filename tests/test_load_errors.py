@@ -4,12 +4,17 @@ The stand-in's own errors where it has them; where it has not, the server raises
 were recorded of Redshift.
 """
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import psycopg2
 import pytest
+from conftest import ROOT, Project, new_database
 from proxy import cut, fail
-from test_failures import execute, refused
+from test_failures import execute, plays, refused
 from test_incremental import event, song
 from test_retries import (  # noqa: F401: fixtures
     DENIED, NO_ROLE, assert_permanent, block, fresh, load, loader, proxy, ready,
@@ -102,6 +107,54 @@ def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
 def test_each_code_has_its_advice(code, kind, reason, value, told):
     said, = advice([Row("f", 1, "c", kind, "10", code, reason, value, 1, 1)])
     assert told in said
+
+
+# --------------------------------------------------------------------------- seen, mended, loaded
+
+def looked_up(project: Project) -> list[list[str]]:
+    """What the query of the README finds, in the stand-in's psql."""
+    sql, = re.findall("```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-m", "warehouse.standin", "psql", project.database, "-XAt", "-c", sql],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder)},
+        capture_output=True, text=True, check=True)
+    return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
+    warehouse, server, tables, tmp_path_factory
+):
+    bad_song = song("SO2", duration="99x5")
+    warehouse.write("song_data/1.json", song())
+    paths = [warehouse.write("log_data/1.json", [event(1), event(2, length="200x5")]),
+             warehouse.write("log_data/2.json", [event(3, length="x"), event(4)]),
+             warehouse.write("song_data/2.json", bad_song)]
+    warehouse.configure(MAX_ERRORS="2")
+    warehouse.load()
+    assert plays(warehouse) == 2
+    digit = "Invalid digit, Value 'x', Pos {}, Type: Decimal".format
+    assert looked_up(warehouse) == [  # the songs were copied last
+        [str(paths[2]), "1", "duration", "1207", digit(2)],
+        [str(paths[0]), "2", "length", "1207", digit(3)],
+        [str(paths[1]), "1", "length", "1207", digit(0)]]
+    assert "found nothing new" in warehouse.load().stderr
+
+    warehouse.write("log_data/2.json", [event(3), event(4)])  # longer
+    said = warehouse.load().stderr
+    assert "(0 new, 1 changed)" in said and "emptying" not in said and "WARNING" not in said
+    assert plays(warehouse) == 3
+    warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # as long as before
+    warehouse.write("song_data/2.json", bad_song | {"duration": "99.5"})
+    said = warehouse.load().stderr
+    assert f"emptying every table first: song file {paths[2]} changed" in said
+
+    with new_database(server, tables) as name:
+        never_failed = Project(tmp_path_factory.mktemp("never"), server, name)
+        for folder in ("log_data", "song_data"):
+            shutil.copytree(warehouse.folder / folder, never_failed.folder / folder, dirs_exist_ok=True)
+        never_failed.load()
+        assert warehouse.snapshot() == never_failed.snapshot()
+        never_failed.disconnect()
 
 
 # ------------------------------------------------------------------- a report that cannot be fetched

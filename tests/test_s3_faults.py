@@ -1,6 +1,7 @@
 """What a load does when S3 refuses, stalls, cuts short or changes under it: all of it, or nothing."""
 
 import json
+import re
 
 import botocore.config
 import pytest
@@ -94,6 +95,37 @@ def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, und
         s3.forget()
     load(stored)
     assert stored.snapshot() == undisturbed
+
+
+def chain(error: BaseException | None) -> str:
+    """All that an error says, and what led to it."""
+    if error is None:
+        return ""
+    notes = getattr(error, "__notes__", [])
+    return "\n".join([repr(error), str(error), *notes, chain(error.__cause__ or error.__context__)])
+
+
+def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, caplog):
+    secrets = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "canary/secret+key",
+               "AWS_SESSION_TOKEN": "canary//session+token=="}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    objects.s3.cache_clear()
+    stored.settings["AWS"] = {"KEY": "AKIACANARY", "SECRET": "canary/secret+key"}
+    said = []
+    for fault in ("403 on the list", "an expired token", "keys that are unknown",
+                  "a body that is corrupt"):
+        text, action, _ = REFUSED[fault]
+        s3.on(text, action, ALWAYS)
+        with caplog.at_level("DEBUG", "warehouse"), pytest.raises(WarehouseError) as raised:
+            load(stored)
+        said.append(chain(raised.value))
+        s3.forget()
+    stored.environment = {**secrets, "AWS_ENDPOINT_URL_S3": s3.url}
+    done = stored.load("--verbose")
+    said += [caplog.text, done.stdout, done.stderr]
+    assert "AccessDenied" in "".join(said) and "copied staging_events" in done.stderr
+    assert not re.search("(?i)canary", "".join(said))
 
 
 def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):  # noqa: F811

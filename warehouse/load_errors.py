@@ -163,7 +163,8 @@ def next_step(rows: list[Row]) -> str:
         1207: f"Correct the values in the files: {column} takes digits only, as of type {kind}.",
         1213: f"Let every document have {column}. Where it is there under another name, correct"
               " LOG_JSONPATH.",
-        1216: "Correct the JSON of the files: whole objects, one after the other.",
+        1216: "Correct the JSON of the files: whole objects, one after the other, as text in UTF-8"
+              " without a byte order mark, not packed.",
         1220: "Save the files as UTF-8, without NUL characters.",
         1221: "Save the files as UTF-8.",
         1222: f"Correct the numbers in the files, or let {column} be BIGINT in sql_queries.py.",

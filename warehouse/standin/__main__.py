@@ -77,7 +77,10 @@ def psql(server: Server, database: str, extra: list[str]) -> int:
     program = str(beside) if os.access(beside, os.X_OK) else shutil.which("psql")
     if not program:
         raise WarehouseError(f"there is no psql beside the server in {beside.parent} or on PATH.")
-    os.execv(program, ["psql", "-d", make_dsn(**server.connect_parameters(database)), *extra])
+    # Redshift's system tables are found by their names alone, as log and README write them.
+    dsn = make_dsn(**server.connect_parameters(database),
+                   options="-c search_path=\\\"$user\\\",public,standin")
+    os.execv(program, ["psql", "-d", dsn, *extra])
 
 
 def stop(server: Server) -> int:

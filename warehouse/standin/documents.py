@@ -19,6 +19,16 @@ MAX_EXCERPT = 200  # characters of a malformed document that are shown as its va
 
 TOO_LARGE = f"JSON document is larger than {MAX_DOCUMENT} bytes"
 TOO_DEEP = "Invalid JSON: nested too deeply"
+UTF_16 = "Invalid JSON: the file is written in UTF-16"
+FOREIGN = {  # how a file begins that is not UTF-8 text
+    "\ufeff": "Invalid JSON: a byte order mark (BOM) at the start of the file",
+    "\udcff\udcfe": UTF_16,
+    "\udcfe\udcff": UTF_16,
+    "\0": UTF_16,
+    "{\0": UTF_16,
+    "\x1f\udc8b": "Invalid JSON: the file is packed by gzip",
+    "BZh": "Invalid JSON: the file is packed by bzip2",
+}
 WHITE = re.compile(r"[ \t\r\n]*")
 STRAY = re.compile(r"[^{\[\n]+")
 NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
@@ -191,6 +201,7 @@ def fault_of(error: Exception, text: str, position: int, final: bool) -> Fault |
     elif resume is not None and resume <= at:
         # It ran into the next document, which is where it was noticed.
         at, reason = position, "Invalid JSON: the document is not complete"
+    reason = foreign(text, position) or reason
     first_line = text[position : position + MAX_SHOWN].split("\n", 1)[0]
     rejected = Rejected(1216, reason, first_line[:MAX_EXCERPT], raw_line=first_line)
     return Fault(min(at, len(text) - 1), rejected, resume)
@@ -211,6 +222,11 @@ def explained(error: Exception, text: str, position: int) -> tuple[int, str, boo
     return at, f"Invalid JSON: {reason} at character {at - position + 1} of the document", cut
 
 
+def foreign(text: str, position: int) -> str:
+    """What the file is if it is no UTF-8 text, as far as this position tells; else ''."""
+    return next((why for start, why in FOREIGN.items() if text.startswith(start, position)), "")
+
+
 def stray(text: str, position: int, final: bool) -> Fault | None:
     """The fault of a text that is outside of any document, up to its end or that of its line."""
     end = STRAY.match(text, position).end()
@@ -218,8 +234,6 @@ def stray(text: str, position: int, final: bool) -> Fault | None:
     if end == len(text) and not final and end <= beyond:
         return None
     raw_line = text[position : min(end, position + MAX_SHOWN)].strip()
-    reason = "Invalid JSON: text outside of an object or array"
-    if raw_line.startswith("\ufeff"):
-        reason = "Invalid JSON: a byte order mark (BOM) at the start of the file"
+    reason = foreign(text, position) or "Invalid JSON: text outside of an object or array"
     rejected = Rejected(1216, reason, raw_line[:MAX_EXCERPT], raw_line=raw_line)
     return Fault(position, rejected, end if end <= beyond else next_document(text, beyond))
