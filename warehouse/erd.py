@@ -70,7 +70,7 @@ DIMENSION = ("#2a7f62", "#ffffff", "#2a7f62", "#e9f5f0")
 FEEDING = ("#eceff1", "#455a64", "#b0bec5", "#fafbfc")
 GRAPH = """\
 digraph sparkifydb {
-graph [rankdir=LR, nodesep=0.3, ranksep=1.2, pad=0.2, dpi=108, fontname="Helvetica"]
+graph [rankdir=LR, nodesep=0.3, ranksep=1.2, pad=0.2, dpi=108, bgcolor="#ffffff"]
 node [shape=plain, fontname="Helvetica", fontsize=10.5, fontcolor="#263238"]
 edge [color="#546e7a", penwidth=1.3, arrowsize=0.9, dir=both]
 """
@@ -143,8 +143,8 @@ def feeding(tables: list[Table]) -> list[str]:
     for table in tables:
         min(columns, key=lambda column: sum(len(t.columns) for t in column)).append(table)
     return ["subgraph cluster_feeding {",
-            'graph [label="staging and ledger", labeljust=l, fontsize=11, fontcolor="#78909c",'
-            ' style="rounded,dashed", color="#b0bec5", margin=12]',
+            'graph [label="staging and ledger", labeljust=l, fontname="Helvetica", fontsize=11,'
+            ' fontcolor="#78909c", style="rounded,dashed", color="#b0bec5", margin=12]',
             *(box(table, FEEDING) for table in tables),
             *(f"{left.name} -> {right.name} [style=invis]"
               for number in (0, 1) for left in columns[number] for right in columns[number + 1]),
