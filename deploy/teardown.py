@@ -67,8 +67,8 @@ def told(stack: dict, resources: list[dict]) -> str:
               for found in resources]
     lines += ["This stays:",
               f"  the data in s3://{given.get('DataBucket', '?')}, which is never touched",
-              f"  the snapshot {snapshot(stack['StackId'])} of the warehouse, for 30 days (billed)",
-              "  the machine that runs etl.py: terminate it first, or the stack cannot be deleted"]
+              f"  a snapshot of the warehouse, {snapshot(stack['StackId'])}, billed for 30 days",
+              "  the machine that runs etl.py: terminate it first, for it holds a security group"]
     return "\n".join(lines)
 
 

@@ -15,20 +15,25 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 
 import boto3
 import jmespath
+import psycopg2
 import pytest
 import yaml
 from botocore.exceptions import WaiterError
 from cfnlint import api as cfn_lint
 from cfnlint.decode import cfn_yaml
 from conftest import ROOT, S3_ENVIRONMENT
+from psycopg2 import errors
 
 import etl
+import sql_queries
 from deploy import notify, teardown
 from warehouse import BusyError, WarehouseError, config, objects
 from warehouse.interruption import INTERRUPTION
+from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.tokens import statements
 
 DEPLOY = ROOT / "deploy"
@@ -40,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")  # 
 UNKNOWN_TO_MOTO = {"Namespace", "Workgroup", "ManifestsBucketPolicy", "EtlLoginPolicy"}
 
 
-# -------------------------------------------------------------------------------------- the template
+# ------------------------------------------------------------------------------------ the template
 
 def test_cfn_lint_finds_no_error_and_no_warning():
     found = cfn_lint.lint_file(DEPLOY / "cloudformation.yaml")
@@ -50,7 +55,8 @@ def test_cfn_lint_finds_no_error_and_no_warning():
 def test_the_warehouse_is_not_open_to_the_world():
     workgroup = RESOURCES["Workgroup"]["Properties"]
     assert workgroup["PubliclyAccessible"] is False
-    assert {"ParameterKey": "require_ssl", "ParameterValue": "true"} in workgroup["ConfigParameters"]
+    assert {"ParameterKey": "require_ssl", "ParameterValue": "true"} in (
+        workgroup["ConfigParameters"])
     [way_in] = RESOURCES["WarehouseSecurityGroup"]["Properties"]["SecurityGroupIngress"]
     assert (way_in["FromPort"], way_in["ToPort"]) == (5439, 5439)
     assert way_in["SourceSecurityGroupId"] == {"Fn::GetAtt": ["EtlSecurityGroup", "GroupId"]}
@@ -75,7 +81,7 @@ def test_the_bucket_for_manifests_is_private_encrypted_and_emptied_in_time():
         "Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-# ------------------------------------------------------------------------------------ the permissions
+# --------------------------------------------------------------------------------- the permissions
 
 def allowed() -> set[tuple[str, str]]:
     """(role, action) of every statement of the template that allows."""
@@ -117,7 +123,7 @@ def test_each_action_is_needed_by_the_code_that_the_table_names(role, action, fu
 
 def test_the_readme_names_the_same_actions_and_those_of_the_other_logins():
     section = README[README.index("## On Redshift") : README.index("## The tables")]
-    named = set(re.findall(r"\b(?:s3|sns|sts|redshift|redshift-serverless|secretsmanager):[A-Z]\w+",
+    named = set(re.findall(r"\b(?:s3|sns|redshift|redshift-serverless|secretsmanager):[A-Z]\w+",
                            section))
     ours = {action for _, action in allowed()} - {"sts:AssumeRole"}
     assert ours <= named
@@ -125,7 +131,7 @@ def test_the_readme_names_the_same_actions_and_those_of_the_other_logins():
     assert [action for action in named - ours if f'"{action}"' not in code] == []
 
 
-# ----------------------------------------------------------------------------------------- the stack
+# --------------------------------------------------------------------------------------- the stack
 
 @pytest.fixture(scope="module")
 def cloud(s3_endpoint):
@@ -245,17 +251,19 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
 def enforce(endpoint: str, after: str) -> None:
     """Let moto ask IAM for every action after so many."""
     urllib.request.urlopen(urllib.request.Request(
-        f"{endpoint}/moto-api/reset-auth", after.encode(), {"Content-Type": "text/plain"})).close()
+        f"{endpoint}/moto-api/reset-auth", after.encode(), {"Content-Type": "text/plain"}
+    )).close()
 
 
-# ------------------------------------------------------------------------------------------ teardown
+# ---------------------------------------------------------------------------------------- teardown
 
 def exists(bucket: str) -> bool:
     return bucket in [each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]]
 
 
 def stacks() -> set[str]:
-    return {each["StackName"] for each in boto3.client("cloudformation").describe_stacks()["Stacks"]}
+    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
+    return {each["StackName"] for each in found}
 
 
 def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, cloud):
@@ -295,7 +303,7 @@ def test_teardown_names_the_snapshot_that_the_template_leaves():
     assert named == text.replace("${AWS::StackName}", "sparkify").replace("${Id}", "1b-2c")
 
 
-# ------------------------------------------------------------------------------------------ failures
+# ---------------------------------------------------------------------------------------- failures
 
 def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
     sqs = boto3.client("sqs")
@@ -322,7 +330,7 @@ def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
         notify.publish(topic, "The load failed", "why")
 
 
-# ------------------------------------------------------------------------------- systemd and crontab
+# ----------------------------------------------------------------------------- systemd and crontab
 
 def unit(name: str) -> dict[str, list[str]]:
     """The settings of a unit file."""
@@ -392,12 +400,49 @@ def test_the_crontab_is_one_that_cron_accepts_and_the_readme_shows():
     assert f"   {mail}\n   {job}\n" in README
 
 
-# --------------------------------------------------------------------------------- grants, workflow
+# -------------------------------------------------------------------------------- grants, workflow
 
 def test_the_grants_are_to_the_user_that_stands_for_the_role():
     names = re.findall('"(IAMR?:[^"]+)"', (DEPLOY / "grants.sql").read_text())
     pattern = RESOURCES["EtlRole"]["Properties"]["RoleName"]["Fn::Sub"]
     assert set(names) == {"IAMR:" + pattern.replace("${AWS::StackName}", "sparkify")}
+
+
+def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_them(
+        server, database, postgres, redshift):
+    user, *grants = statements((DEPLOY / "grants.sql").read_text())
+    grants = ["".join(token.text for token in grant) for grant in grants]
+    assert "".join(token.text for token in user).endswith(
+        'CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE')  # which PostgreSQL has not
+    cursor = postgres.cursor()
+    cursor.execute(f'CREATE ROLE "IAMR:sparkify-etl"; REVOKE ALL ON SCHEMA public FROM PUBLIC;'
+                   f' REVOKE TEMP ON DATABASE {database} FROM PUBLIC')
+    for grant in grants:
+        cursor.execute(grant.replace("DATABASE dev", f"DATABASE {database}"))
+    try:
+        postgres.commit()
+        redshift.commit()  # by which an administrator has made the stand-in's own tables
+
+        def connect():
+            return psycopg2.connect(**server.connect_parameters(database),
+                                    options="-c role=IAMR:sparkify-etl")
+
+        with closing(connect()) as connection:
+            adopt(connection, Session(connect, lambda done, total: None))
+            with connection, connection.cursor() as etl_user:
+                for sql in sql_queries.create_table_queries:
+                    etl_user.execute(sql)
+                etl_user.execute(sql_queries.touched_users_create)
+        cursor.execute("SET ROLE analysts")
+        cursor.execute("SELECT COUNT(*) FROM songplays")
+        assert cursor.fetchone() == (0,)
+        with pytest.raises(errors.InsufficientPrivilege):
+            cursor.execute("DELETE FROM songplays")
+    finally:
+        postgres.rollback()
+        cursor.execute('DROP OWNED BY "IAMR:sparkify-etl"; DROP OWNED BY analysts;'
+                       ' DROP ROLE "IAMR:sparkify-etl", analysts')
+        postgres.commit()
 
 
 def test_github_runs_the_test_line_of_the_readme():
