@@ -1,17 +1,18 @@
 """python -m deploy.teardown STACK: delete what deploy/cloudformation.yaml made, after asking.
 
-The bucket for manifests is emptied first, for CloudFormation deletes no bucket with objects. No
-bucket but those that the stack itself made is touched.
+The bucket for manifests is emptied first, for CloudFormation deletes no bucket with objects. No other
+bucket is touched, and no stack but one that the template made.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from warehouse import WarehouseError, aws
 
-BUCKET, NAMESPACE = "AWS::S3::Bucket", "AWS::RedshiftServerless::Namespace"
+BUCKET, NAMESPACE = "ManifestsBucket", "Namespace"  # their names in the template
 POLL = {"Delay": 10, "MaxAttempts": 360}  # an hour; deleting a workgroup takes some minutes
 
 
@@ -22,6 +23,9 @@ def main(arguments: list[str]) -> int:
     except WarehouseError as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run it again to see what is left.", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -42,15 +46,19 @@ def tear_down(name: str, region: str, sure: bool) -> None:
     with explained(name):
         [stack] = formation.describe_stacks(StackName=name)["Stacks"]
         pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
-        resources = [found for page in pages for found in page["StackResourceSummaries"]
-                     if found["ResourceStatus"] != "DELETE_COMPLETE"]
-    print(told(stack, resources))
+        resources = {found["LogicalResourceId"]: found
+                     for page in pages for found in page["StackResourceSummaries"]}
+    if BUCKET not in resources:
+        raise WarehouseError(f"stack {name}: deploy/cloudformation.yaml did not make it. Nothing was"
+                             " deleted.")
+    left = {key: found.get("PhysicalResourceId", "") for key, found in resources.items()
+            if found["ResourceStatus"] != "DELETE_COMPLETE"}
+    print(told(stack, left))
     if not sure and asked() != name:
         raise WarehouseError("Nothing was deleted: that is not the name of the stack.")
     with explained(name):
-        for found in resources:
-            if found["ResourceType"] == BUCKET and found.get("PhysicalResourceId"):
-                empty(found["PhysicalResourceId"], formation.meta.region_name)
+        if left.get(BUCKET):
+            empty(left[BUCKET], formation.meta.region_name)
         formation.delete_stack(StackName=stack["StackId"])
         print("deleting the stack, which takes some minutes", flush=True)
         formation.get_waiter("stack_delete_complete").wait(
@@ -58,18 +66,19 @@ def tear_down(name: str, region: str, sure: bool) -> None:
     print(f"deleted {name}")
 
 
-def told(stack: dict, resources: list[dict]) -> str:
+def told(stack: dict, left: dict[str, str]) -> str:
     """What goes and what stays."""
-    given = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", ())}
-    lines = ["This will be deleted:"]
-    lines += [f"  {found['ResourceType']:<36} {found.get('PhysicalResourceId') or '-'}"
-              f"{', with all that is in it' * (found['ResourceType'] in (BUCKET, NAMESPACE))}"
-              for found in resources]
-    lines += ["This stays:",
-              f"  the data in s3://{given.get('DataBucket', '?')}, which is never touched",
-              f"  a snapshot of the warehouse, {snapshot(stack['StackId'])}, billed for 30 days",
-              "  the machine that runs etl.py: terminate it first, for it holds a security group"]
-    return "\n".join(lines)
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+    full = ", with all that is in it"
+    return "\n".join([
+        "This will be deleted:",
+        *(f"  {key:<22}  {name or 'not made'}{full if key in (BUCKET, NAMESPACE) else ''}"
+          for key, name in left.items()),
+        "This stays:",
+        f"  the data in s3://{given['DataBucket']}, which is never touched",
+        f"  a snapshot of the warehouse, {snapshot(stack['StackId'])}, billed for 30 days",
+        "  the machine that runs etl.py: terminate it first, for it holds a security group",
+    ])
 
 
 def snapshot(stack_id: str) -> str:

@@ -285,6 +285,16 @@ def test_teardown_deletes_nothing_unless_the_name_is_typed_back(stack, monkeypat
     assert "sparkify" in stacks() and exists(stack["ManifestsBucket"])
 
 
+def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
+    formation = boto3.client("cloudformation")
+    formation.create_stack(StackName="other", TemplateBody=json.dumps(
+        {"Resources": {"Data": {"Type": "AWS::S3::Bucket"}}}))
+    assert teardown.main(["other", "--yes"]) == 1
+    assert "cloudformation.yaml did not make it" in capsys.readouterr().err
+    assert exists(physical("other")["Data"])
+    formation.delete_stack(StackName="other")
+
+
 def test_a_teardown_that_aws_stops_says_how_to_see_why():
     with pytest.raises(WarehouseError, match="aws cloudformation describe-stack-events"):
         with teardown.explained("sparkify"):
