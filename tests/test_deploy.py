@@ -1,4 +1,4 @@
-"""What deploy/ says is true: the template, its permissions, the units, and the way back.
+"""What deploy/ says is true: the template, its permissions, the grants, and the way back.
 
 moto knows no Redshift Serverless, so the stack that it makes is the rest of the template.
 """
@@ -10,8 +10,6 @@ import io
 import json
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -23,31 +21,43 @@ import psycopg2
 import pytest
 import yaml
 from botocore.exceptions import WaiterError
-from cfnlint import api as cfn_lint
-from cfnlint.decode import cfn_yaml
 from conftest import ROOT, S3_ENVIRONMENT
 from psycopg2 import errors
 
-import etl
 import sql_queries
 from deploy import notify, teardown
-from warehouse import BusyError, WarehouseError, config, objects
-from warehouse.interruption import INTERRUPTION
+from warehouse import WarehouseError, config, objects
 from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.tokens import statements
 
 DEPLOY = ROOT / "deploy"
 GUIDE = (DEPLOY / "README.md").read_text()
 README = (ROOT / "README.md").read_text()
-TEMPLATE = cfn_yaml.load(str(DEPLOY / "cloudformation.yaml"))
-RESOURCES = TEMPLATE["Resources"]
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")  # moto's, of these
 UNKNOWN_TO_MOTO = {"Namespace", "Workgroup", "ManifestsBucketPolicy", "EtlLoginPolicy"}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, !Ref and such, as the long ones."""
+
+    def long_form(self, name: str, node: yaml.Node) -> dict:
+        is_list = isinstance(node, yaml.SequenceNode)
+        value = self.construct_sequence(node, True) if is_list else self.construct_scalar(node)
+        if name == "GetAtt":
+            value = value.split(".", 1)
+        return {name if name == "Ref" else f"Fn::{name}": value}
+
+
+Loader.add_multi_constructor("!", Loader.long_form)
+TEMPLATE = yaml.load((DEPLOY / "cloudformation.yaml").read_text(), Loader)
+RESOURCES = TEMPLATE["Resources"]
 
 
 # ------------------------------------------------------------------------------------ the template
 
 def test_cfn_lint_finds_no_error_and_no_warning():
+    from cfnlint import api as cfn_lint  # which takes a second
+
     found = cfn_lint.lint_file(DEPLOY / "cloudformation.yaml")
     assert [str(match) for match in found] == []
 
@@ -338,76 +348,6 @@ def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
 def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
     with pytest.raises(WarehouseError, match=re.escape(said)):
         notify.publish(topic, "The load failed", "why")
-
-
-# ----------------------------------------------------------------------------- systemd and crontab
-
-def unit(name: str) -> dict[str, list[str]]:
-    """The settings of a unit file."""
-    found: dict[str, list[str]] = {}
-    for line in (DEPLOY / name).read_text().splitlines():
-        if line and line[0] not in "#[":
-            key, _, value = line.partition("=")
-            found.setdefault(key, []).append(value)
-    return found
-
-
-def accepted(command: str) -> None:
-    """Whether a command runs etl.py, where it is installed, with options that it has."""
-    python, script, *arguments = shlex.split(command)
-    assert python.removeprefix("/opt/sparkify/") == ".venv/bin/python"
-    assert script == "etl.py"
-    etl.options().parse_args(arguments)
-
-
-def test_the_service_runs_etl_and_fails_only_where_it_failed():
-    service = unit("sparkify-etl.service")
-    [folder], [command] = service["WorkingDirectory"], service["ExecStart"]
-    assert folder == "/opt/sparkify"
-    accepted(command)
-    assert service["SuccessExitStatus"] == [f"{BusyError.exit_status} {128 + 15}"]
-    assert int(service["TimeoutStopSec"][0]) > INTERRUPTION.patience
-    retry_timeout = next(s.default for s in config.SETTINGS if s.field == "retry_timeout")
-    assert int(service["TimeoutStartSec"][0].removesuffix("h")) * 3600 > retry_timeout
-    [failure] = service["OnFailure"]
-    assert (DEPLOY / failure).exists()
-
-
-def test_the_failure_service_hands_the_log_to_notify():
-    [command] = unit("sparkify-etl-failure.service")["ExecStart"]
-    shell = shlex.split(command)
-    assert shell[:2] == ["/bin/sh", "-c"] and "--unit=sparkify-etl " in shell[2]
-    assert re.search(r"\| \.venv/bin/python -m deploy\.notify \"[^\"]+\"$", shell[2])
-    assert unit("sparkify-etl-failure.service")["WorkingDirectory"] == ["/opt/sparkify"]
-
-
-def test_the_timer_makes_up_for_a_missed_night():
-    timer = unit("sparkify-etl.timer")
-    assert timer["Persistent"] == ["true"] and timer["WantedBy"] == ["timers.target"]
-    assert re.fullmatch(r"\*-\*-\* \d\d:\d\d:\d\d UTC", timer["OnCalendar"][0])
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
-def test_systemd_accepts_the_units(tmp_path):
-    for path in DEPLOY.glob("sparkify-etl*"):  # installed in this folder
-        (tmp_path / path.name).write_text(
-            path.read_text().replace("/opt/sparkify/.venv/bin/python", sys.executable))
-    done = subprocess.run(["systemd-analyze", "verify", *sorted(tmp_path.iterdir())],
-                          capture_output=True, text=True)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
-
-
-def test_the_crontab_is_one_that_cron_accepts_and_the_readme_shows():
-    text = (DEPLOY / "crontab").read_text()
-    mail, job = [line for line in text.splitlines() if line and line[0] != "#"]
-    assert text.endswith("\n") and re.fullmatch(r"MAILTO=\S+@\S+", mail)
-    minute, hour, *rest, command = job.split(None, 5)
-    assert int(minute) < 60 and int(hour) < 24 and rest == ["*", "*", "*"]
-    assert not re.search(r"(?<!\\)%", command)
-    folder, _, run = command.partition(" && ")
-    assert folder == "cd /opt/sparkify"
-    accepted(run)
-    assert f"   {mail}\n   {job}\n" in README
 
 
 # -------------------------------------------------------------------------------- grants, workflow
