@@ -25,13 +25,13 @@ def publish(topic: str, subject: str, message: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    [subject] = arguments
-    topic, message = os.environ.get("SPARKIFY_TOPIC", ""), sys.stdin.read()
+    subject = " ".join(arguments) or "A load failed"
+    topic = os.environ.get("SPARKIFY_TOPIC", "")
     if not topic:
         print("SPARKIFY_TOPIC is not set, so nobody is told.", file=sys.stderr)
         return 0
     try:
-        publish(topic, subject, message)
+        publish(topic, subject, sys.stdin.read())
     except WarehouseError as error:
         print(error, file=sys.stderr)
         return error.exit_status

@@ -341,6 +341,12 @@ def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
     sqs.delete_queue(QueueUrl=queue)
 
 
+def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
+    monkeypatch.delenv("SPARKIFY_TOPIC", raising=False)
+    assert notify.main(["The load failed"]) == 0
+    assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is told.\n"
+
+
 @pytest.mark.parametrize("topic, said", [
     ("sparkify", "should be the ARN of an SNS topic"),
     ("arn:aws:sns:us-west-2:123456789012:nobody", "Is SPARKIFY_TOPIC right?"),
