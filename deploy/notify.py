@@ -1,0 +1,42 @@
+"""python -m deploy.notify SUBJECT: publish what comes on stdin to the SNS topic SPARKIFY_TOPIC."""
+
+import os
+import sys
+
+from warehouse import WarehouseError, aws
+
+MOST_BYTES = 256 * 1024  # of an SNS message; a character may take four
+
+
+def publish(topic: str, subject: str, message: str) -> None:
+    """Raises WarehouseError; the region is the one in the topic's ARN."""
+    if topic.count(":") != 5 or not topic.startswith("arn:"):
+        raise WarehouseError(f"SPARKIFY_TOPIC is {topic!r} and should be the ARN of an SNS topic.")
+    client = aws.client("sns", topic.split(":")[3])
+    try:
+        client.publish(TopicArn=topic, Subject=subject[:99],
+                       Message=message[-MOST_BYTES // 4 :] or "The log says nothing.")
+    except Exception as error:
+        if not aws.is_aws(error):
+            raise
+        steps = {"AuthorizationError": "Allow sns:Publish to this machine.",
+                 "NotFound": "Is SPARKIFY_TOPIC right?"}
+        raise WarehouseError(f"{topic}: {aws.explanation(error, 'SNS', steps)}") from error
+
+
+def main(arguments: list[str]) -> int:
+    subject = " ".join(arguments) or "A load failed"
+    topic = os.environ.get("SPARKIFY_TOPIC", "")
+    if not topic:
+        print("SPARKIFY_TOPIC is not set, so nobody is told.", file=sys.stderr)
+        return 0
+    try:
+        publish(topic, subject, sys.stdin.read())
+    except WarehouseError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,414 @@
+"""What deploy/ says is true: the template, its permissions, the grants, and the way back.
+
+moto knows no Redshift Serverless, so the stack that it makes is the rest of the template.
+"""
+
+import ast
+import importlib
+import inspect
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from contextlib import closing
+
+import boto3
+import jmespath
+import psycopg2
+import pytest
+import yaml
+from botocore.exceptions import WaiterError
+from conftest import ROOT, S3_ENVIRONMENT
+from psycopg2 import errors
+
+import sql_queries
+from deploy import notify, teardown
+from warehouse import WarehouseError, config, objects
+from warehouse.standin.cursor import Session, adopt
+from warehouse.standin.tokens import statements
+
+DEPLOY = ROOT / "deploy"
+GUIDE = (DEPLOY / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")  # moto's, of these
+UNKNOWN_TO_MOTO = {"Namespace", "Workgroup", "ManifestsBucketPolicy", "EtlLoginPolicy"}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms, !Ref and such, as the long ones."""
+
+    def long_form(self, name: str, node: yaml.Node) -> dict:
+        is_list = isinstance(node, yaml.SequenceNode)
+        value = self.construct_sequence(node, True) if is_list else self.construct_scalar(node)
+        if name == "GetAtt":
+            value = value.split(".", 1)
+        return {name if name == "Ref" else f"Fn::{name}": value}
+
+
+Loader.add_multi_constructor("!", Loader.long_form)
+TEMPLATE = yaml.load((DEPLOY / "cloudformation.yaml").read_text(), Loader)
+RESOURCES = TEMPLATE["Resources"]
+
+
+# ------------------------------------------------------------------------------------ the template
+
+def test_cfn_lint_finds_no_error_and_no_warning():
+    from cfnlint import api as cfn_lint  # which takes a second
+
+    found = cfn_lint.lint_file(DEPLOY / "cloudformation.yaml")
+    assert [str(match) for match in found] == []
+
+
+def test_the_warehouse_is_not_open_to_the_world():
+    workgroup = RESOURCES["Workgroup"]["Properties"]
+    assert workgroup["PubliclyAccessible"] is False
+    assert {"ParameterKey": "require_ssl", "ParameterValue": "true"} in (
+        workgroup["ConfigParameters"])
+    [way_in] = RESOURCES["WarehouseSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert (way_in["FromPort"], way_in["ToPort"]) == (5439, 5439)
+    assert way_in["SourceSecurityGroupId"] == {"Fn::GetAtt": ["EtlSecurityGroup", "GroupId"]}
+    assert "SecurityGroupIngress" not in RESOURCES["EtlSecurityGroup"]["Properties"]
+    assert not re.search("CidrIp|0\\.0\\.0\\.0", (DEPLOY / "cloudformation.yaml").read_text())
+
+
+def test_no_password_is_in_the_template():
+    namespace = RESOURCES["Namespace"]["Properties"]
+    assert namespace["ManageAdminPassword"] is True and "AdminUserPassword" not in namespace
+    assert not [name for name in TEMPLATE["Parameters"] if "password" in name.lower()]
+
+
+def test_the_bucket_for_manifests_is_private_encrypted_and_emptied_in_time():
+    bucket = RESOURCES["ManifestsBucket"]["Properties"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "SSEAlgorithm" in str(bucket["BucketEncryption"])
+    [rule] = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled" and rule["ExpirationInDays"] > 0
+    [statement] = RESOURCES["ManifestsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == (
+        "Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+# --------------------------------------------------------------------------------- the permissions
+
+def allowed() -> set[tuple[str, str]]:
+    """(role, action) of every statement of the template that allows."""
+    found = set()
+    for name, resource in RESOURCES.items():
+        properties = resource["Properties"]
+        role = properties.get("RoleName", {}).get("Ref", name)
+        policies = [properties.get("AssumeRolePolicyDocument"), properties.get("PolicyDocument"),
+                    *(policy["PolicyDocument"] for policy in properties.get("Policies", ()))]
+        for statement in (each for policy in policies if policy for each in policy["Statement"]):
+            actions = statement["Action"]
+            if statement["Effect"] == "Allow":
+                found |= {(role, each) for each in
+                          (actions if isinstance(actions, list) else [actions])}
+    return found
+
+
+TABLE = re.findall(r"^\| `(\w+)` \| `([\w:-]+)` \| .+ \| `([\w.]+)` \|$", GUIDE, re.MULTILINE)
+
+
+def test_the_table_of_permissions_has_every_action_of_the_template_and_no_other():
+    assert {(role, action) for role, action, _ in TABLE} == allowed()
+    assert len(TABLE) == len(allowed())
+    assert not [action for _, action in allowed() if "*" in action]
+
+
+@pytest.mark.parametrize("role, action, function", TABLE)
+def test_each_action_is_needed_by_the_code_that_the_table_names(role, action, function):
+    module, _, name = function.rpartition(".")
+    code = getattr(importlib.import_module(module), name)
+    if role == "CopyRole":
+        assert code.splitlines()[1].startswith("COPY ") and "IAM_ROLE %(iam_role)s" in code
+    else:
+        words = re.findall("[A-Z][a-z]+", action.partition(":")[2])
+        call = {"list_bucket": "list_objects_v2", "assume_role": "boto3.client("}.get(
+            "_".join(words).lower(), "_".join(words).lower() + "(")
+        assert call in inspect.getsource(code)
+
+
+def test_the_readme_names_the_same_actions_and_those_of_the_other_logins():
+    section = README[README.index("## On Redshift") : README.index("## The tables")]
+    named = set(re.findall(r"\b(?:s3|sns|redshift|redshift-serverless|secretsmanager):[A-Z]\w+",
+                           section))
+    ours = {action for _, action in allowed()} - {"sts:AssumeRole"}
+    assert ours <= named
+    code = "".join(path.read_text() for path in (ROOT / "warehouse").glob("*.py"))
+    assert [action for action in named - ours if f'"{action}"' not in code] == []
+
+
+# --------------------------------------------------------------------------------------- the stack
+
+@pytest.fixture(scope="module")
+def cloud(s3_endpoint):
+    """This process's AWS is moto; a bucket like that of the data."""
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL": s3_endpoint}.items():
+            patch.setenv(key, value)
+        data = boto3.resource("s3").Bucket("sparkify-data")
+        data.create(CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        data.put_object(Key="log_data/a.json", Body=b"{}")
+        yield data
+        data.objects.delete()
+        data.delete()
+
+
+def create(name: str) -> None:
+    given = {"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2,subnet-3",
+             "DataBucket": "sparkify-data"}
+    boto3.client("cloudformation").create_stack(
+        StackName=name, TemplateBody=(DEPLOY / "cloudformation.yaml").read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
+
+
+def physical(name: str) -> dict[str, str]:
+    """What moto made, by logical id."""
+    found = boto3.client("cloudformation").list_stack_resources(StackName=name)
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"]
+            for each in found["StackResourceSummaries"] if each.get("PhysicalResourceId")}
+
+
+@pytest.fixture(scope="module")
+def stack(cloud):
+    """What the stack `sparkify` consists of."""
+    create("sparkify")
+    yield physical("sparkify")
+    assert teardown.main(["sparkify", "--yes"]) == 0
+
+
+@pytest.fixture
+def doomed(cloud):
+    """The bucket of a stack `doomed`, full of versions and delete markers."""
+    create("doomed")
+    bucket = boto3.resource("s3").Bucket(physical("doomed")["ManifestsBucket"])
+    bucket.Versioning().enable()
+    for key in ("manifests/a", "manifests/a", "manifests/b"):
+        bucket.put_object(Key=key, Body=b"{}")
+    bucket.Object("manifests/b").delete()
+    return bucket
+
+
+def test_moto_makes_everything_that_it_knows(stack):
+    expected = {name for name, resource in RESOURCES.items() if "Condition" not in resource}
+    assert set(stack) == expected - UNKNOWN_TO_MOTO
+
+
+def test_the_documented_command_prints_a_dwh_cfg_that_is_accepted(stack, tmp_path):
+    query = re.search("--query '(Stacks.+?)' --output text", GUIDE)[1]
+    answer = boto3.client("cloudformation").describe_stacks(StackName="sparkify")
+    lines = [value for value, in jmespath.search(query, answer)]  # --output text: a row to a line
+    file = tmp_path / "dwh.cfg"
+    file.write_text("\n".join(reversed(lines)) + "\n")  # AWS promises no order
+    found = config.read(file)
+    assert (found.ignored, found.warnings) == ((), ())
+    assert (found.workgroup, found.database, found.cluster_region, found.region) == (
+        "sparkify", "dev", "us-west-2", "us-west-2")
+    assert found.sslmode == "verify-full"
+    assert found.iam_role.endswith(f"role/{stack['CopyRole']}")
+    assert (found.log_data, found.song_data, found.log_jsonpath, found.manifests) == (
+        "s3://sparkify-data/log_data/", "s3://sparkify-data/song_data/",
+        "s3://sparkify-data/log_json_path.json", f"s3://{stack['ManifestsBucket']}/manifests/")
+    properties = RESOURCES["Workgroup"]["Properties"]
+    assert properties["WorkgroupName"] == {"Ref": "AWS::StackName"}
+    assert RESOURCES["Namespace"]["Properties"]["DbName"] == found.database
+
+
+def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
+        stack, s3_endpoint, monkeypatch):
+    """moto holds S3 to the policies of the role."""
+    iam, name = boto3.client("iam"), stack["EtlRole"]
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        iam.put_role_policy(  # moto keeps those of a stack as Python's text, and cannot mind them
+            RoleName=name, PolicyName=policy,
+            PolicyDocument=json.dumps(ast.literal_eval(document)))
+    role = iam.get_role(RoleName=name)["Role"]["Arn"]
+    given = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="etl")["Credentials"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers other credentials
+    objects.s3.cache_clear()
+    manifests = f"s3://{stack['ManifestsBucket']}/manifests"
+    forbidden = [
+        lambda: objects.listed(manifests),
+        lambda: objects.read(f"{manifests}/a"),
+        lambda: objects.read("s3://sparkify-data/secret.json"),
+        lambda: objects.write_new("s3://sparkify-data/log_data/b.json", b"{}"),
+        lambda: objects.remove("s3://sparkify-data/log_data/a.json"),
+        lambda: objects.write_new(f"s3://{stack['ManifestsBucket']}/other", b"{}"),
+    ]
+    enforce(s3_endpoint, "0")
+    try:
+        assert [file.url for file in objects.listed("s3://sparkify-data/log_data/")] == [
+            "s3://sparkify-data/log_data/a.json"]
+        assert objects.read("s3://sparkify-data/log_data/a.json") == b"{}"
+        objects.write_new(f"{manifests}/a", b"{}")
+        for attempt in forbidden:
+            with pytest.raises(objects.ObjectError, match="AccessDenied"):
+                attempt()
+        objects.remove(f"{manifests}/a")
+    finally:
+        enforce(s3_endpoint, "inf")
+        objects.s3.cache_clear()
+
+
+def enforce(endpoint: str, after: str) -> None:
+    """Let moto ask IAM for every action after so many."""
+    urllib.request.urlopen(urllib.request.Request(
+        f"{endpoint}/moto-api/reset-auth", after.encode(), {"Content-Type": "text/plain"}
+    )).close()
+
+
+# ---------------------------------------------------------------------------------------- teardown
+
+def exists(bucket: str) -> bool:
+    return bucket in [each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]]
+
+
+def stacks() -> set[str]:
+    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
+    return {each["StackName"] for each in found}
+
+
+def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, cloud):
+    done = subprocess.run([sys.executable, "-m", "deploy.teardown", "doomed"], cwd=ROOT,
+                          input="doomed\n", capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{doomed.name}, with all that is in it" in done.stdout
+    assert "s3://sparkify-data, which is never touched" in done.stdout
+    assert f"emptied s3://{doomed.name}: 4 objects and versions" in done.stdout
+    assert "doomed" not in stacks() and not exists(doomed.name)
+    assert [each.key for each in cloud.objects.all()] == ["log_data/a.json"]
+
+
+def test_teardown_deletes_nothing_unless_the_name_is_typed_back(stack, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert teardown.main(["sparkify"]) == 1
+    assert capsys.readouterr().err == (
+        "Nothing was deleted: that is not the name of the stack.\n")
+    assert "sparkify" in stacks() and exists(stack["ManifestsBucket"])
+
+
+def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
+    formation = boto3.client("cloudformation")
+    formation.create_stack(StackName="other", TemplateBody=json.dumps(
+        {"Resources": {"Data": {"Type": "AWS::S3::Bucket"}}}))
+    assert teardown.main(["other", "--yes"]) == 1
+    assert "cloudformation.yaml did not make it" in capsys.readouterr().err
+    assert exists(physical("other")["Data"])
+    formation.delete_stack(StackName="other")
+
+
+def test_a_teardown_that_aws_stops_says_how_to_see_why():
+    with pytest.raises(WarehouseError, match="aws cloudformation describe-stack-events"):
+        with teardown.explained("sparkify"):
+            raise WaiterError("StackDeleteComplete", "DELETE_FAILED", {})
+
+
+def test_teardown_of_a_stack_that_is_not_there_says_so(cloud, capsys):
+    assert teardown.main(["nothing", "--yes"]) == 1
+    assert "Are the name and --region right?" in capsys.readouterr().err
+
+
+def test_teardown_names_the_snapshot_that_the_template_leaves():
+    text, given = RESOURCES["Namespace"]["Properties"]["FinalSnapshotName"]["Fn::Sub"]
+    assert given["Id"] == {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    named = teardown.snapshot("arn:aws:cloudformation:us-west-2:123456789012:stack/sparkify/1b-2c")
+    assert named == text.replace("${AWS::StackName}", "sparkify").replace("${Id}", "1b-2c")
+
+
+# ---------------------------------------------------------------------------------------- failures
+
+def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+    boto3.client("sns").subscribe(
+        TopicArn=stack["FailureTopic"], Protocol="sqs",
+        Endpoint="arn:aws:sqs:us-west-2:123456789012:mail",
+        Attributes={"RawMessageDelivery": "true"})
+    done = subprocess.run([sys.executable, "-m", "deploy.notify", "The load failed"], cwd=ROOT,
+                          input="x" * 300_000 + "the last line\n", text=True, capture_output=True,
+                          env=os.environ | {"SPARKIFY_TOPIC": stack["FailureTopic"]})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert message["Body"].endswith("the last line\n") and len(message["Body"]) <= 256 * 1024
+    sqs.delete_queue(QueueUrl=queue)
+
+
+def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
+    monkeypatch.delenv("SPARKIFY_TOPIC", raising=False)
+    assert notify.main(["The load failed"]) == 0
+    assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is told.\n"
+
+
+@pytest.mark.parametrize("topic, said", [
+    ("sparkify", "should be the ARN of an SNS topic"),
+    ("arn:aws:sns:us-west-2:123456789012:nobody", "Is SPARKIFY_TOPIC right?"),
+])
+def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
+    with pytest.raises(WarehouseError, match=re.escape(said)):
+        notify.publish(topic, "The load failed", "why")
+
+
+# -------------------------------------------------------------------------------- grants, workflow
+
+def test_the_grants_are_to_the_user_that_stands_for_the_role():
+    names = re.findall('"(IAMR?:[^"]+)"', (DEPLOY / "grants.sql").read_text())
+    pattern = RESOURCES["EtlRole"]["Properties"]["RoleName"]["Fn::Sub"]
+    assert set(names) == {"IAMR:" + pattern.replace("${AWS::StackName}", "sparkify")}
+
+
+def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_them(
+        server, database, postgres, redshift):
+    user, *grants = statements((DEPLOY / "grants.sql").read_text())
+    grants = ["".join(token.text for token in grant) for grant in grants]
+    assert "".join(token.text for token in user).endswith(
+        'CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE')  # which PostgreSQL has not
+    cursor = postgres.cursor()
+    cursor.execute(f'CREATE ROLE "IAMR:sparkify-etl"; REVOKE ALL ON SCHEMA public FROM PUBLIC;'
+                   f' REVOKE TEMP ON DATABASE {database} FROM PUBLIC')
+    for grant in grants:
+        cursor.execute(grant.replace("DATABASE dev", f"DATABASE {database}"))
+    try:
+        postgres.commit()
+        redshift.commit()  # by which an administrator has made the stand-in's own tables
+
+        def connect():
+            return psycopg2.connect(**server.connect_parameters(database),
+                                    options="-c role=IAMR:sparkify-etl")
+
+        with closing(connect()) as connection:
+            adopt(connection, Session(connect, lambda done, total: None))
+            with connection, connection.cursor() as etl_user:
+                for sql in sql_queries.create_table_queries:
+                    etl_user.execute(sql)
+                etl_user.execute(sql_queries.touched_users_create)
+        cursor.execute("SET ROLE analysts")
+        cursor.execute("SELECT COUNT(*) FROM songplays")
+        assert cursor.fetchone() == (0,)
+        with pytest.raises(errors.InsufficientPrivilege):
+            cursor.execute("DELETE FROM songplays")
+    finally:
+        postgres.rollback()
+        cursor.execute('DROP OWNED BY "IAMR:sparkify-etl"; DROP OWNED BY analysts;'
+                       ' DROP ROLE "IAMR:sparkify-etl", analysts')
+        postgres.commit()
+
+
+def test_github_runs_the_test_line_of_the_readme():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    [job] = workflow["jobs"].values()
+    [command] = [step["run"] for step in job["steps"] if "run" in step]
+    assert f"## Test it\n\n```\n{command}\n```" in README
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["concurrency"]["cancel-in-progress"] is True and job["timeout-minutes"] <= 60
+    matrix = job["strategy"]["matrix"]
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest"] and "3.11" in matrix["python"]
+    for step in job["steps"]:
+        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/none@v1"))

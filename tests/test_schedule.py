@@ -1,0 +1,86 @@
+"""The night's run under systemd and cron: units and crontab, held against etl.py and the README."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import etl
+from warehouse import BusyError, config
+from warehouse.interruption import INTERRUPTION
+
+DEPLOY = ROOT / "deploy"
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """The settings of a unit file."""
+    found: dict[str, list[str]] = {}
+    for line in (DEPLOY / name).read_text().splitlines():
+        if line and line[0] not in "#[":
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def accepted(command: str) -> None:
+    """Whether a command runs etl.py, where it is installed, with options that it has."""
+    python, script, *arguments = shlex.split(command)
+    assert python.removeprefix("/opt/sparkify/") == ".venv/bin/python"
+    assert script == "etl.py"
+    etl.options().parse_args(arguments)
+
+
+def test_the_service_runs_etl_and_fails_only_where_it_failed():
+    service = unit("sparkify-etl.service")
+    [folder], [command] = service["WorkingDirectory"], service["ExecStart"]
+    assert folder == "/opt/sparkify"
+    accepted(command)
+    assert service["SuccessExitStatus"] == [f"{BusyError.exit_status} {128 + 15}"]
+    assert int(service["TimeoutStopSec"][0]) > INTERRUPTION.patience
+    retry_timeout = next(s.default for s in config.SETTINGS if s.field == "retry_timeout")
+    assert int(service["TimeoutStartSec"][0].removesuffix("h")) * 3600 > retry_timeout
+    [failure] = service["OnFailure"]
+    assert (DEPLOY / failure).exists()
+
+
+def test_the_failure_service_hands_the_log_to_notify():
+    [command] = unit("sparkify-etl-failure.service")["ExecStart"]
+    shell = shlex.split(command)
+    assert shell[:2] == ["/bin/sh", "-c"] and "--unit=sparkify-etl " in shell[2]
+    assert re.search(r"\| \.venv/bin/python -m deploy\.notify \"[^\"]+\"$", shell[2])
+    assert unit("sparkify-etl-failure.service")["WorkingDirectory"] == ["/opt/sparkify"]
+
+
+def test_the_timer_makes_up_for_a_missed_night():
+    timer = unit("sparkify-etl.timer")
+    assert timer["Persistent"] == ["true"] and timer["WantedBy"] == ["timers.target"]
+    assert re.fullmatch(r"\*-\*-\* \d\d:\d\d:\d\d UTC", timer["OnCalendar"][0])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
+def test_systemd_accepts_the_units(tmp_path):
+    for path in DEPLOY.glob("sparkify-etl*"):  # installed in this folder
+        (tmp_path / path.name).write_text(
+            path.read_text().replace("/opt/sparkify/.venv/bin/python", sys.executable))
+    units = sorted(tmp_path.iterdir())
+    done = subprocess.run(["systemd-analyze", "verify", "--recursive-errors=no", *units],
+                          capture_output=True, text=True)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "sparkify" in line]) == (
+        0, [])
+
+
+def test_the_crontab_is_one_that_cron_accepts_and_the_readme_shows():
+    text = (DEPLOY / "crontab").read_text()
+    mail, job = [line for line in text.splitlines() if line and line[0] != "#"]
+    assert text.endswith("\n") and re.fullmatch(r"MAILTO=\S+@\S+", mail)
+    minute, hour, *rest, command = job.split(None, 5)
+    assert int(minute) < 60 and int(hour) < 24 and rest == ["*", "*", "*"]
+    assert not re.search(r"(?<!\\)%", command)
+    folder, _, run = command.partition(" && ")
+    assert folder == "cd /opt/sparkify"
+    accepted(run)
+    assert f"   {mail}\n   {job}\n" in (ROOT / "README.md").read_text()
