@@ -417,7 +417,7 @@ CREATE VIEW plays_by_browser (
     listeners
 )
 AS
-SELECT CAST(browser AS VARCHAR(32)), COUNT(*), COUNT(DISTINCT user_id)
+SELECT CAST(browser AS VARCHAR(32)), CAST(SUM(plays) AS BIGINT), COUNT(DISTINCT user_id)
 FROM (
     SELECT
         CASE
@@ -433,8 +433,13 @@ FROM (
             WHEN STRPOS(user_agent, 'Safari/') > 0 THEN 'Safari'
             ELSE 'other'
         END AS browser,
-        user_id
-    FROM songplays
+        user_id,
+        plays
+    FROM (  -- so that an agent is looked at once for each user, and not for each play
+        SELECT user_agent, user_id, COUNT(*) AS plays
+        FROM songplays
+        GROUP BY user_agent, user_id
+    ) AS agents
 ) AS families
 GROUP BY browser
 """
@@ -1220,6 +1225,110 @@ ORDER BY txn_start
 LIMIT 1
 """
 
+# ------------------------------------------------------------------------------------ report on views
+# python -m warehouse.report: what it shows of the views. All have the same sum of plays, so what is
+# not among the first %(top)s is known without being read.
+
+report_total = """-- report total: plays, sessions and listeners, from when to when
+SELECT
+    SUM(plays), COUNT(*), COUNT(DISTINCT user_id), SUM(listening_seconds), MIN(first_play),
+    MAX(last_play)
+FROM listening_by_session
+"""
+
+report_plays_by_day = """-- report plays_by_day: every day
+SELECT day, plays, free_plays, paid_plays, listeners
+FROM plays_by_day
+ORDER BY day
+"""
+
+report_listeners_by_day = """-- report listeners_by_day: every day
+SELECT day, listeners, new_listeners, returning_listeners, plays
+FROM listeners_by_day
+ORDER BY day
+"""
+
+report_top_songs = """-- report top_songs: the most played, and how many there are
+SELECT song_title, artist_name, plays, catalogue_plays, listeners, COUNT(*) OVER ()
+FROM top_songs
+ORDER BY plays DESC, song_title, artist_name
+LIMIT %(top)s
+"""
+
+report_top_artists = """-- report top_artists: the most played, and how many there are
+SELECT artist_name, plays, catalogue_plays, listeners, song_titles, COUNT(*) OVER ()
+FROM top_artists
+ORDER BY plays DESC, artist_name
+LIMIT %(top)s
+"""
+
+report_plays_by_hour = """-- report plays_by_hour: every hour
+SELECT hour, plays, listeners
+FROM plays_by_hour
+ORDER BY hour
+"""
+
+report_plays_by_weekday = """-- report plays_by_weekday: every weekday, Monday first
+SELECT weekday_name, plays, listeners, days
+FROM plays_by_weekday
+ORDER BY MOD(weekday + 6, 7)
+"""
+
+report_plays_by_weekday_hour = """-- report plays_by_weekday_hour: every hour of the week
+SELECT weekday, hour, plays
+FROM plays_by_weekday_hour
+ORDER BY weekday, hour
+"""
+
+report_plays_by_level = """-- report plays_by_level: every level
+SELECT level, plays, listeners, listening_seconds
+FROM plays_by_level
+ORDER BY plays DESC, level
+"""
+
+report_listening_by_session = """-- report listening_by_session: sessions by how many plays they have
+SELECT
+    CASE
+        WHEN plays = 1 THEN '1'
+        WHEN plays <= 5 THEN '2 to 5'
+        WHEN plays <= 10 THEN '6 to 10'
+        WHEN plays <= 20 THEN '11 to 20'
+        WHEN plays <= 50 THEN '21 to 50'
+        ELSE 'over 50'
+    END AS size,
+    COUNT(*),
+    SUM(plays),
+    SUM(listening_seconds)
+FROM listening_by_session
+GROUP BY 1
+ORDER BY MIN(plays)
+"""
+
+report_listening_by_user = """-- report listening_by_user: who listens most, and how many there are
+SELECT user_id, level, plays, sessions, listening_seconds, COUNT(*) OVER ()
+FROM listening_by_user
+ORDER BY plays DESC, user_id
+LIMIT %(top)s
+"""
+
+report_plays_by_location = """-- report plays_by_location: the most plays, and how many locations there are
+SELECT location, plays, listeners, COUNT(*) OVER ()
+FROM plays_by_location
+ORDER BY plays DESC, location
+LIMIT %(top)s
+"""
+
+report_plays_by_browser = """-- report plays_by_browser: every family
+SELECT browser, plays, listeners
+FROM plays_by_browser
+ORDER BY plays DESC, browser
+"""
+
+report_catalogue_match = """-- report catalogue_match: all plays
+SELECT plays, catalogue_plays, catalogue_percent
+FROM catalogue_match
+"""
+
 # ------------------------------------------------------------------------------------------ checkup
 # etl.py --check: what a load needs. NOLOAD: COPY reads and converts all of a file, and loads nothing.
 
@@ -1383,6 +1492,21 @@ analyze_star_queries = (
     song_analyze,
     songplay_analyze,
     time_analyze,
+)
+report_queries = (
+    report_plays_by_day,
+    report_listeners_by_day,
+    report_top_songs,
+    report_top_artists,
+    report_plays_by_hour,
+    report_plays_by_weekday,
+    report_plays_by_weekday_hour,
+    report_listening_by_session,
+    report_listening_by_user,
+    report_plays_by_location,
+    report_plays_by_level,
+    report_plays_by_browser,
+    report_catalogue_match,
 )
 try_copy_queries = (staging_events_try, staging_songs_try, loaded_files_try)
 record_queries = (loaded_files_copy, loaded_files_analyze, loaded_files_forget)

@@ -16,7 +16,7 @@ MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Ru
 
 
 def declared_columns(sql: str) -> dict[str, str]:
-    """The columns that a CREATE statement of sql_queries lists, one to a line; a view's have no type.
+    """The columns that a CREATE statement of sql_queries lists, one a line; a view's have no type.
 
     >>> declared_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
     {'a': 'INT'}

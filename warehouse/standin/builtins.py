@@ -59,7 +59,7 @@ CREATE OR REPLACE FUNCTION redshift.refuse_write_to_view() RETURNS trigger LANGU
 $$
 BEGIN
     RAISE feature_not_supported USING MESSAGE =
-        format('Redshift changes no rows of a view (%s); write the name of its table', TG_TABLE_NAME);
+        format('Redshift changes no rows of a view (%s); write its table', TG_TABLE_NAME);
 END
 $$;
 

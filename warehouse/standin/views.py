@@ -8,7 +8,7 @@ from .tokens import string
 
 
 def create_view(edit: Edit) -> list[str]:
-    """CREATE [OR REPLACE] VIEW: the columns stay the same, and nobody writes to it (r_CREATE_VIEW).
+    """CREATE [OR REPLACE] VIEW: its columns stay, and nobody writes to it (r_CREATE_VIEW).
 
     PostgreSQL would let a view grow columns, and change the rows of its table through it.
     """
@@ -19,8 +19,8 @@ def create_view(edit: Edit) -> list[str]:
         edit.put(p - 1, p, "TEMP " + edit.text(p - 1, p))
     if edit.word(end) == "(":
         edit.names(end)
-    read_only = (f"CREATE TRIGGER standin_read_only INSTEAD OF INSERT OR UPDATE OR DELETE ON {name}"
-                 " FOR EACH ROW EXECUTE FUNCTION redshift.refuse_write_to_view()")
+    read_only = ("CREATE TRIGGER standin_read_only INSTEAD OF INSERT OR UPDATE OR DELETE"
+                 f" ON {name} FOR EACH ROW EXECUTE FUNCTION redshift.refuse_write_to_view()")
     if edit.word(1) != "or":
         return [str(edit), read_only]
     columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({string(name)}))"
