@@ -350,6 +350,18 @@ def test_views_that_are_missing_are_named_with_the_command_that_makes_them(wareh
     assert run(warehouse).returncode == 0
 
 
+def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(warehouse):
+    role = f"{warehouse.database}_analyst"
+    execute(warehouse, f"CREATE ROLE {role} LOGIN")
+    warehouse.configure(HOST=str(warehouse.server.socket_folder), DB_PORT="5432", DB_USER=role)
+    try:
+        assert_refused(run(warehouse), 1, ", ".join(VIEWS), "no right to SELECT", rolled_back=False)
+        execute(warehouse, f"GRANT SELECT ON {', '.join(VIEWS)} TO {role}")
+        assert run(warehouse).returncode == 0
+    finally:
+        execute(warehouse, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 def test_a_page_that_cannot_be_written_leaves_what_is_there(warehouse, tmp_path):
     for file in (tmp_path / "nowhere" / "report.html", tmp_path / "folder"):
         (tmp_path / "folder").mkdir(exist_ok=True)

@@ -96,8 +96,9 @@ def legend(parent: Element, *names: str) -> None:
 
 # ----------------------------------------------------------------------------------------- charts
 
-def label_of(answer: Answer, most: tuple, value: int) -> str:
-    """What is read aloud in a chart's place."""
+def label_of(answer: Answer, value: int) -> str:
+    """What is read aloud in a chart's place; value is the column that the chart shows."""
+    most = max(answer.rows, key=lambda row: row[value])
     return f"{answer.title}. Most: {shown(most[0])}, {shown(most[value])} {answer.heads[value]}."
 
 
@@ -112,7 +113,7 @@ def by_day(section: Element, answer: Answer) -> None:
     series = {name: [sum(map(value, group)) for group in rows] for name, value in stacked.items()}
     series = {name: values for name, values in series.items() if any(values) or name != "other"}
     legend(section, *series)
-    label = label_of(answer, max(answer.rows, key=lambda row: row[1]), 1)
+    label = label_of(answer, 1)
     if unit == "month":
         label += " Days are summed by month."
         SubElement(section, "p").text = "Days are summed by month."
@@ -129,16 +130,15 @@ def periods(rows: list[tuple]) -> tuple[str, list[str], list[list[tuple]]]:
     return "month", [f"{month:%b %Y}" for month in months], list(months.values())
 
 
-def by_hour(section: Element, answer: Answer) -> None:
-    label = label_of(answer, max(answer.rows, key=lambda row: row[1]), 1)
-    section.append(charts.columns(label, [row[0] for row in answer.rows],
-                                  {"plays": [row[1] for row in answer.rows]}, every=4))
+def upright(letters: int, every: int) -> Callable[[Element, Answer], None]:
+    """Columns of plays, named by the first letters of every n-th row."""
 
+    def draw(section: Element, answer: Answer) -> None:
+        section.append(charts.columns(
+            label_of(answer, 1), [row[0][:letters] for row in answer.rows],
+            {"plays": [row[1] for row in answer.rows]}, every))
 
-def by_weekday(section: Element, answer: Answer) -> None:
-    label = label_of(answer, max(answer.rows, key=lambda row: row[1]), 1)
-    section.append(charts.columns(label, [row[0][:3] for row in answer.rows],
-                                  {"plays": [row[1] for row in answer.rows]}))
+    return draw
 
 
 def by_weekday_hour(section: Element, answer: Answer) -> None:
@@ -155,8 +155,7 @@ def ranked(value: int, detail: int | None = None,
     """Bars of the rows: value is the column that they show, detail one that tells more."""
 
     def draw(section: Element, answer: Answer) -> None:
-        label = label_of(answer, max(answer.rows, key=lambda row: row[value]), value)
-        section.append(charts.bars(label, [
+        section.append(charts.bars(label_of(answer, value), [
             Bar(row[0], row[value], row[detail] if detail else "", f"  ·  {row[value + 1]:.1f} %")
             for row in answer.rows], across))
 
@@ -164,8 +163,7 @@ def ranked(value: int, detail: int | None = None,
 
 
 def parts(section: Element, answer: Answer) -> None:
-    label = label_of(answer, max(answer.rows, key=lambda row: row[1]), 1)
-    section.append(charts.share(label, [
+    section.append(charts.share(label_of(answer, 1), [
         Bar(row[0], row[1], note=f"  ·  {row[2]:.1f} %", kind=KINDS.get(row[0], "series3"))
         for row in answer.rows]))
 
@@ -175,8 +173,7 @@ KINDS = {"paid": "series1", "free": "series2",
 
 
 def by_session(section: Element, answer: Answer) -> None:
-    label = label_of(answer, max(answer.rows, key=lambda row: row[2]), 2)
-    section.append(charts.bars(label, [
+    section.append(charts.bars(label_of(answer, 2), [
         Bar(f"{row[0]} play{'s' * (row[0] != '1')}", row[2], f"{row[1]:,} sessions",
             f"  ·  {row[3]:.1f} %") for row in answer.rows]))
 
@@ -186,8 +183,8 @@ CHARTS = {
     "listeners_by_day": by_day,
     "top_songs": ranked(2, detail=1),
     "top_artists": ranked(1),
-    "plays_by_hour": by_hour,
-    "plays_by_weekday": by_weekday,
+    "plays_by_hour": upright(letters=5, every=4),
+    "plays_by_weekday": upright(letters=3, every=1),
     "plays_by_weekday_hour": by_weekday_hour,
     "plays_by_level": parts,
     "listening_by_session": by_session,
