@@ -1,5 +1,4 @@
-"""Create every table of the warehouse, empty, and every view; drop those that are there. One
-transaction.
+"""Create every table, empty, and every view; drop those that are there. One transaction.
 
 This is for the first day. etl.py empties and reloads by itself, atomically, and keeps grants and
 other people's views.

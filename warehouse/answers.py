@@ -50,7 +50,7 @@ class Report(NamedTuple):
 
 def read(cursor: extensions.cursor, top: int) -> Report:
     """Ask every view. Raises WarehouseError, naming all of them that cannot be asked."""
-    if unreadable := tables.unreadable_views(cursor, {}):
+    if unreadable := tables.unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
     execute(cursor, sql_queries.report_total, {})
     plays, sessions, listeners, seconds, first, last = cursor.fetchone()
@@ -84,7 +84,7 @@ def known(text: str | None) -> str:
     return "(not known)" if text is None else text or "(blank)"
 
 
-def ranked(answer: Answer, rows: list[tuple], total: Total, what: str) -> Answer:
+def ranked(answer: Answer, rows: list[tuple], total: Total, what: str = "") -> Answer:
     """With a row for what is not listed, if anything, and one for the total.
 
     The last column of rows tells how many there are.
@@ -96,7 +96,7 @@ def ranked(answer: Answer, rows: list[tuple], total: Total, what: str) -> Answer
         filled = {0: name, at: plays, at + 1: total.percent(plays)}
         return tuple(filled.get(i) for i in range(len(answer.heads)))
 
-    ends = [end(f"all {count:,} {what}", total.plays)]
+    ends = [end(f"all {count:,} {what}" if what else "total", total.plays)]
     if count > len(rows):
         ends.insert(0, end(f"{count - len(rows):,} others", rest))
     return answer._replace(ends=ends)
@@ -217,7 +217,7 @@ def listening_by_user(rows: list[tuple], total: Total) -> Answer:
         "listening_by_user", "Who listens most", "Listeners by their plays; names are in the table"
         " users. A song counts with its whole length.",
         ("listener", "level today", "plays", "%", "sessions", "hours listened"), listed),
-        rows, total, "listeners")
+        rows, total)  # not told how many: nobody is among them
 
 
 def plays_by_location(rows: list[tuple], total: Total) -> Answer:

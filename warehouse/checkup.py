@@ -185,7 +185,7 @@ def check_table(connection: extensions.connection, create: str) -> str:
 
 def check_views(connection: extensions.connection) -> str:
     with statements.undone(connection) as cursor:
-        unreadable = tables.unreadable_views(cursor, {})
+        unreadable = tables.unreadable_views(cursor)
     if unreadable:
         raise Doubt(f"{', '.join(unreadable)}: {tables.MAKE_VIEWS}. A load needs none of them.")
     return f"{len(sql_queries.create_view_queries)} views; the user may SELECT"

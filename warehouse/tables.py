@@ -62,15 +62,14 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
     ]
     if strangers:
         raise ConfigError(
-            f"these tables or views are in the way and are not of this toolkit:"
-            f" {'; '.join(strangers)}."
-            " Set another SCHEMA in dwh.cfg, or drop them with --force."
+            "these tables or views are in the way and are not of this toolkit:"
+            f" {'; '.join(strangers)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
         )
 
 
-def unreadable_views(cursor: extensions.cursor, values: dict) -> list[str]:
+def unreadable_views(cursor: extensions.cursor) -> list[str]:
     """Our views that are missing, have other columns, or are not for this user to read."""
-    existing, unreadable = existing_columns(cursor, values), []
+    existing, unreadable = existing_columns(cursor, {}), []
     for sql in sql_queries.create_view_queries:
         view, readable = subject_of(sql), False
         if list(existing.get(view, ())) == list(declared_columns(sql)):
