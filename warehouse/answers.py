@@ -217,7 +217,7 @@ def listening_by_user(rows: list[tuple], total: Total) -> Answer:
         "listening_by_user", "Who listens most", "Listeners by their plays; names are in the table"
         " users. A song counts with its whole length.",
         ("listener", "level today", "plays", "%", "sessions", "hours listened"), listed),
-        rows, total)  # not told how many: nobody is among them
+        rows, total)  # without a count: nobody may be among them
 
 
 def plays_by_location(rows: list[tuple], total: Total) -> Answer:
