@@ -372,13 +372,8 @@ def test_a_page_that_cannot_be_written_leaves_what_is_there(warehouse, tmp_path)
 
 
 @pytest.mark.parametrize("arguments", [("--top", "0"), ("--top", "many"), ("--html",), ("extra",)])
-def test_wrong_usage(project, arguments):
-    done = run(project, *arguments)
-    assert done.returncode == 2
-    assert done.stderr.startswith("usage: python -m warehouse.report")
-
-
-def test_a_database_that_does_not_exist(project):
-    project.configure(DB_NAME="x", HOST="/nowhere", DB_PORT="1")
-    project.configure(CONNECT_TIMEOUT="1")
-    assert_refused(run(project), 1, "/nowhere", rolled_back=False)
+def test_wrong_usage_exits_2(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        report.options().parse_args(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m warehouse.report")
