@@ -1,4 +1,4 @@
-"""Create every table of the warehouse, empty; drop those that are there. One transaction.
+"""Create every table, empty, and every view; drop those that are there. One transaction.
 
 This is for the first day. etl.py empties and reloads by itself, atomically, and keeps grants and
 other people's views.
@@ -14,31 +14,38 @@ log = logging.getLogger("warehouse.create_tables")
 
 
 def run(config, arguments):
-    """Drop and create in one transaction; without --force never drop a table that is not ours.
+    """Drop and create in one transaction; without --force never drop what is not ours.
 
     It begins anew when it is called again after a failure.
     """
     values = statements.values_of(config)
+    drops, creates = sql_queries.drop_view_queries, sql_queries.create_view_queries
+    if not arguments.views:
+        drops += sql_queries.drop_table_queries
+        creates = sql_queries.create_table_queries + creates
     with command.session(config) as connection:
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing
             with statements.transaction(connection) as cursor:
-                tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
+                tables.refuse_strangers(cursor, creates, values)
         tables.make_lock(connection, values)
         with statements.locked(connection, config) as cursor:
             statements.execute(cursor, sql_queries.etl_lock_fill, values)
             if not arguments.force:
-                tables.refuse_strangers(cursor, sql_queries.create_table_queries, values)
-            for sql in sql_queries.drop_table_queries + sql_queries.create_table_queries:
+                tables.refuse_strangers(cursor, creates, values)
+            for sql in drops + creates:
                 tables.run_ddl(cursor, sql, values)
-    created = [statements.subject_of(sql) for sql in sql_queries.create_table_queries]
-    log.info("created %s", ", ".join(created))
+    log.info("created %s", ", ".join(map(statements.subject_of, creates)))
 
 
 def options():
     parser = command.parser(__doc__)
     parser.add_argument(
+        "--views", action="store_true",
+        help="drop and create the views only; keep the tables and what is in them",
+    )
+    parser.add_argument(
         "--force", action="store_true",
-        help="also drop tables of the same names whose columns are not ours",
+        help="also drop tables and views of the same names whose columns are not ours",
     )
     return parser
 

@@ -176,10 +176,331 @@ DISTKEY (start_time)    -- spreads evenly; most song_id are NULL and would fill 
 SORTKEY (start_time)    -- reports ask for a span of time
 """
 
-# --------------------------------------------------------------------------------------------- drop
-# In this order nothing that is dropped is still referred to, so CASCADE is never needed: it would
-# take other people's views along.
+# -------------------------------------------------------------------------------------------- views
+# What analysts ask first, each answered by one SELECT * FROM it. Every play counts once in every
+# view, so all have the same sum of plays: plays of nobody, of no title or from nowhere have a row
+# of their own, under NULL.
+#
+# plays              songs started, matched to the catalogue or not
+# catalogue_plays    those of them that match a song of the catalogue
+# listeners          users with a play; who is not logged in is none
+# listening_seconds  lengths of the songs played: the log does not tell who skipped the rest
+#
+# Days, hours and weekdays are UTC. No view says ORDER BY, which would sort for nothing wherever a
+# query sorts, groups or joins it again.
 
+top_songs_view_create = """-- create top_songs: plays by title and artist, as the log wrote them
+CREATE VIEW top_songs (
+    song_title,
+    artist_name,
+    plays,
+    catalogue_plays,
+    listeners,
+    song_id,            -- in the catalogue; the lowest, if recordings of several lengths match
+    artist_id           -- of that song
+)
+AS
+SELECT
+    titles.song_title, titles.artist_name, titles.plays, titles.catalogue_plays, titles.listeners,
+    titles.song_id, songs.artist_id
+FROM (
+    SELECT
+        song_title,
+        artist_name,
+        COUNT(*) AS plays,
+        COUNT(song_id) AS catalogue_plays,
+        COUNT(DISTINCT user_id) AS listeners,
+        MIN(song_id) AS song_id
+    FROM songplays
+    GROUP BY song_title, artist_name
+) AS titles
+LEFT JOIN songs ON songs.song_id = titles.song_id
+"""
+
+top_artists_view_create = """-- create top_artists: plays by artist, as the log wrote the name
+CREATE VIEW top_artists (
+    artist_name,
+    plays,
+    catalogue_plays,
+    listeners,
+    song_titles,        -- how many different ones were played
+    artist_id           -- in the catalogue; the lowest, if it has several of that name
+)
+AS
+SELECT
+    artist_name,
+    COUNT(*),
+    COUNT(artist_id),
+    COUNT(DISTINCT user_id),
+    COUNT(DISTINCT song_title),
+    MIN(artist_id)
+FROM songplays
+GROUP BY artist_name
+"""
+
+plays_by_hour_view_create = """-- create plays_by_hour: plays in each hour of the day, UTC
+CREATE VIEW plays_by_hour (
+    hour,               -- 0 to 23
+    plays,
+    listeners
+)
+AS
+SELECT CAST(EXTRACT(hour FROM start_time) AS INTEGER), COUNT(*), COUNT(DISTINCT user_id)
+FROM songplays
+GROUP BY 1
+"""
+
+plays_by_weekday_view_create = """-- create plays_by_weekday: plays on each day of the week, UTC
+CREATE VIEW plays_by_weekday (
+    weekday,            -- 0 is Sunday, as in the table time
+    weekday_name,
+    plays,
+    listeners,
+    days                -- with a play: a month has five of some weekdays and four of others
+)
+AS
+SELECT
+    weekday,
+    CAST(CASE weekday
+        WHEN 0 THEN 'Sunday' WHEN 1 THEN 'Monday' WHEN 2 THEN 'Tuesday' WHEN 3 THEN 'Wednesday'
+        WHEN 4 THEN 'Thursday' WHEN 5 THEN 'Friday' ELSE 'Saturday'
+    END AS VARCHAR(9)),
+    plays,
+    listeners,
+    days
+FROM (
+    SELECT
+        CAST(EXTRACT(dow FROM start_time) AS INTEGER) AS weekday,
+        COUNT(*) AS plays,
+        COUNT(DISTINCT user_id) AS listeners,
+        COUNT(DISTINCT CAST(start_time AS DATE)) AS days
+    FROM songplays
+    GROUP BY 1
+) AS weekdays
+"""
+
+plays_by_weekday_hour_view_create = """-- create plays_by_weekday_hour: plays by hour of the week, UTC
+CREATE VIEW plays_by_weekday_hour (
+    weekday,            -- 0 is Sunday
+    hour,               -- 0 to 23
+    plays
+)
+AS
+SELECT
+    CAST(EXTRACT(dow FROM start_time) AS INTEGER),
+    CAST(EXTRACT(hour FROM start_time) AS INTEGER),
+    COUNT(*)
+FROM songplays
+GROUP BY 1, 2
+"""
+
+plays_by_day_view_create = """-- create plays_by_day: plays on each day, UTC, free and paid
+CREATE VIEW plays_by_day (
+    day,
+    plays,
+    free_plays,         -- by the level at that moment
+    paid_plays,
+    listeners
+)
+AS
+SELECT
+    CAST(start_time AS DATE),
+    COUNT(*),
+    COUNT(CASE WHEN level = 'free' THEN 1 END),
+    COUNT(CASE WHEN level = 'paid' THEN 1 END),
+    COUNT(DISTINCT user_id)
+FROM songplays
+GROUP BY 1
+"""
+
+plays_by_level_view_create = """-- create plays_by_level: free against paid, at the moment of the play
+CREATE VIEW plays_by_level (
+    level,
+    plays,
+    listeners,          -- who changed level counts in both
+    listening_seconds
+)
+AS
+SELECT level, COUNT(*), COUNT(DISTINCT user_id), COALESCE(SUM(length), 0)
+FROM songplays
+GROUP BY level
+"""
+
+listeners_by_day_view_create = """-- create listeners_by_day: new and returning listeners on each day, UTC
+CREATE VIEW listeners_by_day (
+    day,
+    plays,
+    listeners,
+    new_listeners,      -- who never played before that day
+    returning_listeners
+)
+AS
+SELECT
+    daily.day,
+    CAST(SUM(daily.plays) AS BIGINT),
+    COUNT(daily.user_id),
+    COUNT(CASE WHEN daily.day = firsts.day THEN 1 END),
+    COUNT(CASE WHEN daily.day > firsts.day THEN 1 END)
+FROM (
+    SELECT CAST(start_time AS DATE) AS day, user_id, COUNT(*) AS plays
+    FROM songplays
+    GROUP BY 1, 2
+) AS daily
+LEFT JOIN (
+    SELECT user_id, MIN(CAST(start_time AS DATE)) AS day
+    FROM songplays
+    GROUP BY user_id
+) AS firsts ON firsts.user_id = daily.user_id
+GROUP BY daily.day
+"""
+
+listening_by_user_view_create = """-- create listening_by_user: how much each user listens
+CREATE VIEW listening_by_user (
+    user_id,
+    first_name,
+    last_name,
+    level,              -- as the latest event knows it
+    plays,
+    sessions,
+    listening_seconds
+)
+AS
+SELECT
+    totals.user_id, users.first_name, users.last_name, users.level, totals.plays, totals.sessions,
+    totals.listening_seconds
+FROM (
+    SELECT
+        user_id,
+        COUNT(*) AS plays,
+        COUNT(DISTINCT session_id) AS sessions,
+        COALESCE(SUM(length), 0) AS listening_seconds
+    FROM songplays
+    GROUP BY user_id
+) AS totals
+LEFT JOIN users ON users.user_id = totals.user_id
+"""
+
+listening_by_session_view_create = """-- create listening_by_session: how much each session listens
+CREATE VIEW listening_by_session (
+    session_id,         -- with the user: two users may have the same number
+    user_id,
+    first_play,         -- UTC
+    last_play,          -- when it began, not when it ended
+    plays,
+    listening_seconds
+)
+AS
+SELECT
+    session_id, user_id, MIN(start_time), MAX(start_time), COUNT(*), COALESCE(SUM(length), 0)
+FROM songplays
+GROUP BY session_id, user_id
+"""
+
+plays_by_location_view_create = """-- create plays_by_location: where people listen
+CREATE VIEW plays_by_location (
+    location,
+    plays,
+    listeners
+)
+AS
+SELECT location, COUNT(*), COUNT(DISTINCT user_id)
+FROM songplays
+GROUP BY location
+"""
+
+# Browsers name one another in their user agents, so the order of the questions matters: Edge and
+# Opera say Chrome, Chrome says Safari.
+plays_by_browser_view_create = """-- create plays_by_browser: which browsers people listen with
+CREATE VIEW plays_by_browser (
+    browser,            -- unknown where the log has no user agent
+    plays,
+    listeners
+)
+AS
+SELECT CAST(browser AS VARCHAR(32)), CAST(SUM(plays) AS BIGINT), COUNT(DISTINCT user_id)
+FROM (
+    SELECT
+        CASE
+            WHEN COALESCE(user_agent, '') = '' THEN 'unknown'
+            WHEN STRPOS(user_agent, 'Edge/') > 0 OR STRPOS(user_agent, 'Edg/') > 0 THEN 'Edge'
+            WHEN STRPOS(user_agent, 'OPR/') > 0 OR STRPOS(user_agent, 'Opera') > 0 THEN 'Opera'
+            WHEN STRPOS(user_agent, 'Firefox/') > 0 OR STRPOS(user_agent, 'FxiOS/') > 0
+                THEN 'Firefox'
+            WHEN STRPOS(user_agent, 'Chrome/') > 0 OR STRPOS(user_agent, 'CriOS/') > 0
+                THEN 'Chrome'
+            WHEN STRPOS(user_agent, 'MSIE ') > 0 OR STRPOS(user_agent, 'Trident/') > 0
+                THEN 'Internet Explorer'
+            WHEN STRPOS(user_agent, 'Safari/') > 0 THEN 'Safari'
+            ELSE 'other'
+        END AS browser,
+        user_id,
+        plays
+    FROM (  -- so that an agent is looked at once for each user, and not for each play
+        SELECT user_agent, user_id, COUNT(*) AS plays
+        FROM songplays
+        GROUP BY user_agent, user_id
+    ) AS agents
+) AS families
+GROUP BY browser
+"""
+
+catalogue_match_view_create = """-- create catalogue_match: the share of the plays that match it
+CREATE VIEW catalogue_match (
+    plays,
+    catalogue_plays,
+    catalogue_percent   -- NULL where there are no plays
+)
+AS
+SELECT
+    COUNT(*),
+    COUNT(song_id),
+    CAST(100 * CAST(COUNT(song_id) AS DOUBLE PRECISION) / NULLIF(COUNT(*), 0) AS NUMERIC(5, 2))
+FROM songplays
+"""
+
+# --------------------------------------------------------------------------------------------- drop
+# In this order, our views first, nothing that is dropped is still referred to, so CASCADE is never
+# needed: it would take other people's views along.
+
+top_songs_view_drop = """-- drop top_songs
+DROP VIEW IF EXISTS top_songs
+"""
+top_artists_view_drop = """-- drop top_artists
+DROP VIEW IF EXISTS top_artists
+"""
+plays_by_hour_view_drop = """-- drop plays_by_hour
+DROP VIEW IF EXISTS plays_by_hour
+"""
+plays_by_weekday_view_drop = """-- drop plays_by_weekday
+DROP VIEW IF EXISTS plays_by_weekday
+"""
+plays_by_weekday_hour_view_drop = """-- drop plays_by_weekday_hour
+DROP VIEW IF EXISTS plays_by_weekday_hour
+"""
+plays_by_day_view_drop = """-- drop plays_by_day
+DROP VIEW IF EXISTS plays_by_day
+"""
+plays_by_level_view_drop = """-- drop plays_by_level
+DROP VIEW IF EXISTS plays_by_level
+"""
+listeners_by_day_view_drop = """-- drop listeners_by_day
+DROP VIEW IF EXISTS listeners_by_day
+"""
+listening_by_user_view_drop = """-- drop listening_by_user
+DROP VIEW IF EXISTS listening_by_user
+"""
+listening_by_session_view_drop = """-- drop listening_by_session
+DROP VIEW IF EXISTS listening_by_session
+"""
+plays_by_location_view_drop = """-- drop plays_by_location
+DROP VIEW IF EXISTS plays_by_location
+"""
+plays_by_browser_view_drop = """-- drop plays_by_browser
+DROP VIEW IF EXISTS plays_by_browser
+"""
+catalogue_match_view_drop = """-- drop catalogue_match
+DROP VIEW IF EXISTS catalogue_match
+"""
 loaded_files_table_drop = """-- drop loaded_files
 DROP TABLE IF EXISTS loaded_files
 """
@@ -904,6 +1225,110 @@ ORDER BY txn_start
 LIMIT 1
 """
 
+# ------------------------------------------------------------------------------------ report on views
+# python -m warehouse.report: what it shows of the views. All have the same sum of plays, so what is
+# not among the first %(top)s is known without being read.
+
+report_total = """-- report total: plays, sessions and listeners, from when to when
+SELECT
+    SUM(plays), COUNT(*), COUNT(DISTINCT user_id), SUM(listening_seconds), MIN(first_play),
+    MAX(last_play)
+FROM listening_by_session
+"""
+
+report_plays_by_day = """-- report plays_by_day: every day
+SELECT day, plays, free_plays, paid_plays, listeners
+FROM plays_by_day
+ORDER BY day
+"""
+
+report_listeners_by_day = """-- report listeners_by_day: every day
+SELECT day, listeners, new_listeners, returning_listeners, plays
+FROM listeners_by_day
+ORDER BY day
+"""
+
+report_top_songs = """-- report top_songs: the most played, and how many there are
+SELECT song_title, artist_name, plays, catalogue_plays, listeners, COUNT(*) OVER ()
+FROM top_songs
+ORDER BY plays DESC, song_title, artist_name
+LIMIT %(top)s
+"""
+
+report_top_artists = """-- report top_artists: the most played, and how many there are
+SELECT artist_name, plays, catalogue_plays, listeners, song_titles, COUNT(*) OVER ()
+FROM top_artists
+ORDER BY plays DESC, artist_name
+LIMIT %(top)s
+"""
+
+report_plays_by_hour = """-- report plays_by_hour: every hour
+SELECT hour, plays, listeners
+FROM plays_by_hour
+ORDER BY hour
+"""
+
+report_plays_by_weekday = """-- report plays_by_weekday: every weekday, Monday first
+SELECT weekday_name, plays, listeners, days
+FROM plays_by_weekday
+ORDER BY MOD(weekday + 6, 7)
+"""
+
+report_plays_by_weekday_hour = """-- report plays_by_weekday_hour: every hour of the week
+SELECT weekday, hour, plays
+FROM plays_by_weekday_hour
+ORDER BY weekday, hour
+"""
+
+report_plays_by_level = """-- report plays_by_level: every level
+SELECT level, plays, listeners, listening_seconds
+FROM plays_by_level
+ORDER BY plays DESC, level
+"""
+
+report_listening_by_session = """-- report listening_by_session: sessions by how many plays they have
+SELECT
+    CASE
+        WHEN plays = 1 THEN '1'
+        WHEN plays <= 5 THEN '2 to 5'
+        WHEN plays <= 10 THEN '6 to 10'
+        WHEN plays <= 20 THEN '11 to 20'
+        WHEN plays <= 50 THEN '21 to 50'
+        ELSE 'over 50'
+    END AS size,
+    COUNT(*),
+    SUM(plays),
+    SUM(listening_seconds)
+FROM listening_by_session
+GROUP BY 1
+ORDER BY MIN(plays)
+"""
+
+report_listening_by_user = """-- report listening_by_user: who listens most, and how many there are
+SELECT user_id, level, plays, sessions, listening_seconds, COUNT(*) OVER ()
+FROM listening_by_user
+ORDER BY plays DESC, user_id
+LIMIT %(top)s
+"""
+
+report_plays_by_location = """-- report plays_by_location: the most plays, and how many locations there are
+SELECT location, plays, listeners, COUNT(*) OVER ()
+FROM plays_by_location
+ORDER BY plays DESC, location
+LIMIT %(top)s
+"""
+
+report_plays_by_browser = """-- report plays_by_browser: every family
+SELECT browser, plays, listeners
+FROM plays_by_browser
+ORDER BY plays DESC, browser
+"""
+
+report_catalogue_match = """-- report catalogue_match: all plays
+SELECT plays, catalogue_plays, catalogue_percent
+FROM catalogue_match
+"""
+
 # ------------------------------------------------------------------------------------------ checkup
 # etl.py --check: what a load needs. NOLOAD: COPY reads and converts all of a file, and loads nothing.
 
@@ -978,6 +1403,36 @@ create_table_queries = (
     time_table_create,
     songplay_table_create,
 )
+create_view_queries = (
+    top_songs_view_create,
+    top_artists_view_create,
+    plays_by_hour_view_create,
+    plays_by_weekday_view_create,
+    plays_by_weekday_hour_view_create,
+    plays_by_day_view_create,
+    plays_by_level_view_create,
+    listeners_by_day_view_create,
+    listening_by_user_view_create,
+    listening_by_session_view_create,
+    plays_by_location_view_create,
+    plays_by_browser_view_create,
+    catalogue_match_view_create,
+)
+drop_view_queries = (
+    top_songs_view_drop,
+    top_artists_view_drop,
+    plays_by_hour_view_drop,
+    plays_by_weekday_view_drop,
+    plays_by_weekday_hour_view_drop,
+    plays_by_day_view_drop,
+    plays_by_level_view_drop,
+    listeners_by_day_view_drop,
+    listening_by_user_view_drop,
+    listening_by_session_view_drop,
+    plays_by_location_view_drop,
+    plays_by_browser_view_drop,
+    catalogue_match_view_drop,
+)
 drop_table_queries = (
     songplay_table_drop,
     time_table_drop,
@@ -1037,6 +1492,21 @@ analyze_star_queries = (
     song_analyze,
     songplay_analyze,
     time_analyze,
+)
+report_queries = (
+    report_plays_by_day,
+    report_listeners_by_day,
+    report_top_songs,
+    report_top_artists,
+    report_plays_by_hour,
+    report_plays_by_weekday,
+    report_plays_by_weekday_hour,
+    report_listening_by_session,
+    report_listening_by_user,
+    report_plays_by_location,
+    report_plays_by_level,
+    report_plays_by_browser,
+    report_catalogue_match,
 )
 try_copy_queries = (staging_events_try, staging_songs_try, loaded_files_try)
 record_queries = (loaded_files_copy, loaded_files_analyze, loaded_files_forget)

@@ -40,6 +40,7 @@ import sql_queries
 from warehouse import objects
 from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.server import Server
+from warehouse.statements import subject_of
 
 SONGS = 15_000  # as many as the real catalogue has, nearly
 NIGHT_EVENTS = 500
@@ -527,6 +528,30 @@ def seconds_to_end(warehouse: Warehouse, statement: str, later: float) -> float:
     return time.perf_counter() - started
 
 
+def views(bench: Bench) -> None:
+    """Each view of a million plays, whole, with the steps of its plan; there is no floor to this."""
+    events = bench.sized(1_180_000)  # 85 in 100 are plays
+    warehouse = Warehouse(bench, "views", bench.data(events, bench.sized(SONGS)))
+    warehouse.first_load()
+    bench.settle("views")
+    with bench.database("views") as connection, connection.cursor() as cursor:
+        for sql in sql_queries.create_view_queries:
+            view = subject_of(sql)
+            seconds = [seconds_of(all_rows, cursor, view) for _ in range(bench.runs)]
+            cursor.execute(f"SELECT SUM(plays), COUNT(*) FROM {view}")
+            plays, rows = cursor.fetchone()
+            cursor.execute(f"EXPLAIN SELECT * FROM {view}")
+            steps = re.findall(r"([A-Z][A-Za-z ]+?)(?: on .*| using .*)?  \(cost",
+                               "\n".join(line for line, in cursor.fetchall()))
+            bench.line("views", Figures(f"{view}, {plays:,} plays: {rows:,} rows", seconds))
+            say("    " + " < ".join(steps))
+
+
+def all_rows(cursor, view: str) -> None:
+    cursor.execute(f"SELECT * FROM {view}")
+    cursor.fetchall()
+
+
 def peers(bench: Bench) -> None:
     """COPY of a log from S3 against rs-mock's, and against DuckDB reading the files."""
     present = [name for name in ("rs_mock", "duckdb") if importlib.util.find_spec(name)]
@@ -575,7 +600,7 @@ def by_duckdb(url: str, log: Path) -> float:
 
 PEERS = {"rs_mock": by_rs_mock, "duckdb": by_duckdb}
 COMPARISONS = {function.__name__: function for function in (
-    load, copy, night, songs, files, memory, errors, million, signals, peers)}
+    load, copy, night, songs, files, memory, errors, million, views, signals, peers)}
 
 
 # ---------------------------------------------------------------------------------------------- run

@@ -124,7 +124,7 @@ def test_all_is_well_nothing_is_changed_and_a_load_runs(ready, bucket):
     assert [finding.part for finding in found.findings] == [
         "configuration", "[LOAD]", "[IAM_ROLE]", "login", "TLS", "engine", "etl_lock",
         "loaded_files", "staging_events", "staging_songs", "staging_catalogue", "users", "artists",
-        "songs", "time", "songplays", "TEMP tables", "AWS", "LOG_DATA", "SONG_DATA",
+        "songs", "time", "songplays", "views", "TEMP tables", "AWS", "LOG_DATA", "SONG_DATA",
         "LOG_JSONPATH", "[S3]", "REGION", "MANIFESTS", "COPY", "COPY", "COPY", "MANIFESTS"]
     size = sum(log.size for log in bucket.objects.filter(Prefix="log_data/"))
     listed = f"2 objects, {size:,} bytes under s3://{bucket.name}/log_data/"
@@ -229,6 +229,17 @@ def test_a_table_of_an_older_version(warehouse, ready):
     assert "name is VARCHAR(20) and should be VARCHAR(1024)" in found.said("artists")
     assert "location" not in found.said("artists")  # wider than ours is as good
     assert "create_tables.py" in found.said("users")
+
+
+def test_views_that_are_missing_or_not_to_be_read_are_a_warning(warehouse, ready):
+    warehouse.settings = ready.settings | {
+        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
+    execute(warehouse, "DROP VIEW top_songs; DROP VIEW plays_by_day;"
+                       "CREATE VIEW plays_by_day AS SELECT 1 AS plays")
+    found = check_here(warehouse)
+    assert (found.status, found.verdicts("warn")) == (0, ["views"])
+    assert found.said("views").startswith("top_songs, plays_by_day: missing")
+    assert "create_tables.py --views" in found.said("views")
 
 
 def test_no_right_to_insert(ready):

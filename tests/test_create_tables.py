@@ -10,8 +10,10 @@ from test_incremental import event, song
 import sql_queries
 from warehouse import tables
 
-OURS = {"etl_lock", "loaded_files", "staging_events", "staging_songs", "staging_catalogue",
-        "users", "songs", "artists", "time", "songplays"}
+OUR_TABLES = {"etl_lock", "loaded_files", "staging_events", "staging_songs", "staging_catalogue",
+              "users", "songs", "artists", "time", "songplays"}
+OUR_VIEWS = {tables.subject_of(sql) for sql in sql_queries.create_view_queries}
+OURS = OUR_TABLES | OUR_VIEWS
 
 
 def create(project, *arguments: str):
@@ -26,7 +28,7 @@ def relations(project, schema: str = "public") -> set[str]:
         f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
 
 
-def test_a_fresh_database_gets_every_table(project):
+def test_a_fresh_database_gets_every_table_and_view(project):
     done = create(project)
     assert relations(project) == OURS
     assert done.stdout == ""
@@ -37,7 +39,7 @@ def test_a_reset_empties_every_table_and_the_next_load_brings_everything_again(l
     before = loaded.snapshot()
     create(loaded)
     assert relations(loaded) == OURS
-    for table in OURS - {"etl_lock"}:
+    for table in OUR_TABLES - {"etl_lock"}:
         assert loaded.query(f"SELECT COUNT(*) FROM {table}") == [(0,)]
     loaded.load()
     assert loaded.snapshot() == before
@@ -60,7 +62,7 @@ def test_two_resets_at_once_on_a_fresh_database_both_succeed(project):
         assert [process.returncode for process in both] == [0, 0], said
         assert relations(project) == OURS
         assert project.query("SELECT COUNT(*) FROM etl_lock") == [(1,)]
-        execute(project, f"DROP TABLE {', '.join(OURS)}")
+        execute(project, f"DROP TABLE {', '.join(OUR_TABLES)} CASCADE")
 
 
 def test_another_schema_holds_the_tables_and_the_load(project):
@@ -104,17 +106,17 @@ def test_all_foreign_tables_are_named_at_once(project):
 
 
 def test_a_foreign_view_on_our_table_stops_the_reset_and_is_named(loaded):
-    execute(loaded, "CREATE VIEW top_songs AS SELECT title FROM songs")
+    execute(loaded, "CREATE VIEW favourites AS SELECT title FROM songs")
     before = loaded.snapshot()
     for arguments in ((), ("--force",)):
-        refused(loaded, 2, "drop songs: cannot drop table songs", "view top_songs",
+        refused(loaded, 2, "drop songs: cannot drop table songs", "view favourites",
                 "Drop what depends on it first", "etl.py --full", script="create_tables.py",
                 arguments=arguments)
         assert loaded.snapshot() == before
-        assert loaded.query("SELECT * FROM top_songs") == [("The Song",)]
+        assert loaded.query("SELECT * FROM favourites") == [("The Song",)]
     loaded.load("--full")
-    assert loaded.query("SELECT * FROM top_songs") == [("The Song",)]
-    execute(loaded, "DROP VIEW top_songs")
+    assert loaded.query("SELECT * FROM favourites") == [("The Song",)]
+    execute(loaded, "DROP VIEW favourites")
     create(loaded)
     assert plays(loaded) == 0
 
@@ -142,9 +144,76 @@ def test_a_table_of_another_owner_is_kept(project):
         execute(project, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+# ------------------------------------------------------------------------------------- the views
+
+def views_of(project) -> list[tuple]:
+    """Our views, known by oid: one that is made anew has another."""
+    return project.query("SELECT oid, relname FROM pg_class WHERE relkind = 'v' AND relnamespace ="
+                         " 'public'::regnamespace ORDER BY relname")
+
+
+def test_a_warehouse_made_before_there_were_views_gets_them_and_keeps_its_rows(loaded):
+    execute(loaded, f"DROP VIEW {', '.join(OUR_VIEWS)}")
+    before, made = loaded.snapshot(), loaded.query("SELECT 'songplays'::regclass::oid")
+    done = create(loaded, "--views")
+    assert "created top_songs, " in done.stderr and "songplays" not in done.stderr
+    assert relations(loaded) == OURS
+    assert loaded.snapshot() == before
+    assert loaded.query("SELECT 'songplays'::regclass::oid") == made
+    assert loaded.query("SELECT song_title, plays FROM top_songs") == [("The Song", 2)]
+
+
+def test_the_views_are_made_anew_each_time(loaded):
+    before = views_of(loaded)
+    for arguments in (("--views",), ()):
+        create(loaded, *arguments)
+        assert [name for _, name in views_of(loaded)] == sorted(OUR_VIEWS)
+        assert not set(views_of(loaded)) & set(before)
+
+
+def test_views_without_their_tables_are_refused(project):
+    refused(project, 1, "create top_songs: ", '"songplays" does not exist',
+            "Run create_tables.py first.", script="create_tables.py", arguments=("--views",))
+    assert not relations(project) & OUR_VIEWS
+
+
+@pytest.mark.parametrize("arguments", [(), ("--views",)])
+def test_a_view_of_other_columns_is_named_and_kept_and_force_drops_it(loaded, arguments):
+    execute(loaded, "DROP VIEW top_songs; CREATE VIEW top_songs AS SELECT title FROM songs")
+    before = views_of(loaded)
+    refused(loaded, 2, "top_songs (title)", "not of this toolkit", "--force",
+            script="create_tables.py", arguments=arguments)
+    assert views_of(loaded) == before
+    create(loaded, *arguments, "--force")
+    assert relations(loaded) == OURS
+    loaded.query("SELECT song_title, plays FROM top_songs")
+
+
+@pytest.mark.parametrize("columns, arguments", [
+    ("email", ()), ("email", ("--views", "--force")),
+    ("plays, catalogue_plays, catalogue_percent", ("--views",))])
+def test_a_table_in_the_place_of_a_view_is_named_and_kept(loaded, columns, arguments):
+    """As is a view in the place of a table: nothing is dropped as what it is not."""
+    execute(loaded, "DROP VIEW catalogue_match; CREATE TABLE catalogue_match AS SELECT"
+                    f" {', '.join(f'1 AS {column}' for column in columns.split(', '))}")
+    before = views_of(loaded)
+    refused(loaded, 2, "catalogue_match", "SCHEMA", script="create_tables.py", arguments=arguments)
+    assert views_of(loaded) == before
+    assert loaded.query("SELECT COUNT(*) FROM catalogue_match") == [(1,)]
+
+
+def test_a_foreign_view_on_our_view_stops_both_and_is_named(loaded):
+    execute(loaded, "CREATE VIEW favourites AS SELECT song_title FROM top_songs")
+    before = views_of(loaded)
+    for arguments in ((), ("--views", "--force")):
+        refused(loaded, 2, "drop top_songs: cannot drop view top_songs", "view favourites",
+                "Drop what depends on it first", script="create_tables.py", arguments=arguments)
+    assert views_of(loaded) == before
+
+
 # ------------------------------------------------------------------------------- the statements
 
-def test_the_columns_read_from_the_statements_are_those_of_the_tables(warehouse):
+def test_the_columns_read_from_the_statements_are_those_of_the_tables_and_views(warehouse):
     with contextlib.closing(
         psycopg2.connect(**warehouse.server.connect_parameters(warehouse.database))
     ) as connection, connection.cursor() as cursor:
@@ -152,10 +221,13 @@ def test_the_columns_read_from_the_statements_are_those_of_the_tables(warehouse)
     declared = {
         tables.subject_of(sql): tables.declared_columns(sql) for sql in sql_queries.create_table_queries
     }
-    assert declared == {name: existing[name] for name in OURS - {"etl_lock"}}
+    assert declared == {name: existing[name] for name in OUR_TABLES - {"etl_lock"}}
+    for sql in sql_queries.create_view_queries:
+        assert list(tables.declared_columns(sql)) == list(existing[tables.subject_of(sql)])
 
 
 def test_every_statement_is_seen_with_verbose(project):
     done = create(project, "--verbose")
-    for sql in sql_queries.drop_table_queries + sql_queries.create_table_queries:
+    for sql in (sql_queries.drop_view_queries + sql_queries.drop_table_queries
+                + sql_queries.create_table_queries + sql_queries.create_view_queries):
         assert sql.strip() in done.stderr

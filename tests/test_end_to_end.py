@@ -13,6 +13,9 @@ import pytest
 from conftest import REAL_DATA, ROOT, STAR, Project, new_database
 from generate import generate
 
+import sql_queries
+from warehouse.statements import subject_of
+
 CASES = sorted(path for path in (ROOT / "tests/cases").iterdir() if path.is_dir())
 SAMPLE = ROOT / "tests/data"
 DATA_FOLDERS = ("log_data", "song_data")
@@ -167,6 +170,8 @@ def test_the_real_data_gives_the_tables_of_the_oracle_and_the_known_counts(wareh
     assert {table: len(rows) for table, rows in star.items()} == {
         "songplays": 6820, "users": 97, "songs": 14896, "artists": 9553, "time": 6813}
     assert warehouse.query("SELECT COUNT(song_id), COUNT(artist_id) FROM songplays") == [(333, 333)]
+    for view in map(subject_of, sql_queries.create_view_queries):
+        assert warehouse.query(f"SELECT SUM(plays) FROM {view}") == [(6820,)], view
     assert warehouse.query(
         "SELECT (SELECT COUNT(*) FROM staging_events), (SELECT COUNT(*) FROM staging_songs)"
     ) == [(8056, 14896)]

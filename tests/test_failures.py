@@ -189,7 +189,7 @@ def test_etl_before_create_tables(project):
 
 
 def test_somebody_elses_users_table(loaded):
-    execute(loaded, "DROP TABLE users; CREATE TABLE users (email TEXT, joined DATE)")
+    execute(loaded, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT, joined DATE)")
     execute(loaded, "INSERT INTO users VALUES ('ann@example.org', '2018-11-01')")
     before = loaded.snapshot()
     refused(loaded, 2, "users (email, joined)", "not of this toolkit", "Set another SCHEMA",

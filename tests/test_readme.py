@@ -46,7 +46,8 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 def test_the_commands_of_the_readme_name_files_that_exist():
     for name in ("deploy/setup.sh", "create_tables.py", "etl.py", "tests/generate.py",
-                 "tests/benchmark.py", "sql_queries.py", "dwh.cfg", "requirements.txt"):
+                 "tests/benchmark.py", "sql_queries.py", "dwh.cfg", "requirements.txt",
+                 ".github/report.png"):
         assert name in README and (ROOT / name).exists(), name
 
 

@@ -32,7 +32,7 @@ ONE_BY_ONE = {
     "etl_lock_create", "etl_lock_fill", "etl_lock_take", "etl_lock_count", "loaded_files_select",
     "loaded_files_last", "staging_rows", "last_copy", "songplays_matched", "load_history",
     "load_errors", "load_errors_with_values", "existing_columns", "lock_holder",
-    "session_select", "table_rights",
+    "session_select", "table_rights", "report_total",
 }
 VALUES = {
     "log_data": "s3://bucket/log_data/",
@@ -49,6 +49,7 @@ VALUES = {
     "copies": (1, 2),
     "copy_id": None,
     "table": "users",
+    "top": 10,
 }
 CREATES = {statements.subject_of(sql): sql for sql in sql_queries.create_table_queries}
 

@@ -99,6 +99,7 @@ def check_database(report: Report, connection: extensions.connection, config: Co
     report.tried("etl_lock", check_lock, connection, config)
     for sql in sql_queries.create_table_queries:
         report.tried(statements.subject_of(sql), check_table, connection, sql)
+    report.tried("views", check_views, connection)
     report.tried("TEMP tables", check_temporary, connection)
 
 
@@ -180,6 +181,14 @@ def check_table(connection: extensions.connection, create: str) -> str:
     others = [column for column in found if column not in wanted]
     more = f" (and not of this toolkit: {', '.join(others)})" if others else ""
     return f"{len(wanted)} columns{more}; the user may {', '.join(rights)}"
+
+
+def check_views(connection: extensions.connection) -> str:
+    with statements.undone(connection) as cursor:
+        unreadable = tables.unreadable_views(cursor)
+    if unreadable:
+        raise Doubt(f"{', '.join(unreadable)}: {tables.MAKE_VIEWS}. A load needs none of them.")
+    return f"{len(sql_queries.create_view_queries)} views; the user may SELECT"
 
 
 def as_good(found: str, wanted: str) -> bool:

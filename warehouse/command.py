@@ -14,6 +14,8 @@ from typing import Callable, Iterator, NamedTuple
 
 from psycopg2 import extensions
 
+import sql_queries
+
 from . import WarehouseError, __version__, load_errors, statements, transient
 from .config import Config, read
 from .connection import connect
@@ -23,6 +25,8 @@ from .progress import PROGRESS
 log = logging.getLogger(__name__)
 
 RUN = os.urandom(3).hex()  # names this run in the log and in the server's query history
+
+BESIDE_THE_SCRIPTS = Path(sql_queries.__file__).resolve().parent
 
 EXIT_STATUS = """\
 exit status:
@@ -43,8 +47,8 @@ def parser(description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument(
-        "--config", metavar="FILE", type=Path, default=Path(sys.argv[0]).resolve().parent / "dwh.cfg",
-        help="configuration file (default: dwh.cfg beside the script)",
+        "--config", metavar="FILE", type=Path, default=BESIDE_THE_SCRIPTS / "dwh.cfg",
+        help="configuration file (default: dwh.cfg beside etl.py)",
     )
     loudness = options.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="print only warnings and errors")

@@ -11,16 +11,19 @@ from .statements import execute, subject_of, transaction
 
 OTHERS_DEPEND = "2BP01"
 NOT_A_TABLE = "42809"
+MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
+              " --views, which keeps the tables, or GRANT the right")
 
 
 def declared_columns(sql: str) -> dict[str, str]:
-    """The columns of a CREATE TABLE statement of sql_queries, which has one to a line, by type.
+    """The columns that a CREATE statement of sql_queries lists, one a line; a view's have no type.
 
     >>> declared_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
     {'a': 'INT'}
     """
-    body = sql[sql.index("(\n") : sql.rindex("\n)")]
-    return dict(re.findall(r"^    ([a-z_]+) +([A-Z]+(?:\([0-9, ]+\))?)", body, re.MULTILINE))
+    body = sql[sql.index("(\n") : sql.index("\n)")]
+    return dict(
+        re.findall(r"^    ([a-z_]+)(?: +([A-Z]+(?:\([0-9, ]+\))?))?", body, re.MULTILINE))
 
 
 def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, dict[str, str]]:
@@ -59,9 +62,22 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
     ]
     if strangers:
         raise ConfigError(
-            f"these tables are in the way and are not of this toolkit: {'; '.join(strangers)}."
-            " Set another SCHEMA in dwh.cfg, or drop them with --force."
+            "these tables or views are in the way and are not of this toolkit:"
+            f" {'; '.join(strangers)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
         )
+
+
+def unreadable_views(cursor: extensions.cursor) -> list[str]:
+    """Our views that are missing, have other columns, or are not for this user to read."""
+    existing, unreadable = existing_columns(cursor, {}), []
+    for sql in sql_queries.create_view_queries:
+        view, readable = subject_of(sql), False
+        if list(existing.get(view, ())) == list(declared_columns(sql)):
+            execute(cursor, sql_queries.table_rights, {"table": view})
+            readable, *_ = cursor.fetchone()
+        if not readable:
+            unreadable.append(view)
+    return unreadable
 
 
 def make_lock(connection: extensions.connection, values: dict) -> None:
@@ -89,8 +105,8 @@ def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
         code = getattr(error.__cause__, "pgcode", None)
         if code == OTHERS_DEPEND or "depend on it" in str(error):
             raise ConfigError(
-                f"{error}. Drop what depends on it first; or use etl.py --full, which reloads the"
-                " tables as they stand."
+                f"{error}. Drop what depends on it first. To load everything anew nothing needs to"
+                " be dropped: etl.py --full reloads the tables as they stand."
             ) from error
         if code == NOT_A_TABLE:
             raise ConfigError(

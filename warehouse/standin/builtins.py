@@ -54,6 +54,15 @@ BEGIN
 END
 $$;
 
+-- Rows are never changed through a view (r_CREATE_VIEW).
+CREATE OR REPLACE FUNCTION redshift.refuse_write_to_view() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+    RAISE feature_not_supported USING MESSAGE =
+        format('Redshift changes no rows of a view (%s); write its table', TG_TABLE_NAME);
+END
+$$;
+
 -- The average of integers is an integer (r_AVG).
 CREATE OR REPLACE FUNCTION redshift.add(sum numeric[], value numeric) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS

@@ -120,7 +120,7 @@ def create_table(edit: Edit) -> list[str]:
     elif query == end:
         raise edit.unexpected(p, "the columns of the table")
     while p < query:
-        attribute, p = p, _table_attribute(edit, p, table)
+        attribute, p = p, table_attribute(edit, p, table)
         edit.drop(attribute, p)
     if query < end and unless_there:
         message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"
@@ -132,24 +132,6 @@ def create_table(edit: Edit) -> list[str]:
     after = [counting_bytes(name)] if query < end else []
     after += [_index(name, columns, unless_there) for columns in table.indexed()]
     return [str(edit)] + after
-
-
-def create_view(edit: Edit) -> list[str]:
-    """CREATE MATERIALIZED VIEW without the attributes of its table and AUTO REFRESH."""
-    p, table = edit.qualified(3), Table()
-    if edit.word(p) == "(":
-        edit.names(p)
-        p = edit.partner[p] + 1
-    query = edit.find(p, len(edit.words), "as")
-    while p < query:
-        attribute = p
-        if edit.says(p, "auto refresh") and edit.word(p + 2) in ("yes", "no"):
-            p += 3
-        else:
-            p = _table_attribute(edit, p, table)
-        edit.drop(attribute, p)
-    table.verify()
-    return [str(edit)]
 
 
 def counting_bytes(table: str) -> str:
@@ -335,7 +317,7 @@ def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
     return end
 
 
-def _table_attribute(edit: Edit, p: int, table: Table) -> int:
+def table_attribute(edit: Edit, p: int, table: Table) -> int:
     """Read what may follow the list of columns; return where it ends."""
     word = edit.word(p)
     if word == "backup" and (table.style or table.keys):

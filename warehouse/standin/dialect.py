@@ -5,12 +5,13 @@ Text in, text out: nothing here talks to a database, and COPY belongs to the mod
 
 from psycopg2 import errors
 
-from .ddl import alter_table, counting_bytes, create_table, create_view
+from .ddl import alter_table, counting_bytes, create_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .merge import merge
 from .refused import refusal, refuse
 from .tokens import Token, first_word, string
+from .views import create_materialized_view, create_view
 
 # cm_chap_ConfigurationRef: settings that PostgreSQL has too, those it only remembers because they
 # change no result, and those that would change one.
@@ -167,7 +168,9 @@ def _setting(edit: Edit) -> list[str]:
 
 _STATEMENTS = {
     "create table": create_table,
-    "create materialized": create_view,
+    "create view": create_view,
+    "create or": create_view,
+    "create materialized": create_materialized_view,
     "merge": merge,
     "select": _select,
     "with": _select,

@@ -1,0 +1,379 @@
+"""The report: its numbers agree, what the logs wrote stays text, the page stands alone."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from datetime import date, datetime, timedelta
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+from conftest import ROOT, Project, new_database
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from test_end_to_end import SAMPLE, bring
+from test_failures import assert_refused, execute
+from test_incremental import event
+from test_views import DAY, VIEWS, emptied, loaded  # noqa: F401 (fixture)
+
+from warehouse import answers, charts, page, report, texts
+from warehouse.config import read
+from warehouse.connection import connect
+
+HOSTILE = (
+    "<script>alert('a')</script>", '"><img src=x onerror=alert(1)>', "]]>", "<!--", "&amp; &#60;",
+    "\x1b[2J\x1b]0;owned\x07", "Bj\xc3\x83\xc2\xb6rk \x83\x9b", "\u202egnirts\u202c", "\u2028line",
+    "椎名林檎", "e\u0301" * 20, "👩\u200d🎤", "x" * 300, "\\", "%(top)s {} %s",
+    "'; DROP TABLE users; --", "", None)
+
+
+@pytest.fixture(scope="module")
+def sample(server, tables, tmp_path_factory):
+    """A project that has loaded the sample."""
+    with new_database(server, tables) as name:
+        project = Project(tmp_path_factory.mktemp("sample"), server, name)
+        bring(project, SAMPLE)
+        project.load()
+        yield project
+
+
+@pytest.fixture
+def hostile(emptied):
+    """A project whose log says what no log should."""
+    return loaded(emptied, [
+        event(n, song=text, artist=text, location=text, userAgent=text, userId=str(n), sessionId=n,
+              level="paid", ts=1541105830796 + n * DAY) for n, text in enumerate(HOSTILE)])
+
+
+def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
+    """The command, as somebody in the toolkit's folder runs it."""
+    project.write_config()
+    return subprocess.run(
+        [sys.executable, "-m", "warehouse.report", "--config", project.config, *arguments],
+        cwd=ROOT, text=True, capture_output=True, env={
+            "PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder),
+            "PYTHONUTF8": "1"})
+
+
+@contextlib.contextmanager
+def connected(project: Project, monkeypatch):
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
+    project.write_config()
+    with contextlib.closing(connect(read(project.config))) as connection:
+        yield connection
+
+
+def asked(project: Project, monkeypatch, top: int = 10) -> answers.Report:
+    """What the views say, without a process of its own."""
+    with connected(project, monkeypatch) as connection, connection.cursor() as cursor:
+        return answers.read(cursor, top)
+
+
+class Parsed(HTMLParser):
+    """A page as a browser understands it: its elements with their attributes, and its texts."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+
+def svgs(html: str) -> dict[str, ElementTree.Element]:
+    """The charts, parsed as XML, by the id of their section."""
+    found = re.findall(r'<section id="(\w+)">(.*?)</section>', html, re.DOTALL)
+    return {name: ElementTree.fromstring(re.search("<svg.*</svg>", body, re.DOTALL)[0])
+            for name, body in found}
+
+
+def drawn(svg: ElementTree.Element) -> int:
+    return sum(int(mark.get("data-value", 0)) for mark in svg.iter())
+
+
+# ----------------------------------------------------------------------------------------- numbers
+
+def test_every_view_is_shown_and_their_totals_agree(sample, monkeypatch):
+    shown = asked(sample, monkeypatch)
+    assert {answer.view for answer in shown.answers} == set(VIEWS)
+    assert sample.query("SELECT COUNT(*), COUNT(DISTINCT user_id) FROM songplays") == [
+        (shown.total.plays, shown.total.listeners)]
+    assert sample.query("SELECT COUNT(*) FROM listening_by_session") == [(shown.total.sessions,)]
+    assert sample.query("SELECT MIN(start_time), MAX(start_time) FROM songplays") == [
+        (shown.total.first, shown.total.last)]
+    for answer in shown.answers:
+        assert {len(row) for row in [answer.heads, *answer.rows, *answer.ends]} == {
+            len(answer.heads)}
+        if "plays" in answer.heads:
+            at = answer.heads.index("plays")
+            *listed, total = (row[at] for row in [*answer.rows, *answer.ends])
+            assert sum(listed) == total == shown.total.plays, answer.view
+        if "%" in answer.heads:
+            at = answer.heads.index("%")
+            *listed, total = (row[at] for row in [*answer.rows, *answer.ends])
+            assert sum(listed) == pytest.approx(100) and total == 100
+
+
+def test_top_is_how_many_are_listed(sample, monkeypatch):
+    found = {answer.view: answer for answer in asked(sample, monkeypatch, top=3).answers}
+    for view in ("top_songs", "top_artists", "listening_by_user", "plays_by_location"):
+        assert len(found[view].rows) == 3
+        assert found[view].ends[0][0].endswith("others")
+        plays = [row[found[view].heads.index("plays")] for row in found[view].rows]
+        assert plays == sorted(plays, reverse=True)
+    everything = asked(sample, monkeypatch, top=100_000)
+    assert all(len(answer.ends) == 1 for answer in everything.answers)
+
+
+def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypatch):
+    """A load that commits while the report reads does not show in half of it."""
+    plays = sample.query("SELECT COUNT(*) FROM songplays")[0][0]
+
+    def executed_while_somebody_loads(cursor, sql, values):
+        done = execute_really(cursor, sql, values)
+        if "report" in sql.partition("\n")[0]:
+            execute(sample, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
+                            f" VALUES (MD5('{counted.pop()}'), '2018-11-09 09:09:09', 'free', 0)")
+        return done
+
+    counted, execute_really = list(range(99)), answers.execute
+    monkeypatch.setattr(answers, "execute", executed_while_somebody_loads)
+    try:
+        with connected(sample, monkeypatch) as connection:
+            monkeypatch.setattr(report.command, "session",
+                                lambda config: contextlib.nullcontext(connection))
+            said = report.run(None, SimpleNamespace(top=10, html=None))
+            assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+    finally:
+        execute(sample, "DELETE FROM songplays WHERE session_id = 0 AND user_id IS NULL"
+                        " AND start_time = '2018-11-09 09:09:09'")
+    assert len(counted) < 99 - len(VIEWS)
+    assert said.startswith(f"{plays:,} plays of ")
+    tables = [block for block in said.split("\n\n") if re.search(r" plays .*\n-", block)]
+    assert len(tables) > 9 and all(f"{plays:,}" in block for block in tables)
+
+
+# ---------------------------------------------------------------------------------------- terminal
+
+def test_the_terminal_shows_tables_and_quiet_leaves_out_the_log(sample):
+    done = run(sample, "--quiet", "--top", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        "2,730 plays of 60 listeners in 226 sessions, 191.6 hours of music.\n")
+    assert "From 1 November 2018, " in done.stdout and "(UTC)." in done.stdout
+    assert re.search("^song +artist +plays +% +listeners +in catalogue$", done.stdout, re.MULTILINE)
+    assert re.search(r"^all \d+ songs +2,730 +100\.0$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ others +2,\d\d\d +\d\d\.\d$", done.stdout, re.MULTILINE)
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile, monkeypatch):
+    said = report.printed(asked(hostile, monkeypatch, top=100))
+    assert [c for c in said if c != "\n" and not texts.printable(c) == c] == []
+    (table,) = (block for block in said.split("\n\n") if block.startswith("song "))
+    head, rule, *lines = table.splitlines()
+    right = texts.width(rule) - len(rule.split()[-1]) - 2  # where the listeners end
+    assert len(lines) == len(HOSTILE) + 2
+    for line in lines[:-2]:
+        columns = texts.width(line[: line.rindex("  ") + 2].rstrip())
+        assert columns == right, line
+    assert "(not known)" in table and "(blank)" in table and "椎名林檎" in table
+
+
+@pytest.mark.parametrize("text, most, cut", [
+    ("short", 5, "short"), ("longer", 5, "long…"), ("椎名林檎", 5, "椎名…"), ("椎名林檎", 4, "椎…"),
+    ("e\u0301" * 6, 5, "e\u0301" * 4 + "…"), ("a  bcd", 4, "a…"),
+])
+def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
+    assert texts.fitted(text, most) == cut
+    assert texts.width(cut) <= most
+
+
+def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
+    first = date(2016, 1, 1)
+    rows = [(first + timedelta(n), 3, 1, 2, 1) for n in range(1000)]
+    total = answers.Total(3000, 5, 1, 1.0, datetime(2016, 1, 1), datetime(2018, 9, 26))
+    answer = answers.plays_by_day(rows, total)
+    said = report.table(answer)
+    assert "938 earlier rows" in said and len(said.splitlines()) < 80
+    html = page.page(answers.Report(total, [answer]))
+    (svg,) = svgs(html).values()
+    assert drawn(svg) == 3000
+    assert "Jan 2016" in html and "summed by month" in html
+    assert len([mark for mark in svg.iter("rect")]) == 2 * 33
+    assert html.count("<tr>") == 1000 + 2
+
+
+def test_days_without_plays_are_shown(emptied, monkeypatch):
+    loaded(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
+    (answer,) = (found for found in asked(emptied, monkeypatch).answers
+                 if found.view == "plays_by_day")
+    assert [row[1] for row in answer.rows] == [1, 0, 0, 1]
+
+
+# -------------------------------------------------------------------------------------------- page
+
+def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text("old")
+    done = run(sample, "--html", str(file))
+    assert (done.returncode, done.stdout) == (0, "")
+    html = file.read_text()
+    assert f"wrote {file}: {len(html.encode()):,} bytes" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    parsed = Parsed(html)
+    assert not parsed.tags() & {"script", "iframe", "object", "embed", "img", "base", "form"}
+    links = [value for _, attributes in parsed.elements for name, value in attributes.items()
+             if name in ("src", "href", "srcset", "action", "data") or name.startswith("on")]
+    assert links == ["data:,"]
+    assert not re.search(r"url\(|@import|https?:|//", html.replace("<!DOCTYPE html>", ""))
+    metas = {attributes.get("name") or attributes.get("http-equiv"): attributes.get("content")
+             for tag, attributes in parsed.elements if tag == "meta"}
+    assert metas["viewport"] == "width=device-width, initial-scale=1"
+    assert metas["color-scheme"] == "light dark" and "prefers-color-scheme: dark" in html
+    assert metas["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "2,730" in parsed.texts
+
+
+def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, monkeypatch):
+    shown = asked(sample, monkeypatch)
+    html = page.page(shown)
+    found = svgs(html)
+    assert list(found) == [answer.view for answer in shown.answers]
+    assert len(found) == len(VIEWS) == html.count("<details>") == html.count("<table>")
+    for svg in found.values():
+        assert svg.get("role") == "img"
+        assert svg.get("aria-label") == svg.find("title").text
+        _, _, across, _ = map(float, svg.get("viewBox").split())
+        assert across <= 360  # so that its letters are legible on a phone
+        for mark in svg.iter("rect"):
+            assert 0 <= float(mark.get("x")) <= float(mark.get("x")) + float(
+                mark.get("width")) <= across + 0.01
+
+
+def test_the_marks_of_a_chart_add_up_to_the_numbers_of_its_table(sample, monkeypatch):
+    shown = asked(sample, monkeypatch)
+    found = svgs(page.page(shown))
+    for answer in shown.answers:
+        if answer.view == "listeners_by_day":
+            wanted = sum(row[1] for row in answer.rows)
+        elif answer.view == "plays_by_weekday_hour":
+            wanted = shown.total.plays
+        else:
+            wanted = sum(row[answer.heads.index("plays")] for row in answer.rows)
+        assert drawn(found[answer.view]) == wanted, answer.view
+
+
+def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeypatch):
+    loaded(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
+    html = page.page(asked(emptied, monkeypatch))
+    assert drawn(svgs(html)["plays_by_day"]) == drawn(svgs(html)["plays_by_level"]) == 3
+    assert ">other<" in html
+
+
+def test_what_the_logs_wrote_is_text_and_never_markup(hostile, monkeypatch):
+    html = page.page(asked(hostile, monkeypatch, top=100))
+    parsed = Parsed(html)
+    known = Parsed(page.page(asked(hostile, monkeypatch, top=1))).tags()
+    assert parsed.tags() == known and "script" not in known
+    assert not [name for _, attributes in parsed.elements for name in attributes
+                if name.startswith("on")]
+    said = set(parsed.texts)
+    for text in filter(None, HOSTILE):
+        assert texts.printable(text) in said, text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", html)
+    assert len(svgs(html)) == len(VIEWS)  # which are XML still
+
+
+@pytest.mark.parametrize("most, top, steps", [
+    (0, 1, 1), (1, 1, 1), (4, 4, 4), (5, 6, 3), (39, 40, 4), (40, 40, 4), (41, 60, 3),
+    (479, 600, 3), (5_600_000, 6_000_000, 3)])
+def test_an_axis_ends_at_a_round_number_not_far_above(most, top, steps):
+    svg = charts.chart("", 1)
+    assert charts.scale(svg, most) == top
+    assert len(svg.findall("line")) == steps + 1
+
+
+def test_colours_stand_out_in_both_themes():
+    """As WCAG 2.2 asks: 4.5 for texts, 3 for marks."""
+
+    def luminance(colour: str) -> float:
+        parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+                  for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(one: str, other: str) -> float:
+        light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+        return (light + 0.05) / (dark + 0.05)
+
+    themes = [dict(re.findall(r"--(\w+): (#\w{6})", block))
+              for block in re.findall(r":root \{(.*?)\}", page.STYLE.read_text(), re.DOTALL)]
+    assert len(themes) == 2 and themes[0].keys() == themes[1].keys()
+    for theme in themes:
+        for name, least in (("text", 4.5), ("soft", 4.5), ("one", 3), ("two", 3), ("three", 3),
+                            ("rest", 3)):
+            assert contrast(theme[name], theme["card"]) >= least, name
+        assert contrast(theme["soft"], theme["ground"]) >= 4.5
+
+
+# ------------------------------------------------------------------------------------- exit status
+
+def test_an_empty_warehouse_has_a_report_that_says_so(warehouse, tmp_path):
+    done = run(warehouse)
+    assert (done.returncode, done.stdout) == (
+        0, "There are no plays in the warehouse yet. Run etl.py to load some.\n")
+    file = tmp_path / "report.html"
+    assert run(warehouse, "--html", str(file)).returncode == 0
+    assert "There are no plays in the warehouse yet." in file.read_text()
+    assert "<svg" not in file.read_text()
+
+
+def test_views_that_are_missing_are_named_with_the_command_that_makes_them(warehouse, tmp_path):
+    execute(warehouse, "DROP VIEW top_songs; DROP VIEW catalogue_match")
+    file = tmp_path / "report.html"
+    done = run(warehouse, "--html", str(file))
+    assert_refused(done, 1, "top_songs, catalogue_match", "create_tables.py --views",
+                   rolled_back=False)
+    assert not file.exists()
+    assert warehouse.run("create_tables.py", "--views").returncode == 0
+    assert run(warehouse).returncode == 0
+
+
+def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(warehouse):
+    role = f"{warehouse.database}_analyst"
+    execute(warehouse, f"CREATE ROLE {role} LOGIN")
+    warehouse.configure(HOST=str(warehouse.server.socket_folder), DB_PORT="5432", DB_USER=role)
+    try:
+        assert_refused(run(warehouse), 1, ", ".join(VIEWS), "no right to SELECT", rolled_back=False)
+        execute(warehouse, f"GRANT SELECT ON {', '.join(VIEWS)} TO {role}")
+        assert run(warehouse).returncode == 0
+    finally:
+        execute(warehouse, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_page_that_cannot_be_written_leaves_what_is_there(warehouse, tmp_path):
+    for file in (tmp_path / "nowhere" / "report.html", tmp_path / "folder"):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        assert_refused(run(warehouse, "--html", str(file)), 1, str(file), "--html FILE",
+                       rolled_back=False)
+    assert not (tmp_path / "nowhere").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("arguments", [("--top", "0"), ("--top", "many"), ("--html",), ("extra",)])
+def test_wrong_usage_exits_2(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        report.options().parse_args(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m warehouse.report")

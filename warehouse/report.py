@@ -1,0 +1,105 @@
+"""Show what the views say: what people listen to, when, where and how long.
+
+It only reads, all in one transaction, so that the numbers agree. Without --html it prints tables.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+
+from . import WarehouseError, answers, command, page, statements
+from .answers import Answer, Report, covered
+from .config import Config
+from .texts import fitted, is_number, shown, width
+
+log = logging.getLogger("warehouse.report")
+
+MOST_ROWS = 62  # of a table on the terminal: two months of days
+FEWEST_COLUMNS = 12  # of a text, however narrow the terminal
+
+
+def run(config: Config, arguments: argparse.Namespace) -> str | None:
+    """Read the views; write the page, or return the tables."""
+    with command.session(config) as connection, statements.undone(connection) as cursor:
+        report = answers.read(cursor, arguments.top)
+    if arguments.html:
+        write(arguments.html, page.page(report))
+        return None
+    return printed(report)
+
+
+def write(path: Path, text: str) -> None:
+    """Whoever reads the file meanwhile has the whole old page or the whole new one."""
+    new = path.with_name(f".{path.name}.{command.RUN}")
+    data = text.encode()
+    try:
+        try:
+            new.write_bytes(data)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        raise WarehouseError(f"{path}: {error.strerror}. Name another file with --html FILE; what"
+                             " was there is unchanged.") from error
+    log.info("wrote %s: %s bytes", path, f"{len(data):,}")
+
+
+# --------------------------------------------------------------------------------------- terminal
+
+def printed(report: Report) -> str:
+    return "\n\n".join([covered(report.total), *map(table, report.answers)])
+
+
+def table(answer: Answer) -> str:
+    """Its title, its purpose, and its rows: texts to the left, numbers to the right."""
+    screen = shutil.get_terminal_size((100, 0)).columns
+    hidden = max(0, len(answer.rows) - MOST_ROWS)
+    numeric = [is_number(value) for value in answer.rows[0]]
+    cells = [answer.heads] + [
+        tuple(map(shown, row)) for row in [*answer.rows[hidden:], *answer.ends]]
+    widths = [max(map(width, column)) for column in zip(*cells)]
+    room = screen - sum(size + 2 for size, is_right in zip(widths, numeric) if is_right)
+    most = max(FEWEST_COLUMNS, room // max(1, numeric.count(False)) - 2)
+    widths = [size if is_right else min(size, most) for size, is_right in zip(widths, numeric)]
+    lines = ["  ".join(padded(*cell) for cell in zip(line, widths, numeric)).rstrip()
+             for line in cells]
+    rule = "  ".join("-" * size for size in widths)
+    lines.insert(len(lines) - len(answer.ends), rule)
+    lines.insert(1, rule)
+    if hidden:
+        lines.insert(2, f"… {hidden:,} earlier rows, which --html shows")
+    return "\n".join([answer.title, textwrap.fill(answer.purpose, min(screen, 100)), "", *lines])
+
+
+def padded(text: str, size: int, to_the_right: bool) -> str:
+    text = fitted(text, size)
+    blanks = " " * (size - width(text))
+    return blanks + text if to_the_right else text + blanks
+
+
+# ---------------------------------------------------------------------------------------- command
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def options() -> argparse.ArgumentParser:
+    parser = command.parser(__doc__)
+    parser.prog = "python -m warehouse.report"
+    parser.add_argument("--top", type=positive, default=10, metavar="N",
+                        help="how many songs, artists, … to list (default: 10)")
+    parser.add_argument("--html", type=Path, metavar="FILE",
+                        help="write a page with charts to this file, and print nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # of a terminal that lacks some characters
+    sys.exit(command.main(run, options()))
