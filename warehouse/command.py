@@ -66,6 +66,7 @@ def main(
 
     An exception that is not ours keeps its traceback: it is a bug in the toolkit.
     """
+    open_streams()
     arguments = options.parse_args()
     start_log(arguments)
     try:
@@ -81,9 +82,19 @@ def main(
         return failed(error, error.exit_status)
     except KeyboardInterrupt as error:
         return failed(error, 128 + signal.SIGINT)
+    except MemoryError as error:
+        return failed(error, 1)
     except Exception as error:
         traceback.print_exc()
         return failed(error, 1)
+
+
+def open_streams() -> None:
+    """Open what whoever started this has closed of stdin, stdout and stderr: else the next socket
+    would get its number, and with it what is written there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
 
 
 @contextmanager

@@ -17,10 +17,6 @@ from .interruption import INTERRUPTION
 log = logging.getLogger(__name__)
 
 
-def on_a_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()  # None: it was closed from the start
-
-
 class Progress:
     """The one step that runs. Nothing is shown unless `shown` is set before."""
 
@@ -40,7 +36,7 @@ class Progress:
     @contextmanager
     def during(self, step: str) -> Iterator[None]:
         """In this block the step runs."""
-        terminal = on_a_terminal()
+        terminal = sys.stderr.isatty()
         with self.lock:
             self.clear()
             self.started = time.monotonic()
@@ -72,7 +68,7 @@ class Progress:
         now = time.monotonic()
         if not self.step or now < self.due:
             return
-        terminal = on_a_terminal()
+        terminal = sys.stderr.isatty()
         with self.lock:
             if not self.step or now < self.due:  # it ended meanwhile, and perhaps another began
                 return

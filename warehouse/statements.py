@@ -170,6 +170,9 @@ NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in
     (r"reading manifest file|COPY with MANIFEST|is not a manifest|objects of the manifest",
      "etl.py writes its manifests anew in every run: nothing else may write under MANIFESTS. Check"
      " that, and run again."),
+    (r"could not (extend|write to) file|No space left on device|\bdisk full\b",
+     "Free space on the disks of the database (on Redshift: drop tables, VACUUM, or resize), and run"
+     " again."),
     (r"permission denied",
      "Let an administrator grant this user that right, or make it the owner of the tables."),
 ))
