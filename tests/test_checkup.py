@@ -20,7 +20,7 @@ from tcp_server import CANARY
 from test_end_to_end import SAMPLE, read_from
 from test_failures import connection_to, ended, execute, wait_until_no_session_is_left
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
-from test_readme import README
+from test_readme import GUIDE
 
 from warehouse import WarehouseError, checkup, checkup_objects, objects
 from warehouse.config import read
@@ -486,7 +486,7 @@ def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(module_warehouse, mo
     with contextlib.closing(connect(config)) as connection:
         checkup.check_world(report, connection, config)
     said = capsys.readouterr().out.replace(f"/{module_warehouse.database},", "/dwh,")
-    shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", README, re.DOTALL)[1]
+    shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", GUIDE, re.DOTALL)[1]
     assert anywhere(shown) == anywhere(said)
 
 

@@ -1,15 +1,16 @@
-"""README.md tells the truth about commands, options and settings."""
+"""README.md and deploy/README.md tell the truth about commands, options and settings."""
 
+import csv
 import re
 import subprocess
 import sys
-import textwrap
 
 from conftest import ROOT
 
 from warehouse.config import LOGINS, SETTINGS, read
 
 README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "deploy" / "README.md").read_text()
 
 
 def test_the_help_of_etl_is_in_the_readme():
@@ -20,18 +21,18 @@ def test_the_help_of_etl_is_in_the_readme():
     assert done.stdout.strip() in README
 
 
-def test_every_setting_is_in_the_readme():
+def test_every_setting_is_in_the_guide():
     for setting in SETTINGS:
-        assert f"`{setting.key}`" in README, setting.key
+        assert f"`{setting.key}`" in GUIDE, setting.key
 
 
-def test_each_login_of_the_readme_is_a_dwh_cfg_that_is_accepted(tmp_path):
+def test_each_login_of_the_guide_is_a_dwh_cfg_that_is_accepted(tmp_path):
     rest = ("[IAM_ROLE]\nARN = default\n[S3]\nREGION = us-west-2\n"
             "LOG_DATA = s3://udacity-dend/log_data/\nSONG_DATA = s3://udacity-dend/song_data/\n")
     logins = []
-    for block in re.findall("```ini\n(.*?)```", README, re.DOTALL):
+    for block in re.findall("```ini\n(.*?)```", GUIDE, re.DOTALL):
         file = tmp_path / "dwh.cfg"
-        file.write_text(textwrap.dedent("   " + block.lstrip()) + rest)
+        file.write_text(block + rest)
         file.chmod(0o600)
         config = read(file)
         assert (config.ignored, config.warnings) == ((), ())
@@ -49,6 +50,25 @@ def test_the_commands_of_the_readme_name_files_that_exist():
                  "tests/benchmark.py", "sql_queries.py", "dwh.cfg", "requirements.txt",
                  ".github/report.png"):
         assert name in README and (ROOT / name).exists(), name
+
+
+def test_the_readme_counts_what_the_tables_hold():
+    counts = re.findall(r"(\d+) ([a-z A-Z]+) \(`tests/(\w+\.csv)`\)", README)
+    assert len(counts) == 3
+    for number, words, table in counts:
+        with open(ROOT / "tests" / table, newline="") as file:
+            assert int(number) == len(list(csv.reader(file))) - 1, words
+
+
+def test_every_link_leads_to_a_file_or_a_heading():
+    for file in (ROOT / "README.md", ROOT / "deploy" / "README.md"):
+        text = file.read_text()
+        headings = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+                    for line in text.splitlines() if line.startswith("#")}
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+            path, _, heading = link.partition("#")
+            assert (file.parent / path).exists(), link
+            assert path or heading in headings, link
 
 
 def test_the_requirements_are_those_of_the_card():

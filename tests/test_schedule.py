@@ -1,4 +1,4 @@
-"""The night's run under systemd and cron: units and crontab, held against etl.py and the README."""
+"""The night's run under systemd and cron: units and crontab, held against etl.py and the guide."""
 
 import re
 import shlex
@@ -73,7 +73,7 @@ def test_systemd_accepts_the_units(tmp_path):
         0, [])
 
 
-def test_the_crontab_is_one_that_cron_accepts_and_the_readme_shows():
+def test_the_crontab_is_one_that_cron_accepts_and_the_guide_shows():
     text = (DEPLOY / "crontab").read_text()
     mail, job = [line for line in text.splitlines() if line and line[0] != "#"]
     assert text.endswith("\n") and re.fullmatch(r"MAILTO=\S+@\S+", mail)
@@ -83,4 +83,4 @@ def test_the_crontab_is_one_that_cron_accepts_and_the_readme_shows():
     folder, _, run = command.partition(" && ")
     assert folder == "cd /opt/sparkify"
     accepted(run)
-    assert f"   {mail}\n   {job}\n" in (ROOT / "README.md").read_text()
+    assert f"```\n{mail}\n{job}\n```" in (DEPLOY / "README.md").read_text()
