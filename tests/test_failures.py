@@ -272,6 +272,17 @@ def test_a_ts_in_seconds_fails_a_check_that_names_the_rows(loaded):
     assert plays(loaded) == 3
 
 
+def test_prefixes_that_overlap(loaded):
+    before = loaded.snapshot()
+    loaded.write("data/1.json", [event(3)])
+    loaded.write("data/songs/1.json", song())
+    loaded.configure(LOG_DATA="data/", SONG_DATA="data/songs/")
+    refused(loaded, 3, "copy staging_events", "data/songs/1.json", "not-null")
+    checked = loaded.run("etl.py", "--check")
+    assert checked.returncode == 3 and "songs/) lies under LOG_DATA" in checked.stdout
+    assert loaded.snapshot() == before
+
+
 def test_as_many_rejected_rows_as_max_errors_allows_are_left_out_with_a_warning(loaded):
     loaded.configure(MAX_ERRORS="2")
     loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
