@@ -19,15 +19,18 @@ def run(config, arguments):
     It begins anew when it is called again after a failure.
     """
     values = statements.values_of(config)
-    drops, creates = sql_queries.drop_view_queries, sql_queries.create_view_queries
-    if not arguments.views:
-        drops += sql_queries.drop_table_queries
-        creates = sql_queries.create_table_queries + creates
+    if arguments.views:
+        drops = sql_queries.drop_view_queries if arguments.force else ()
+        creates = sql_queries.create_view_queries
+    else:
+        drops = sql_queries.drop_view_queries + sql_queries.drop_table_queries
+        creates = sql_queries.create_table_queries + sql_queries.create_view_queries
     with command.session(config) as connection:
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing
             with statements.transaction(connection) as cursor:
                 tables.refuse_strangers(cursor, creates, values)
-        tables.make_lock(connection, values)
+        if not arguments.views:  # else it is there, or no tables are
+            tables.make_lock(connection, values)
         with statements.locked(connection, config) as cursor:
             statements.execute(cursor, sql_queries.etl_lock_fill, values)
             if not arguments.force:
@@ -41,7 +44,7 @@ def options():
     parser = command.parser(__doc__)
     parser.add_argument(
         "--views", action="store_true",
-        help="drop and create the views only; keep the tables and what is in them",
+        help="create or replace the views only; keep the tables and what is in them",
     )
     parser.add_argument(
         "--force", action="store_true",

@@ -187,10 +187,11 @@ SORTKEY (start_time)    -- reports ask for a span of time
 # listening_seconds  lengths of the songs played: the log does not tell who skipped the rest
 #
 # Days, hours and weekdays are UTC. No view says ORDER BY, which would sort for nothing wherever a
-# query sorts, groups or joins it again.
+# query sorts, groups or joins it again. A view that is replaced keeps its grants, and other people's
+# views on it.
 
 top_songs_view_create = """-- create top_songs: plays by title and artist, as the log wrote them
-CREATE VIEW top_songs (
+CREATE OR REPLACE VIEW top_songs (
     song_title,
     artist_name,
     plays,
@@ -218,7 +219,7 @@ LEFT JOIN songs ON songs.song_id = titles.song_id
 """
 
 top_artists_view_create = """-- create top_artists: plays by artist, as the log wrote the name
-CREATE VIEW top_artists (
+CREATE OR REPLACE VIEW top_artists (
     artist_name,
     plays,
     catalogue_plays,
@@ -239,7 +240,7 @@ GROUP BY artist_name
 """
 
 plays_by_hour_view_create = """-- create plays_by_hour: plays in each hour of the day, UTC
-CREATE VIEW plays_by_hour (
+CREATE OR REPLACE VIEW plays_by_hour (
     hour,               -- 0 to 23
     plays,
     listeners
@@ -251,7 +252,7 @@ GROUP BY 1
 """
 
 plays_by_weekday_view_create = """-- create plays_by_weekday: plays on each day of the week, UTC
-CREATE VIEW plays_by_weekday (
+CREATE OR REPLACE VIEW plays_by_weekday (
     weekday,            -- 0 is Sunday, as in the table time
     weekday_name,
     plays,
@@ -280,7 +281,7 @@ FROM (
 """
 
 plays_by_weekday_hour_view_create = """-- create plays_by_weekday_hour: plays by hour of the week, UTC
-CREATE VIEW plays_by_weekday_hour (
+CREATE OR REPLACE VIEW plays_by_weekday_hour (
     weekday,            -- 0 is Sunday
     hour,               -- 0 to 23
     plays
@@ -295,7 +296,7 @@ GROUP BY 1, 2
 """
 
 plays_by_day_view_create = """-- create plays_by_day: plays on each day, UTC, free and paid
-CREATE VIEW plays_by_day (
+CREATE OR REPLACE VIEW plays_by_day (
     day,
     plays,
     free_plays,         -- by the level at that moment
@@ -314,7 +315,7 @@ GROUP BY 1
 """
 
 plays_by_level_view_create = """-- create plays_by_level: free against paid, at the moment of the play
-CREATE VIEW plays_by_level (
+CREATE OR REPLACE VIEW plays_by_level (
     level,
     plays,
     listeners,          -- who changed level counts in both
@@ -327,7 +328,7 @@ GROUP BY level
 """
 
 listeners_by_day_view_create = """-- create listeners_by_day: new and returning listeners on each day, UTC
-CREATE VIEW listeners_by_day (
+CREATE OR REPLACE VIEW listeners_by_day (
     day,
     plays,
     listeners,
@@ -355,7 +356,7 @@ GROUP BY daily.day
 """
 
 listening_by_user_view_create = """-- create listening_by_user: how much each user listens
-CREATE VIEW listening_by_user (
+CREATE OR REPLACE VIEW listening_by_user (
     user_id,
     first_name,
     last_name,
@@ -381,7 +382,7 @@ LEFT JOIN users ON users.user_id = totals.user_id
 """
 
 listening_by_session_view_create = """-- create listening_by_session: how much each session listens
-CREATE VIEW listening_by_session (
+CREATE OR REPLACE VIEW listening_by_session (
     session_id,         -- with the user: two users may have the same number
     user_id,
     first_play,         -- UTC
@@ -397,7 +398,7 @@ GROUP BY session_id, user_id
 """
 
 plays_by_location_view_create = """-- create plays_by_location: where people listen
-CREATE VIEW plays_by_location (
+CREATE OR REPLACE VIEW plays_by_location (
     location,
     plays,
     listeners
@@ -411,7 +412,7 @@ GROUP BY location
 # Browsers name one another in their user agents, so the order of the questions matters: Edge and
 # Opera say Chrome, Chrome says Safari.
 plays_by_browser_view_create = """-- create plays_by_browser: which browsers people listen with
-CREATE VIEW plays_by_browser (
+CREATE OR REPLACE VIEW plays_by_browser (
     browser,            -- unknown where the log has no user agent
     plays,
     listeners
@@ -445,7 +446,7 @@ GROUP BY browser
 """
 
 catalogue_match_view_create = """-- create catalogue_match: the share of the plays that match it
-CREATE VIEW catalogue_match (
+CREATE OR REPLACE VIEW catalogue_match (
     plays,
     catalogue_plays,
     catalogue_percent   -- NULL where there are no plays

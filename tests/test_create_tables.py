@@ -163,18 +163,33 @@ def test_a_warehouse_made_before_there_were_views_gets_them_and_keeps_its_rows(l
     assert loaded.query("SELECT song_title, plays FROM top_songs") == [("The Song", 2)]
 
 
-def test_the_views_are_made_anew_each_time(loaded):
+def test_views_that_are_replaced_keep_their_grants_and_other_peoples_views(loaded):
+    execute(loaded, "GRANT SELECT ON catalogue_match TO PUBLIC;"
+                    " CREATE VIEW favourites AS SELECT plays FROM catalogue_match;"
+                    " CREATE OR REPLACE VIEW catalogue_match (plays, catalogue_plays,"
+                    " catalogue_percent) AS SELECT 7::BIGINT, 7::BIGINT, 7::NUMERIC(5, 2)")
+    granted = loaded.query("SELECT relacl::text FROM pg_class WHERE relname = 'catalogue_match'")
     before = views_of(loaded)
-    for arguments in (("--views",), ()):
-        create(loaded, *arguments)
-        assert [name for _, name in views_of(loaded)] == sorted(OUR_VIEWS)
-        assert not set(views_of(loaded)) & set(before)
+    create(loaded, "--views")
+    assert views_of(loaded) == before
+    assert loaded.query("SELECT plays FROM favourites") == [(2,)]
+    assert granted == loaded.query(
+        "SELECT relacl::text FROM pg_class WHERE relname = 'catalogue_match'")
+
+
+def test_a_view_of_other_types_is_replaced_with_force_only(loaded):
+    execute(loaded, "DROP VIEW catalogue_match; CREATE VIEW catalogue_match AS SELECT '1' AS plays,"
+                    " 1 AS catalogue_plays, 1 AS catalogue_percent")
+    refused(loaded, 2, "create catalogue_match: cannot change data type of view column", "--force",
+            script="create_tables.py", arguments=("--views",))
+    create(loaded, "--views", "--force")
+    assert loaded.query("SELECT plays FROM catalogue_match") == [(2,)]
 
 
 def test_views_without_their_tables_are_refused(project):
-    refused(project, 1, "create top_songs: ", '"songplays" does not exist',
+    refused(project, 1, "lock etl_lock: ", '"etl_lock" does not exist',
             "Run create_tables.py first.", script="create_tables.py", arguments=("--views",))
-    assert not relations(project) & OUR_VIEWS
+    assert relations(project) == set()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--views",)])

@@ -11,6 +11,7 @@ from .statements import execute, subject_of, transaction
 
 OTHERS_DEPEND = "2BP01"
 NOT_A_TABLE = "42809"
+OTHER_TYPES = "42P16"
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
               " --views, which keeps the tables, or GRANT the right")
 
@@ -62,8 +63,9 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
     ]
     if strangers:
         raise ConfigError(
-            "these tables or views are in the way and are not of this toolkit:"
-            f" {'; '.join(strangers)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
+            "these tables or views are in the way and are not of this toolkit, or of another version:"
+            f" {'; '.join(strangers)}. Set another SCHEMA in dwh.cfg, or drop them: with --force, or"
+            " by hand where a table has the name of a view of ours or a view that of a table."
         )
 
 
@@ -107,6 +109,11 @@ def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
             raise ConfigError(
                 f"{error}. Drop what depends on it first. To load everything anew nothing needs to"
                 " be dropped: etl.py --full reloads the tables as they stand."
+            ) from error
+        if code == OTHER_TYPES or "cannot change data type of view" in str(error):
+            raise ConfigError(
+                f"{error}. With --force the views are dropped first, and with them what was granted"
+                " on them."
             ) from error
         if code == NOT_A_TABLE:
             raise ConfigError(
