@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from warehouse import WarehouseError, aws
 
 BUCKET, NAMESPACE = "ManifestsBucket", "Namespace"  # their names in the template
+OURS = {BUCKET, "CopyRole", "EtlRole", "EtlSecurityGroup", "FailureTopic"}  # no other stack has all
 POLL = {"Delay": 10, "MaxAttempts": 360}  # an hour; deleting a workgroup takes some minutes
 
 
@@ -48,7 +49,7 @@ def tear_down(name: str, region: str, sure: bool) -> None:
         pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
         resources = {found["LogicalResourceId"]: found
                      for page in pages for found in page["StackResourceSummaries"]}
-    if BUCKET not in resources:
+    if not OURS <= resources.keys():
         raise WarehouseError(f"stack {name}: deploy/cloudformation.yaml did not make it. Nothing was"
                              " deleted.")
     left = {key: found.get("PhysicalResourceId", "") for key, found in resources.items()

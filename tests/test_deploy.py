@@ -385,12 +385,13 @@ def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_them(
         with closing(connect()) as connection:
             adopt(connection, Session(connect, lambda done, total: None))
             with connection, connection.cursor() as etl_user:
-                for sql in sql_queries.create_table_queries:
+                for sql in sql_queries.create_table_queries + sql_queries.create_view_queries:
                     etl_user.execute(sql)
                 etl_user.execute(sql_queries.touched_users_create)
         cursor.execute("SET ROLE analysts")
-        cursor.execute("SELECT COUNT(*) FROM songplays")
-        assert cursor.fetchone() == (0,)
+        for table in ("songplays", "top_songs"):
+            cursor.execute(f"SELECT COUNT(*) FROM {table}")
+            assert cursor.fetchone() == (0,)
         with pytest.raises(errors.InsufficientPrivilege):
             cursor.execute("DELETE FROM songplays")
     finally:

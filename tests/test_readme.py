@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from conftest import ROOT
 
 from warehouse.config import LOGINS, SETTINGS, read
@@ -24,6 +25,7 @@ def test_the_help_of_etl_is_in_the_readme():
 def test_every_setting_is_in_the_guide():
     for setting in SETTINGS:
         assert f"`{setting.key}`" in GUIDE, setting.key
+    assert "deploy/README.md explains every key" in (ROOT / "dwh.cfg").read_text()
 
 
 def test_each_login_of_the_guide_is_a_dwh_cfg_that_is_accepted(tmp_path):
@@ -69,6 +71,15 @@ def test_every_link_leads_to_a_file_or_a_heading():
             path, _, heading = link.partition("#")
             assert (file.parent / path).exists(), link
             assert path or heading in headings, link
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's list of files")
+def test_the_top_level_holds_what_the_card_says_and_nothing_else():
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = {name.partition("/")[0] for name in files.stdout.splitlines()}
+    assert {name for name in names if not name.startswith(".")} == {
+        "create_tables.py", "etl.py", "sql_queries.py", "dwh.cfg", "requirements.txt", "README.md",
+        "sparkifydb_erd.png", "tests", "warehouse", "deploy"}
 
 
 def test_the_requirements_are_those_of_the_card():

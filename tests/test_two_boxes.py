@@ -80,6 +80,7 @@ def test_two_boxes_that_load_at_the_same_instant_load_once(
         for project in boxes:
             processes.append(project.start("etl.py"))
             time.sleep(chance.choice((0, 0, chance.uniform(0, 0.1))))
+        assert processes[0].poll() is None  # so that they did meet
         done = [ended(process) for process in processes]
         said = "".join(one.stderr for one in done)
         assert [one.returncode for one in done] == [0, 0], said

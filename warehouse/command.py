@@ -83,6 +83,7 @@ def main(
     except KeyboardInterrupt as error:
         return failed(error, 128 + signal.SIGINT)
     except MemoryError as error:
+        error.add_note("There is too little memory: free some, and run again.")
         return failed(error, 1)
     except Exception as error:
         traceback.print_exc()
