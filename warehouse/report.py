@@ -101,5 +101,4 @@ def options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # of a terminal that lacks some characters
     sys.exit(command.main(run, options()))
