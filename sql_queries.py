@@ -1244,7 +1244,7 @@ ORDER BY day
 """
 
 report_listeners_by_day = """-- report listeners_by_day: every day
-SELECT day, listeners, new_listeners, returning_listeners, plays
+SELECT day, listeners, new_listeners, returning_listeners
 FROM listeners_by_day
 ORDER BY day
 """
@@ -1266,19 +1266,16 @@ LIMIT %(top)s
 report_plays_by_hour = """-- report plays_by_hour: every hour
 SELECT hour, plays, listeners
 FROM plays_by_hour
-ORDER BY hour
 """
 
-report_plays_by_weekday = """-- report plays_by_weekday: every weekday, Monday first
-SELECT weekday_name, plays, listeners, days
+report_plays_by_weekday = """-- report plays_by_weekday: every weekday
+SELECT weekday_name, plays, listeners
 FROM plays_by_weekday
-ORDER BY MOD(weekday + 6, 7)
 """
 
 report_plays_by_weekday_hour = """-- report plays_by_weekday_hour: every hour of the week
 SELECT weekday, hour, plays
 FROM plays_by_weekday_hour
-ORDER BY weekday, hour
 """
 
 report_plays_by_level = """-- report plays_by_level: every level
@@ -1326,7 +1323,7 @@ ORDER BY plays DESC, browser
 """
 
 report_catalogue_match = """-- report catalogue_match: all plays
-SELECT plays, catalogue_plays, catalogue_percent
+SELECT plays, catalogue_plays
 FROM catalogue_match
 """
 

@@ -194,6 +194,22 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
     assert ready.query("SELECT COUNT(*) FROM songplays") == [(2,)]
 
 
+@pytest.mark.parametrize("command", [(ROOT / "etl.py",), ("-m", "warehouse.report")],
+                         ids=["etl.py", "warehouse.report"])
+def test_a_reader_that_has_seen_enough_is_no_failure(ready, command):
+    ready.write_config()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, *command, "--config", ready.config],
+            stdout=pipe, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(ready.server.folder),
+                 "TMPDIR": str(ready.folder)})
+    assert done.returncode == 0
+    assert {LOG_LINE.fullmatch(line)[2] for line in done.stderr.splitlines()} == {"INFO   "}
+
+
 # ------------------------------------------------------------------------------------- progress
 
 def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, Project
@@ -17,14 +18,16 @@ from tcp_server import TcpServer
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the limits and devices of Linux")
 
 
-def load_by(shell: str, project: Project) -> subprocess.CompletedProcess:
-    """Run etl.py by a shell that does what `shell` says; "$@" is the command."""
+def load_by(shell: str, project: Project,
+            *command: str | Path) -> subprocess.CompletedProcess:
+    """Run etl.py, or this, by a shell that does what `shell` says; "$@" is the command."""
     project.write_config()
     return subprocess.run(
-        ["sh", "-c", shell, "sh", sys.executable, ROOT / "etl.py", "--config", project.config],
+        ["sh", "-c", shell, "sh", sys.executable, *(command or [ROOT / "etl.py"]), "--config",
+         project.config],
         capture_output=True, text=True, cwd=project.folder,
         env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder),
-             "TMPDIR": str(project.folder)})
+             "TMPDIR": str(project.folder), "PYTHONPATH": str(ROOT)})
 
 
 # Root may read everything, unless that right is taken from it.
@@ -120,11 +123,15 @@ def test_a_dwh_cfg_that_is_none_is_one_message_at_once(tmp_path, make, says):
     'mkdir gone && cd gone && rmdir ../gone && exec "$@"', 'umask 077 && exec "$@" >&-',
     'exec "$@" 2>&-', 'exec "$@" <&- >&- 2>&-',
 ], ids=["a folder that is gone", "no stdout, umask 077", "no stderr", "no streams"])
-def test_a_load_needs_no_folder_and_no_streams(loaded, shell):  # noqa: F811
+def test_a_load_and_a_report_need_no_folder_and_no_streams(loaded, shell):  # noqa: F811
     loaded.write("log_data/2.json", [event(3)])
     done = load_by(shell, loaded)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert plays(loaded) == 3
+    file = loaded.folder / "report.html"
+    done = load_by(shell, loaded, "-m", "warehouse.report", "--html", file)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert ">3<" in file.read_text()
 
 
 def test_a_failure_needs_no_streams(loaded):  # noqa: F811

@@ -1,10 +1,12 @@
 """The report: its numbers agree, what the logs wrote stays text, the page stands alone."""
 
 import contextlib
+import io
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -18,15 +20,15 @@ from test_failures import assert_refused, execute
 from test_incremental import event
 from test_views import DAY, VIEWS, emptied, loaded  # noqa: F401 (fixture)
 
-from warehouse import answers, charts, page, report, texts
+from warehouse import WarehouseError, answers, charts, command, page, report, texts
 from warehouse.config import read
 from warehouse.connection import connect
 
 HOSTILE = (
     "<script>alert('a')</script>", '"><img src=x onerror=alert(1)>', "]]>", "<!--", "&amp; &#60;",
     "\x1b[2J\x1b]0;owned\x07", "Bj\xc3\x83\xc2\xb6rk \x83\x9b", "\u202egnirts\u202c", "\u2028line",
-    "椎名林檎", "e\u0301" * 20, "👩\u200d🎤", "x" * 300, "\\", "%(top)s {} %s",
-    "'; DROP TABLE users; --", "", None)
+    "椎名林檎", "e\u0301" * 20, "e" + "\u0301" * 400, "👩\u200d🎤", "\ufffe \ufdd0", "x" * 300,
+    "\\", "%(top)s {} %s", "'; DROP TABLE users; --", "", None)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +137,36 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
     assert all(len(answer.ends) == 1 for answer in everything.answers)
 
 
+def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
+    loaded(emptied, [event(1)])
+    shown = asked(emptied, monkeypatch)
+    assert report.printed(shown).startswith("1 play of 1 listener in 1 session, ")
+    for text in (report.printed(shown), page.page(shown)):
+        assert re.findall(r"\b1 (plays|listeners|sessions|songs|artists|others)\b", text) == []
+    loaded(emptied, [event(1), event(2, song="Another", sessionId=2)])
+    assert "\n1 other " in report.printed(asked(emptied, monkeypatch, top=1))
+
+
+def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
+    monday = 1541376000000  # 5 November 2018
+    loaded(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
+    (answer,) = (found for found in asked(emptied, monkeypatch).answers
+                 if found.view == "plays_by_weekday")
+    assert [row[3] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
+    assert answer.rows[0][4] == 0.5
+    assert answer.ends[0][3:5] == (22, 2 / 22)
+
+
+@pytest.mark.parametrize("days", [1, 6, 7, 8, 366, 1000])
+def test_weekdays_are_counted_as_a_calendar_has_them(days):
+    for first in (datetime(2018, 11, n, 23, 59) for n in range(1, 8)):
+        every = [first.date() + timedelta(n) for n in range(days)]
+        counts = Counter(day.weekday() for day in every)
+        last = datetime(every[-1].year, every[-1].month, every[-1].day)
+        total = answers.Total(1, 1, 1, 1.0, first, last)
+        assert total.weekdays() == [counts[weekday] for weekday in range(7)]
+
+
 def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypatch):
     """A load that commits while the report reads does not show in half of it."""
     plays = sample.query("SELECT COUNT(*) FROM songplays")[0][0]
@@ -193,10 +225,44 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
 @pytest.mark.parametrize("text, most, cut", [
     ("short", 5, "short"), ("longer", 5, "long…"), ("椎名林檎", 5, "椎名…"), ("椎名林檎", 4, "椎…"),
     ("e\u0301" * 6, 5, "e\u0301" * 4 + "…"), ("a  bcd", 4, "a…"),
+    ("نمی\u200cشود", 6, "نمی\u200cشود"),
 ])
 def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
     assert texts.fitted(text, most) == cut
     assert texts.width(cut) <= most
+
+
+@pytest.mark.parametrize("text, printed", [
+    ("نمی\u200cشود", "نمی\u200cشود"), ("👩\u200d🎤", "👩\u200d🎤"), ("Donau\xaddampf", "Donaudampf"),
+    ("\U0001fadc", "\U0001fadc"),  # an emoji of a later Unicode than Python 3.11's
+    ("\ufffe\U0001ffff\ufdd0\ufdef", "\ufffd" * 4), ("\ufeff\u202e\ue000", "\ufffd" * 3),
+    ("e" + "\u0301" * 400 + "f\u0301", "e" + "\u0301" * 4 + "f\u0301"),
+    ("a" + "\u200d" * 400, "a" + "\u200d" * 4),
+])
+def test_what_a_language_needs_stays_and_what_spoils_a_line_does_not(text, printed):
+    assert texts.printable(text) == printed
+
+
+def test_a_character_that_the_terminal_lacks_stops_no_report(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    command.open_streams()
+    command.say("Bj\xf6rk")
+    assert written.getvalue() == b"Bj?rk\n"
+
+
+def test_all_that_top_asks_for_is_listed_from_the_first_on(sample, monkeypatch):
+    shown = asked(sample, monkeypatch, top=70)
+    (answer,) = (found for found in shown.answers if found.view == "top_songs")
+    said = report.table(answer)
+    first, last = (texts.fitted(texts.shown(answer.rows[n][0]), 12).rstrip("…") for n in (0, 69))
+    lines = said.split("\n\n")[1].splitlines()[2:]
+    assert len(lines) == 70 + 3
+    assert lines[0].startswith(first) and lines[69].startswith(last)
+    html = page.page(shown)
+    svg = svgs(html)["top_songs"]
+    assert drawn(svg) == sum(row[2] for row in answer.rows[:25])
+    assert "The chart shows the first 25; the table has all 70." in html
 
 
 def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
@@ -206,12 +272,41 @@ def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
     answer = answers.plays_by_day(rows, total)
     said = report.table(answer)
     assert "938 earlier rows" in said and len(said.splitlines()) < 80
+    assert "2018-09-26" in said and "2016-01-01" not in said
     html = page.page(answers.Report(total, [answer]))
     (svg,) = svgs(html).values()
     assert drawn(svg) == 3000
     assert "Jan 2016" in html and "summed by month" in html
     assert len([mark for mark in svg.iter("rect")]) == 2 * 33
     assert html.count("<tr>") == 1000 + 2
+
+
+@pytest.mark.parametrize("days, unit, names", [
+    (["2018-12-30", "2019-01-02"], "day", ["30 Dec 2018", "2 Jan 2019"]),
+    (["2018-12-01", "2019-01-29"], "day", ["1 Dec 2018", "29 Jan 2019"]),
+    (["2018-11-01", "2018-11-30"], "day", ["1 Nov", "30 Nov"]),
+    (["2018-01-31", "2018-05-01"], "day", ["31 Jan", "1 May"]),
+    (["2018-01-31", "2018-12-01", "2020-03-02"], "month", ["Jan 2018", "Mar 2020"]),
+    ([f"{2015 + n // 9}-0{1 + n % 9}-05" for n in range(30)], "month", ["Jan 2015", "Mar 2018"]),
+    (["2000-01-03", "2050-01-03", "2099-12-31"], "year", ["2000", "2099"]),
+])
+def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
+    days = [date.fromisoformat(day) for day in days]
+    total = answers.Total(len(days), 1, 1, 1.0, datetime.combine(days[0], datetime.min.time()),
+                          datetime.combine(days[-1], datetime.max.time()))
+    answer = answers.plays_by_day([(day, 1, 1, 0, 1) for day in days], total)
+    found, written, rows = page.periods(answer.rows)
+    assert (found, [written[0], written[-1]]) == (unit, names)
+    assert len(set(written)) == len(written) == len(rows) == {
+        "day": (days[-1] - days[0]).days + 1,
+        "month": (days[-1].year - days[0].year) * 12 + days[-1].month - days[0].month + 1,
+        "year": days[-1].year - days[0].year + 1}[unit]
+    (svg,) = svgs(page.page(answers.Report(total, [answer]))).values()
+    assert drawn(svg) == len(days)
+    places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
+              for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]
+    for (x, half), (next_x, next_half) in zip(places, [*places[1:], (charts.WIDTH, 0)]):
+        assert x + half <= next_x - next_half + 0.01
 
 
 def test_days_without_plays_are_shown(emptied, monkeypatch):
@@ -363,15 +458,48 @@ def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(wareho
 
 
 def test_a_page_that_cannot_be_written_leaves_what_is_there(warehouse, tmp_path):
-    for file in (tmp_path / "nowhere" / "report.html", tmp_path / "folder"):
-        (tmp_path / "folder").mkdir(exist_ok=True)
-        assert_refused(run(warehouse, "--html", str(file)), 1, str(file), "--html FILE",
-                       rolled_back=False)
+    file = tmp_path / "nowhere" / "report.html"
+    assert_refused(run(warehouse, "--html", str(file)), 1, str(file), "--html FILE",
+                   rolled_back=False)
     assert not (tmp_path / "nowhere").exists()
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    with pytest.raises(WarehouseError, match="too long"):
+        report.write(tmp_path / ("x" * 255), "new")
+    other = tmp_path / f".page.html.{command.RUN}"
+    other.write_text("somebody else's")
+    with pytest.raises(WarehouseError, match="exists"):
+        report.write(tmp_path / "page.html", "new")
+    assert other.read_text() == "somebody else's"
 
 
-@pytest.mark.parametrize("arguments", [("--top", "0"), ("--top", "many"), ("--html",), ("extra",)])
+def test_a_page_goes_where_a_link_leads_and_keeps_the_mode_of_the_old_one(tmp_path):
+    file, link = tmp_path / "served.html", tmp_path / "report.html"
+    link.symlink_to(file.name)
+    for mode in (None, 0o640, 0o444):  # None: it is not there yet
+        if mode:
+            file.chmod(mode)
+        report.write(link, f"new {mode}")
+        assert link.is_symlink() and file.read_text() == f"new {mode}"
+        assert not mode or file.stat().st_mode & 0o777 == mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "served.html"]
+
+
+def test_a_page_is_written_into_a_pipe_or_a_device_and_does_not_replace_it(tmp_path):
+    pipe, null = tmp_path / "pipe", tmp_path / "null"
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)) as reader:
+        report.write(pipe, "new")
+        assert reader.read() == "new" and pipe.is_fifo()
+    null.symlink_to("/dev/null")
+    report.write(null, "new")
+    assert null.is_char_device()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["null", "pipe"]
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--top", "0"), ("--top", "many"), ("--top", "1001"), ("--top", "9" * 20),
+    ("--top", "9" * 5000), ("--html",), ("--html", ""), ("--html", "."), ("--html", ".."),
+    ("--html", "/"), ("--html", "folder/"), ("extra",),
+])
 def test_wrong_usage_exits_2(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
         report.options().parse_args(arguments)

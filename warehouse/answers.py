@@ -12,6 +12,7 @@ import sql_queries
 
 from . import WarehouseError, tables
 from .statements import execute, subject_of
+from .texts import counted
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MOST_DAYS_FILLED = 366  # with a row for each day that has no play
@@ -29,6 +30,11 @@ class Total(NamedTuple):
 
     def percent(self, plays: int) -> float:
         return 100 * plays / self.plays
+
+    def weekdays(self) -> list[int]:
+        """How many Mondays, Tuesdays, … there are from the first day to the last."""
+        before, last = self.first.toordinal() - 1, self.last.toordinal()  # day 1 was a Monday
+        return [(last - day) // 7 - (before - day) // 7 for day in range(1, 8)]
 
 
 class Answer(NamedTuple):
@@ -66,8 +72,8 @@ def covered(total: Total) -> str:
     """What the report is about, in a sentence or two."""
     if not total.plays:
         return "There are no plays in the warehouse yet. Run etl.py to load some."
-    return (f"{total.plays:,} plays of {total.listeners:,} listeners in {total.sessions:,}"
-            f" sessions, {total.hours:,.1f} hours of music.\n"
+    return (f"{counted(total.plays, 'play')} of {counted(total.listeners, 'listener')} in"
+            f" {counted(total.sessions, 'session')}, {total.hours:,.1f} hours of music.\n"
             f"From {moment(total.first)}, to {moment(total.last)} (UTC).")
 
 
@@ -96,9 +102,9 @@ def ranked(answer: Answer, rows: list[tuple], total: Total, what: str = "") -> A
         filled = {0: name, at: plays, at + 1: total.percent(plays)}
         return tuple(filled.get(i) for i in range(len(answer.heads)))
 
-    ends = [end(f"all {count:,} {what}" if what else "total", total.plays)]
+    ends = [end(f"all {count:,} {what}" if what and count > 1 else "total", total.plays)]
     if count > len(rows):
-        ends.insert(0, end(f"{count - len(rows):,} others", rest))
+        ends.insert(0, end(counted(count - len(rows), "other"), rest))
     return answer._replace(ends=ends)
 
 
@@ -113,7 +119,6 @@ def plays_by_day(rows: list[tuple], total: Total) -> Answer:
 
 
 def listeners_by_day(rows: list[tuple], total: Total) -> Answer:
-    rows = [row[:4] for row in rows]
     return Answer(
         "listeners_by_day", "New and returning listeners", "How many users listened on each day"
         " (UTC), and for how many it was the first day ever.",
@@ -165,7 +170,8 @@ def plays_by_hour(rows: list[tuple], total: Total) -> Answer:
 
 def plays_by_weekday(rows: list[tuple], total: Total) -> Answer:
     by_day = {name: counts for name, *counts in rows}
-    every = [(name, *by_day.get(name, (0, 0, 0))) for name in WEEKDAYS]
+    every = [(name, *by_day.get(name, (0, 0)), days)
+             for name, days in zip(WEEKDAYS, total.weekdays())]
     return Answer(
         "plays_by_weekday", "Plays by weekday", "How often a song was started on each weekday"
         " (UTC). The dates covered may hold more of one than of another: compare plays per day.",
@@ -238,7 +244,7 @@ def plays_by_browser(rows: list[tuple], total: Total) -> Answer:
 
 
 def catalogue_match(rows: list[tuple], total: Total) -> Answer:
-    (plays, matched, _), = rows
+    (plays, matched), = rows
     return Answer(
         "catalogue_match", "Plays in the catalogue", "Plays whose title and artist are those of a"
         " song of the catalogue.", ("catalogue", "plays", "%"),

@@ -8,7 +8,7 @@ where the mouse rests on it, and has them in data-value.
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 
-from .texts import fitted, shown, width
+from .texts import counted, fitted, shown, width
 
 WIDTH, NARROW = 360, 280
 LETTER = 6.4  # units that a letter of 12 takes, at most, on average
@@ -52,7 +52,8 @@ def words(svg: Element, x: float, y: float, text: str, kind: str,
 
 
 def columns(label: str, names: list[str], series: dict[str, list[int]], every: int = 1) -> Element:
-    """A column for each name, its series stacked in this order; every n-th name is written."""
+    """A column for each name, its series stacked in this order; every n-th name is written, but
+    for a last one that would reach beyond the edge."""
     svg = chart(label, TOP + HEIGHT + 24)
     totals = [sum(values) for values in zip(*series.values())]
     top = scale(svg, max(totals, default=0))
@@ -64,9 +65,10 @@ def columns(label: str, names: list[str], series: dict[str, list[int]], every: i
             if values[i]:
                 size = HEIGHT * values[i] / top
                 base -= size
-                told = f"{name}: {shown(values[i])} {kind}"
-                rect(svg, x + gap / 2, base, step - gap, size, f"series{number}", told, values[i])
-        if i % every == 0:
+                told = kind.removesuffix("s") if values[i] == 1 else kind
+                rect(svg, x + gap / 2, base, step - gap, size, f"series{number}",
+                     f"{name}: {shown(values[i])} {told}", values[i])
+        if i % every == 0 and x + step / 2 + LETTER * len(name) / 2 <= WIDTH:
             words(svg, x + step / 2, TOP + HEIGHT + 16, name, "soft", "middle")
     return svg
 
@@ -147,6 +149,6 @@ def heatmap(label: str, rows: list[str], names: list[str], values: list[list[int
             value = values[i][j]
             strength = {"fill-opacity": f"{0.12 + 0.88 * value / most:.2f}"} if value else {}
             rect(svg, LEFT + j * cell_width, y, cell_width - 1.5, cell_height - 1.5,
-                 "series1" if value else "track", f"{row} {name}: {shown(value)} plays", value,
+                 "series1" if value else "track", f"{row} {name}: {counted(value, 'play')}", value,
                  rx="2", **strength)
     return svg

@@ -92,10 +92,14 @@ def main(
 
 def open_streams() -> None:
     """Open what whoever started this has closed of stdin, stdout and stderr: else the next socket
-    would get its number, and with it what is written there."""
+    would get its number, and with it what is written there.
+
+    Characters that stdout's encoding lacks are replaced, as stderr's are already.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))
+    sys.stdout.reconfigure(errors="replace")
 
 
 @contextmanager
@@ -114,13 +118,17 @@ def session(config: Config) -> Iterator[extensions.connection]:
 
 
 def say(text: object) -> None:
-    """Print to stdout; raises WarehouseError where that is full or closed."""
+    """Print to stdout, up to where a reader like head has enough.
+
+    Raises WarehouseError where stdout is full.
+    """
     try:
         print(text, flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
-        raise WarehouseError(f"standard output: {error.strerror}. Only what was to be printed there"
-                             " is lost.") from error
+        if not isinstance(error, BrokenPipeError):
+            raise WarehouseError(f"standard output: {error.strerror}. Only what was to be printed"
+                                 " there is lost.") from error
 
 
 def failed(error: BaseException, status: int) -> int:

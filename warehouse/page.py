@@ -3,7 +3,6 @@
 It is built as elements, so whatever the logs wrote is text and never markup.
 """
 
-from collections import defaultdict
 from datetime import date
 from pathlib import Path
 from typing import Callable
@@ -12,12 +11,12 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from . import charts
 from .answers import Answer, Report, Total, covered
 from .charts import Bar
-from .texts import is_number, shown
+from .texts import counted, is_number, shown
 
 STYLE = Path(__file__).with_name("page.css")
 # Nothing may be fetched or run, even if something slipped through.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-MOST_DAYS = 92  # that a chart shows one by one
+MOST_DAYS, MOST_MONTHS, MOST_BARS = 92, 60, 25  # that a chart shows one by one
 
 
 def page(report: Report) -> str:
@@ -99,11 +98,12 @@ def legend(parent: Element, *names: str) -> None:
 def label_of(answer: Answer, value: int) -> str:
     """What is read aloud in a chart's place; value is the column that the chart shows."""
     most = max(answer.rows, key=lambda row: row[value])
-    return f"{answer.title}. Most: {shown(most[0])}, {shown(most[value])} {answer.heads[value]}."
+    number = counted(most[value], answer.heads[value].removesuffix("s"))
+    return f"{answer.title}. Most: {shown(most[0])}, {number}."
 
 
 def by_day(section: Element, answer: Answer) -> None:
-    """Columns of days; of months where they would be too many."""
+    """Columns of days; of months, or years, where they would be too many."""
     stacked = {
         "plays_by_day": {"paid": lambda row: row[3], "free": lambda row: row[2],
                          "other": lambda row: row[1] - row[2] - row[3]},
@@ -114,20 +114,36 @@ def by_day(section: Element, answer: Answer) -> None:
     series = {name: values for name, values in series.items() if any(values) or name != "other"}
     legend(section, *series)
     label = label_of(answer, 1)
-    if unit == "month":
-        label += " Days are summed by month."
-        SubElement(section, "p").text = "Days are summed by month."
-    section.append(charts.columns(label, names, series, every=max(1, -(-len(names) // 6))))
+    if unit != "day":
+        label += f" Days are summed by {unit}."
+        SubElement(section, "p").text = f"Days are summed by {unit}."
+    room = int((charts.WIDTH - charts.LEFT) / charts.LETTER / max(map(len, names)))
+    section.append(charts.columns(label, names, series, every=-(-len(names) // min(6, room))))
 
 
 def periods(rows: list[tuple]) -> tuple[str, list[str], list[list[tuple]]]:
-    """The rows by day, or by month: their unit, their names, and each one's rows."""
-    if len(rows) <= MOST_DAYS:
-        return "day", [f"{row[0].day} {row[0]:%b}" for row in rows], [[row] for row in rows]
-    months: dict[date, list[tuple]] = defaultdict(list)
+    """The rows by day, month or year: the unit, the name of each from the first to the last, and
+    its rows, if any."""
+    first, last = rows[0][0], rows[-1][0]
+    if (last - first).days < MOST_DAYS:
+        style = "%b" if first.year == last.year else "%b %Y"
+        return "day", [f"{row[0].day} {row[0]:{style}}" for row in rows], [[row] for row in rows]
+    unit, number_of, name_of = "month", month_number, month_name
+    if number_of(last) - number_of(first) >= MOST_MONTHS:
+        unit, number_of, name_of = "year", (lambda day: day.year), str
+    groups: dict[int, list[tuple]] = {
+        number: [] for number in range(number_of(first), number_of(last) + 1)}
     for row in rows:
-        months[row[0].replace(day=1)].append(row)
-    return "month", [f"{month:%b %Y}" for month in months], list(months.values())
+        groups[number_of(row[0])].append(row)
+    return unit, list(map(name_of, groups)), list(groups.values())
+
+
+def month_number(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def month_name(number: int) -> str:
+    return f"{date(number // 12, number % 12 + 1, 1):%b %Y}"
 
 
 def upright(letters: int, every: int) -> Callable[[Element, Answer], None]:
@@ -146,18 +162,21 @@ def by_weekday_hour(section: Element, answer: Answer) -> None:
     values = [[row[1 + day] for row in answer.rows] for day in range(7)]
     most, day, hour = max((count, day, hour) for day, counts in zip(days, values)
                           for hour, count in zip(hours, counts))
-    label = f"{answer.title}. Most: {day} {hour}, {most:,} plays."
+    label = f"{answer.title}. Most: {day} {hour}, {counted(most, 'play')}."
     section.append(charts.heatmap(label, list(days), hours, values))
 
 
 def ranked(value: int, detail: int | None = None,
            across: int = charts.WIDTH) -> Callable[[Element, Answer], None]:
-    """Bars of the rows: value is the column that they show, detail one that tells more."""
+    """Bars of the first rows: value is the column that they show, detail one that tells more."""
 
     def draw(section: Element, answer: Answer) -> None:
+        if len(answer.rows) > MOST_BARS:
+            SubElement(section, "p").text = (
+                f"The chart shows the first {MOST_BARS}; the table has all {len(answer.rows):,}.")
         section.append(charts.bars(label_of(answer, value), [
             Bar(row[0], row[value], row[detail] if detail else "", f"  ·  {row[value + 1]:.1f} %")
-            for row in answer.rows], across))
+            for row in answer.rows[:MOST_BARS]], across))
 
     return draw
 
@@ -174,7 +193,7 @@ KINDS = {"paid": "series1", "free": "series2",
 
 def by_session(section: Element, answer: Answer) -> None:
     section.append(charts.bars(label_of(answer, 2), [
-        Bar(f"{row[0]} play{'s' * (row[0] != '1')}", row[2], f"{row[1]:,} sessions",
+        Bar(f"{row[0]} play{'s' * (row[0] != '1')}", row[2], counted(row[1], "session"),
             f"  ·  {row[3]:.1f} %") for row in answer.rows]))
 
 

@@ -9,16 +9,18 @@ import os
 import shutil
 import sys
 import textwrap
+from datetime import date
 from pathlib import Path
 
 from . import WarehouseError, answers, command, page, statements
 from .answers import Answer, Report, covered
 from .config import Config
-from .texts import fitted, is_number, shown, width
+from .texts import counted, fitted, is_number, shown, width
 
 log = logging.getLogger("warehouse.report")
 
-MOST_ROWS = 62  # of a table on the terminal: two months of days
+MOST_DAYS = 62  # in a table on the terminal: two months, the latest
+MOST_LISTED = 1000  # songs, artists, …
 FEWEST_COLUMNS = 12  # of a text, however narrow the terminal
 
 
@@ -33,19 +35,32 @@ def run(config: Config, arguments: argparse.Namespace) -> str | None:
 
 
 def write(path: Path, text: str) -> None:
-    """Whoever reads the file meanwhile has the whole old page or the whole new one."""
-    new = path.with_name(f".{path.name}.{command.RUN}")
+    """To the file that a link leads to; or into a pipe or a device, which none may replace."""
     data = text.encode()
     try:
-        try:
-            new.write_bytes(data)
-            os.replace(new, path)
-        finally:
-            new.unlink(missing_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise WarehouseError(f"{path}: {error.strerror}. Name another file with --html FILE; what"
                              " was there is unchanged.") from error
     log.info("wrote %s: %s bytes", path, f"{len(data):,}")
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Whoever reads the file meanwhile has the whole old page or the whole new one. The new one
+    has the mode of the old one."""
+    new = path.with_name(f".{path.name}.{command.RUN}")
+    with open(new, "xb") as file:
+        try:
+            if path.exists():
+                shutil.copymode(path, new)
+            file.write(data)
+            file.close()
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 # --------------------------------------------------------------------------------------- terminal
@@ -57,7 +72,8 @@ def printed(report: Report) -> str:
 def table(answer: Answer) -> str:
     """Its title, its purpose, and its rows: texts to the left, numbers to the right."""
     screen = shutil.get_terminal_size((100, 0)).columns
-    hidden = max(0, len(answer.rows) - MOST_ROWS)
+    is_by_day = isinstance(answer.rows[0][0], date)
+    hidden = max(0, len(answer.rows) - MOST_DAYS) if is_by_day else 0
     numeric = [is_number(value) for value in answer.rows[0]]
     cells = [answer.heads] + [
         tuple(map(shown, row)) for row in [*answer.rows[hidden:], *answer.ends]]
@@ -71,7 +87,7 @@ def table(answer: Answer) -> str:
     lines.insert(len(lines) - len(answer.ends), rule)
     lines.insert(1, rule)
     if hidden:
-        lines.insert(2, f"… {hidden:,} earlier rows, which --html shows")
+        lines.insert(2, f"… {counted(hidden, 'earlier row')}, which --html shows")
     return "\n".join([answer.title, textwrap.fill(answer.purpose, min(screen, 100)), "", *lines])
 
 
@@ -83,23 +99,28 @@ def padded(text: str, size: int, to_the_right: bool) -> str:
 
 # ---------------------------------------------------------------------------------------- command
 
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def number(text: str) -> int:
+    if (listed := int(text)) not in range(1, MOST_LISTED + 1):
+        raise argparse.ArgumentTypeError(f"{listed} is not from 1 to {MOST_LISTED:,}")
+    return listed
+
+
+def file(text: str) -> Path:
+    if not os.path.basename(text) or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, or no name at all; name a file")
+    return Path(text)
 
 
 def options() -> argparse.ArgumentParser:
     parser = command.parser(__doc__)
     parser.prog = "python -m warehouse.report"
-    parser.add_argument("--top", type=positive, default=10, metavar="N",
-                        help="how many songs, artists, … to list (default: 10)")
-    parser.add_argument("--html", type=Path, metavar="FILE",
+    parser.add_argument("--top", type=number, default=10, metavar="N",
+                        help=f"how many songs, artists, … to list, up to {MOST_LISTED:,}"
+                        " (default: 10)")
+    parser.add_argument("--html", type=file, metavar="FILE",
                         help="write a page with charts to this file, and print nothing")
     return parser
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # of a terminal that lacks some characters
     sys.exit(command.main(run, options()))

@@ -5,7 +5,9 @@ from datetime import date
 from decimal import Decimal
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-UNPRINTABLE = ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp")  # categories of Unicode
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # categories of Unicode
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # of letters in Persian; of emoji
+MOST_MARKS = 4  # on one character; more would cover its neighbours
 
 
 def shown(value: object) -> str:
@@ -27,13 +29,35 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal)
 
 
+def counted(number: int, noun: str) -> str:
+    """
+    >>> counted(1, "play"), counted(6820, "play")
+    ('1 play', '6,820 plays')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def printable(text: str) -> str:
     """The text in one line, without what a terminal or a browser obeys: control characters, those
-    that turn the direction of writing, halves of characters."""
-    return "".join(
-        " " if character in "\t\n\r" else
-        REPLACEMENT if unicodedata.category(character) in UNPRINTABLE else character
-        for character in text)
+    that turn the direction of writing, halves of characters, heaps of marks."""
+    kept, marks = [], 0
+    for character in map(visible, text.replace("\N{SOFT HYPHEN}", "")):
+        marks = 0 if width_of(character) else marks + 1
+        if marks <= MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+def visible(character: str) -> str:
+    """Itself, or what stands for it. Those that Unicode may assign later stay."""
+    if character in "\t\n\r":
+        return " "
+    code = ord(character)
+    is_noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    if is_noncharacter or (
+            unicodedata.category(character) in UNPRINTABLE and character not in JOINERS):
+        return REPLACEMENT
+    return character
 
 
 def width(text: str) -> int:
@@ -46,7 +70,7 @@ def width(text: str) -> int:
 
 
 def width_of(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me"):
+    if unicodedata.category(character) in ("Mn", "Me") or character in JOINERS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
