@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 import botocore.config
 import pytest
@@ -18,13 +19,21 @@ ALWAYS = 99
 
 @pytest.fixture
 def quick(monkeypatch):
-    """boto3 and the toolkit try again without a pause, and wait a moment only for an answer."""
-    true_config = botocore.config.Config
+    """boto3 and the toolkit try again without a pause."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount",
                         lambda self, context: 0)
-    monkeypatch.setattr("botocore.config.Config",
-                        lambda **options: true_config(**options | {"read_timeout": 0.3}))
     monkeypatch.setattr(transient, "LONGEST_PAUSE", 0.01)
+
+
+@contextmanager
+def waits_for_an_answer(seconds: float):
+    true_config = botocore.config.Config
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.config.Config",
+                      lambda **options: true_config(**options | {"read_timeout": seconds}))
+        objects.s3.cache_clear()
+        yield
+    objects.s3.cache_clear()
 
 
 @pytest.fixture
@@ -85,7 +94,8 @@ def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, und
     for fault, (text, action, parts) in REFUSED.items():
         s3.asked.clear()
         s3.on(text, action, ALWAYS)
-        with pytest.raises(WarehouseError) as raised:
+        with (waits_for_an_answer(0.5 if isinstance(action, Stall) else 30),
+              pytest.raises(WarehouseError) as raised):
             load(stored)
         said = str(raised.value)
         assert all(part in said for part in parts), f"{fault}: {said}"
