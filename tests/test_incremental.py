@@ -242,14 +242,14 @@ def test_a_log_file_that_changed_without_growing_makes_the_run_a_full_one(loaded
 def test_a_vanished_file_stays_loaded_and_a_full_load_is_refused_unless_forced(loaded):
     (loaded.folder / "log_data/1.json").unlink()
     loaded.write("log_data/2.json", [event(5)])
-    assert "1 loaded files are gone and stay loaded" in loaded.load().stderr
+    assert "loaded files that are gone and stay loaded: 1" in loaded.load().stderr
     before = loaded.snapshot()
     done = loaded.run("etl.py", "--full")
     assert done.returncode == 3
     assert "1.json" in done.stderr and "--full --force" in done.stderr
     assert "Nothing was committed." in done.stderr
     assert loaded.snapshot() == before
-    loaded.load("--full", "--force")
+    assert "gone and lose their rows: 1" in loaded.load("--full", "--force").stderr
     assert loaded.query("SELECT COUNT(*) FROM songplays") == [(1,)]
 
 

@@ -114,7 +114,8 @@ def counted(plan: Plan) -> str:
         for source in plan.sources
     ]
     if plan.vanished:
-        parts.append(f"{len(plan.vanished):,} loaded files are gone and stay loaded")
+        fate = "lose their rows" if plan.full else "stay loaded"
+        parts.append(f"loaded files that are gone and {fate}: {len(plan.vanished):,}")
     return "; ".join(parts) or plan.full
 
 
@@ -123,7 +124,7 @@ def refuse_loss(plan: Plan) -> None:
     if plan.full and plan.vanished:
         shown = ", ".join(plan.vanished[:3]) + (", …" if len(plan.vanished) > 3 else "")
         raise DataError(
-            f"a full load is due ({plan.full}), but {len(plan.vanished)} loaded files are gone and"
+            f"a full load is due ({plan.full}), but {len(plan.vanished):,} loaded files are gone and"
             f" their rows would be lost: {shown}. Bring them back, or run etl.py --full --force."
         )
 
