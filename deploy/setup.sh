@@ -24,7 +24,8 @@ install_postgresql() {
     say "installing PostgreSQL"
     if command -v apt-get >/dev/null; then
         as_root apt-get update -q >&2
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql >&2
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -q --no-install-recommends postgresql >&2
     elif command -v dnf >/dev/null; then
         as_root dnf install -y -q postgresql15-server >&2 || as_root dnf install -y -q postgresql-server >&2
     elif command -v brew >/dev/null; then
