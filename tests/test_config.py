@@ -250,10 +250,29 @@ def test_any_host_name_or_address_will_do(cfg, host):
 
 @pytest.mark.parametrize("written, path", [
     ("data", "{}/data"), ("data/", "{}/data/"), ("./data/", "{}/data/"), ("~/data", "{}/~/data"),
-    ("../data", "{}/../data"), ("/srv/data", "/srv/data"), ("/srv/data/", "/srv/data/"), ("/", "/"),
+    ("../data", "{}/../data"), ("/srv/data", "/srv/data"), ("/srv/data/", "/srv/data/"),
     ("'two words'", "{}/two words")])
 def test_a_path_is_relative_to_the_file_and_keeps_its_slash(cfg, tmp_path, written, path):
     assert cfg(LOCAL.replace("log_data", written)).log_data == path.format(tmp_path)
+
+
+@pytest.mark.parametrize("log, song, more, inner, outer", [
+    ("s3://abc/log/", "s3://abc/log/songs/", "", "SONG_DATA", "LOG_DATA"),
+    ("s3://abc/song", "s3://abc/so", "", "LOG_DATA", "SONG_DATA"),
+    ("s3://abc", "s3://def/", "LOG_JSONPATH = s3://abc/paths.json\n", "LOG_JSONPATH", "LOG_DATA"),
+    ("s3://abc/l/", "s3://abc/s/", "MANIFESTS = s3://abc/s/m/\n", "MANIFESTS", "SONG_DATA"),
+    ("/", "song_data/", "", "SONG_DATA", "LOG_DATA"),
+    ("data/", "data/songs/", "", "SONG_DATA", "LOG_DATA"),
+])
+def test_what_lies_under_a_prefix_of_data_is_told(refusal, log, song, more, inner, outer):
+    said = refusal(LOCAL.replace("LOG_DATA = log_data", f"LOG_DATA = {log}").replace(
+        "SONG_DATA = song_data", f"SONG_DATA = {song}") + more)
+    assert f"{inner} lies under {outer}, whose COPY would read it as data." in said
+
+
+def test_prefixes_that_only_look_alike_are_apart(cfg):
+    cfg(LOCAL.replace("song_data", "log_data2/").replace("log_data\n", "log_data/\n")
+        + "LOG_JSONPATH = log_data.json\n")
 
 
 def test_paths_are_absolute_when_the_file_is_named_from_the_working_folder(tmp_path, monkeypatch):

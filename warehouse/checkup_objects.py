@@ -35,7 +35,6 @@ def check(report: Report, connection: extensions.connection | None, config: Conf
         report.tried(
             setting, check_source, config, setting, places[setting], samples, spare=spare)
     report.tried("LOG_JSONPATH", check_jsonpaths, config, spare=spare)
-    report.tried("[S3]", check_apart, places)
     buckets = {objects.split_s3(place)[0] for place in places.values() if objects.is_s3(place)}
     for bucket in sorted(buckets):
         report.tried("REGION", check_region, config, bucket, standin)
@@ -66,18 +65,6 @@ def check_source(config: Config, setting: str, prefix: str, samples: dict[str, s
     samples[setting] = smallest.url
     total = sum(file.size for file in files)
     return f"{len(files):,} objects, {total:,} bytes under {prefix}; could read one of them"
-
-
-def check_apart(places: dict[str, str]) -> str:
-    """The files of one setting must not be those of another: every key under a prefix is data."""
-    inside = [
-        f"{inner} ({place}) lies under {outer} ({places[outer]}), whose COPY would read it"
-        for inner, place in places.items() for outer in ("LOG_DATA", "SONG_DATA")
-        if inner != outer and place.startswith(places[outer])
-    ]
-    if inside:
-        raise DataError("; ".join(inside) + ". Give each a prefix of its own, with / at its end.")
-    return "no setting lies under LOG_DATA or SONG_DATA"
 
 
 def check_jsonpaths(config: Config) -> str:

@@ -291,6 +291,7 @@ def contradictions(chosen: dict[str, Entry | None], values: dict[str, Any], site
         if entry.key != "SECRET" and values["sslmode"] == "disable":
             yield (chosen["sslmode"].line, f"SSLMODE = disable and {entry.key} contradict: "
                    "Redshift takes temporary credentials over TLS only. Write verify-full.")
+    yield from overlaps(chosen, values)
     certificate, mode = values["sslrootcert"], values["sslmode"]
     if certificate and mode in ("disable", "allow", "prefer"):
         yield (chosen["sslrootcert"].line, f"SSLROOTCERT and SSLMODE = {mode} contradict: {mode} "
@@ -299,6 +300,17 @@ def contradictions(chosen: dict[str, Entry | None], values: dict[str, Any], site
         yield (chosen["sslrootcert"].line, f"SSLROOTCERT = system and SSLMODE = {mode} "
                "contradict: these authorities sign for anybody, so the name must be checked. "
                "Write SSLMODE = verify-full.")
+
+
+def overlaps(chosen: dict[str, Entry | None], values: dict[str, Any]
+             ) -> Iterator[tuple[int, str]]:
+    """The files of one setting must not be those of another: every key under a prefix is data."""
+    for outer in ("log_data", "song_data"):
+        for inner in ("log_data", "song_data", "log_jsonpath", "manifests"):
+            if inner != outer and values[outer] and str(values[inner]).startswith(values[outer]):
+                yield (chosen[inner].line, f"{chosen[inner].key} lies under {chosen[outer].key}, "
+                       "whose COPY would read it as data. Give each a place of its own, with / at "
+                       "the end of a prefix.")
 
 
 def choose(setting: Setting, entries: dict, problems: list) -> Entry | None:
