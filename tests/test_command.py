@@ -65,7 +65,7 @@ def test_version(script):
 
 @both_scripts
 @pytest.mark.parametrize("arguments", [
-    ("--nonsense",), ("extra",), ("--config",), ("--quiet", "--verbose"),
+    ("--nonsense",), ("extra",), ("--config",), ("--quiet", "--verbose"), ("--fo",), ("--verb",),
 ])
 def test_wrong_usage_exits_2_with_the_usage_on_stderr(script, arguments):
     done = called(script, *arguments)

@@ -498,7 +498,7 @@ def test_a_page_is_written_into_a_pipe_or_a_device_and_does_not_replace_it(tmp_p
 @pytest.mark.parametrize("arguments", [
     ("--top", "0"), ("--top", "many"), ("--top", "1001"), ("--top", "9" * 20),
     ("--top", "9" * 5000), ("--html",), ("--html", ""), ("--html", "."), ("--html", ".."),
-    ("--html", "/"), ("--html", "folder/"), ("extra",),
+    ("--html", "/"), ("--html", "folder/"), ("--html", "-"), ("extra",),
 ])
 def test_wrong_usage_exits_2(capsys, arguments):
     with pytest.raises(SystemExit) as ended:

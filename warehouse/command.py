@@ -45,6 +45,7 @@ def parser(description: str) -> argparse.ArgumentParser:
         description="\n\n".join(textwrap.fill(part, 79) for part in description.split("\n\n")),
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # --fo must not be --force
     )
     options.add_argument(
         "--config", metavar="FILE", type=Path, default=BESIDE_THE_SCRIPTS / "dwh.cfg",

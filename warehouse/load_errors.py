@@ -56,7 +56,8 @@ def refusal(connection: extensions.connection, error: RowsRejected) -> DataError
     """
     rows, problem = reported(connection, None)
     if rows:
-        message = "\n".join([f"{error}:", *listed(rows), *advice(rows),
+        message = "\n".join([f"{error}:", *listed(rows),
+                             "  COPY stopped there: the files may hold more such rows.", *advice(rows),
                              "Or let MAX_ERRORS in dwh.cfg leave such rows out."])
     else:
         why = f" (they could not be read here: {problem})" if problem else ""
@@ -161,7 +162,7 @@ def next_step(rows: list[Row]) -> str:
               " written by TIMEFORMAT in the COPY of sql_queries.py ('epochmillisecs' for"
               " milliseconds since 1970).",
         1207: f"Correct the values in the files: {column} takes digits only, as of type {kind}.",
-        1213: f"Let every document have {column}. Where it is there under another name, correct"
+        1213: f"Let every document have {column}. Where the logs have it under another name, correct"
               " LOG_JSONPATH.",
         1216: "Correct the JSON of the files: whole objects, one after the other, as text in UTF-8"
               " without a byte order mark, not packed.",

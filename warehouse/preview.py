@@ -46,6 +46,8 @@ def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:
     table = table_of([("for", "objects", "bytes", "loaded", "new", "changed"), *lines])
     gone = f"vanished: {len(plan.vanished):,} loaded files are no longer there" + "".join(
         f"\n  {url}" for url in plan.vanished[:MOST_FILES])
+    if len(plan.vanished) > MOST_FILES:
+        gone += f"\n  … and {len(plan.vanished) - MOST_FILES:,} more"
     when = f"last load: {last:%Y-%m-%d %H:%M:%S} UTC" if last else "last load: none"
     due = f"next load: full, because {plan.full}" if plan.full else (
         "next load: nothing to do" if plan.nothing_new else "next load: new and changed files")

@@ -100,13 +100,13 @@ def padded(text: str, size: int, to_the_right: bool) -> str:
 # ---------------------------------------------------------------------------------------- command
 
 def number(text: str) -> int:
-    if (listed := int(text)) not in range(1, MOST_LISTED + 1):
-        raise argparse.ArgumentTypeError(f"{listed} is not from 1 to {MOST_LISTED:,}")
-    return listed
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_LISTED:,}")
+    return int(text)
 
 
 def file(text: str) -> Path:
-    if not os.path.basename(text) or os.path.isdir(text):
+    if not os.path.basename(text) or os.path.isdir(text) or text == "-":
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, or no name at all; name a file")
     return Path(text)
 
@@ -118,7 +118,7 @@ def options() -> argparse.ArgumentParser:
                         help=f"how many songs, artists, … to list, up to {MOST_LISTED:,}"
                         " (default: 10)")
     parser.add_argument("--html", type=file, metavar="FILE",
-                        help="write a page with charts to this file, and print nothing")
+                        help="write a page with charts to this file, in place of the tables")
     return parser
 
 

@@ -13,7 +13,8 @@ OTHERS_DEPEND = "2BP01"
 NOT_A_TABLE = "42809"
 OTHER_TYPES = "42P16"
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
-              " --views, which keeps the tables, or GRANT the right")
+              " --views, which keeps the tables (without --views where there are none yet), or GRANT"
+              " the right")
 
 
 def declared_columns(sql: str) -> dict[str, str]:
