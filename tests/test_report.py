@@ -505,3 +505,9 @@ def test_wrong_usage_exits_2(capsys, arguments):
         report.options().parse_args(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: python -m warehouse.report")
+
+
+@pytest.mark.parametrize("room, sizes, most", [
+    (60, [3, 80, 40], 25), (100, [10, 20], 20), (10, [50], 12), (100, [], 0)])
+def test_a_narrow_column_leaves_its_room_to_the_wide_ones(room, sizes, most):
+    assert report.widest(room, sizes) == most

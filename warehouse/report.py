@@ -79,7 +79,7 @@ def table(answer: Answer) -> str:
         tuple(map(shown, row)) for row in [*answer.rows[hidden:], *answer.ends]]
     widths = [max(map(width, column)) for column in zip(*cells)]
     room = screen - sum(size + 2 for size, is_right in zip(widths, numeric) if is_right)
-    most = max(FEWEST_COLUMNS, room // max(1, numeric.count(False)) - 2)
+    most = widest(room, [size for size, is_right in zip(widths, numeric) if not is_right])
     widths = [size if is_right else min(size, most) for size, is_right in zip(widths, numeric)]
     lines = ["  ".join(padded(*cell) for cell in zip(line, widths, numeric)).rstrip()
              for line in cells]
@@ -89,6 +89,20 @@ def table(answer: Answer) -> str:
     if hidden:
         lines.insert(2, f"… {counted(hidden, 'earlier row')}, which --html shows")
     return "\n".join([answer.title, textwrap.fill(answer.purpose, min(screen, 100)), "", *lines])
+
+
+def widest(room: int, sizes: list[int]) -> int:
+    """How wide a text may be where columns of these sizes share the room: narrow ones leave more
+    to the others.
+
+    >>> widest(60, [3, 80, 40])
+    25
+    """
+    for left, size in zip(range(len(sizes), 0, -1), sorted(sizes)):
+        if size > (share := room // left - 2):
+            return max(FEWEST_COLUMNS, share)
+        room -= size + 2
+    return max(sizes, default=0)
 
 
 def padded(text: str, size: int, to_the_right: bool) -> str:
