@@ -253,7 +253,7 @@ def test_rows_that_are_rejected(loaded, name, content, parts):
     loaded.write(name, content)
     said = refused(loaded, 3, *parts, "\nOr let MAX_ERRORS in dwh.cfg leave such rows out.",
                    arguments=("--quiet",))
-    assert len(said.splitlines()) == 4
+    assert len(said.splitlines()) == 5
     assert loaded.snapshot() == before
     loaded.write("log_data/2.json", [event(5), event(6)])
     loaded.write("song_data/2.json", song("SO2"))
