@@ -2,13 +2,13 @@
 
 import contextlib
 import re
-import time
 import uuid
 from pathlib import Path
 
 import psycopg2
 import pytest
 from tcp_server import TcpServer
+from test_failures import wait_until_no_session_is_left
 
 from warehouse import ConfigError, WarehouseError, config
 from warehouse.connection import connect, login, reads_folders
@@ -158,20 +158,11 @@ def test_another_schema_is_where_names_are_looked_for(configured, by_socket, pos
 
 
 def test_a_schema_that_does_not_exist_is_named_and_no_session_is_left(
-    configured, by_socket, postgres
+    configured, by_socket, project
 ):
     with pytest.raises(ConfigError, match="SCHEMA is nowhere.*CREATE SCHEMA nowhere"):
         connect(configured(**by_socket, SCHEMA="nowhere"))
-    postgres.autocommit = True
-    with postgres.cursor() as cursor:
-        deadline = time.monotonic() + 30
-        while True:  # the server takes a moment to notice that a client has gone
-            cursor.execute("SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-                           " AND datname = current_database()")
-            if cursor.fetchone() == (0,):
-                break
-            assert time.monotonic() < deadline, "a session is left"
-            time.sleep(0.02)
+    wait_until_no_session_is_left(project)
 
 
 def test_statement_timeout_is_that_of_the_session(configured, by_socket):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import REAL_DATA, STAR, TABLES, Loaded, Project, new_database
+from conftest import REAL_DATA, STAR, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests

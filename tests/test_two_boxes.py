@@ -9,9 +9,10 @@ import time
 
 import boto3
 import pytest
-from conftest import S3_ENVIRONMENT, TABLES, Project
+from conftest import S3_ENVIRONMENT, Project
 from generate import generate
 from test_failures import ended, wait_until_no_session_is_left
+from test_kills import tables_of
 from test_retries import administrate
 
 BUCKET = "two-boxes"
@@ -27,10 +28,6 @@ def box(folder, tcp, database: str, endpoint: str) -> Project:
         REGION="us-west-2")
     project.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": endpoint, "HOME": str(folder)}
     return project
-
-
-def tables_of(project: Project) -> dict[str, list[tuple]]:
-    return project.snapshot((*TABLES, "loaded_files"))
 
 
 @pytest.fixture(scope="module")

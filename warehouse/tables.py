@@ -2,16 +2,13 @@
 
 import re
 
-from psycopg2 import extensions
+from psycopg2 import errorcodes, extensions
 
 import sql_queries
 
 from . import ConfigError, WarehouseError
 from .statements import execute, subject_of, transaction
 
-OTHERS_DEPEND = "2BP01"
-NOT_A_TABLE = "42809"
-OTHER_TYPES = "42P16"
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
               " --views, which keeps the tables (without --views where there are none yet), or GRANT"
               " the right")
@@ -106,17 +103,18 @@ def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
         execute(cursor, sql, values)
     except WarehouseError as error:
         code = getattr(error.__cause__, "pgcode", None)
-        if code == OTHERS_DEPEND or "depend on it" in str(error):
+        if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in str(error):
             raise ConfigError(
                 f"{error}. Drop what depends on it first. To load everything anew nothing needs to"
                 " be dropped: etl.py --full reloads the tables as they stand."
             ) from error
-        if code == OTHER_TYPES or "cannot change data type of view" in str(error):
+        other_types = "cannot change data type of view" in str(error)
+        if code == errorcodes.INVALID_TABLE_DEFINITION or other_types:
             raise ConfigError(
                 f"{error}. With --force the views are dropped first, and with them what was granted"
                 " on them."
             ) from error
-        if code == NOT_A_TABLE:
+        if code == errorcodes.WRONG_OBJECT_TYPE:
             raise ConfigError(
                 f"{error}. Drop it first, or set another SCHEMA in dwh.cfg."
             ) from error
