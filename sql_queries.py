@@ -1,8 +1,9 @@
 """Every statement of the warehouse, in the order it runs. Data only: importing this file does nothing.
 
-Each statement is complete Amazon Redshift SQL, as it could be pasted into a query editor. Its first
-line, `-- name: purpose`, names it in the log, in errors and in Redshift's own query history. Values
-stand as %(name)s and are bound by psycopg2.
+Each statement is complete Amazon Redshift SQL, as it could be pasted into a query editor. Values
+stand as %(name)s and are bound by psycopg2. The first line, `-- name: purpose`, names a statement in
+the log, in errors and in Redshift's own query history. A statement of one line is its own name and
+stands in the run order at the end.
 
 Redshift does not enforce keys, though its planner trusts them: the checks at the end prove them
 before a load commits. No rule below chooses a row by when it arrived: where rows compete, their
@@ -459,77 +460,6 @@ SELECT
 FROM songplays
 """
 
-# --------------------------------------------------------------------------------------------- drop
-# In this order, our views first, nothing that is dropped is still referred to, so CASCADE is never
-# needed: it would take other people's views along.
-
-top_songs_view_drop = """-- drop top_songs
-DROP VIEW IF EXISTS top_songs
-"""
-top_artists_view_drop = """-- drop top_artists
-DROP VIEW IF EXISTS top_artists
-"""
-plays_by_hour_view_drop = """-- drop plays_by_hour
-DROP VIEW IF EXISTS plays_by_hour
-"""
-plays_by_weekday_view_drop = """-- drop plays_by_weekday
-DROP VIEW IF EXISTS plays_by_weekday
-"""
-plays_by_weekday_hour_view_drop = """-- drop plays_by_weekday_hour
-DROP VIEW IF EXISTS plays_by_weekday_hour
-"""
-plays_by_day_view_drop = """-- drop plays_by_day
-DROP VIEW IF EXISTS plays_by_day
-"""
-plays_by_level_view_drop = """-- drop plays_by_level
-DROP VIEW IF EXISTS plays_by_level
-"""
-listeners_by_day_view_drop = """-- drop listeners_by_day
-DROP VIEW IF EXISTS listeners_by_day
-"""
-listening_by_user_view_drop = """-- drop listening_by_user
-DROP VIEW IF EXISTS listening_by_user
-"""
-listening_by_session_view_drop = """-- drop listening_by_session
-DROP VIEW IF EXISTS listening_by_session
-"""
-plays_by_location_view_drop = """-- drop plays_by_location
-DROP VIEW IF EXISTS plays_by_location
-"""
-plays_by_browser_view_drop = """-- drop plays_by_browser
-DROP VIEW IF EXISTS plays_by_browser
-"""
-catalogue_match_view_drop = """-- drop catalogue_match
-DROP VIEW IF EXISTS catalogue_match
-"""
-loaded_files_table_drop = """-- drop loaded_files
-DROP TABLE IF EXISTS loaded_files
-"""
-staging_catalogue_table_drop = """-- drop staging_catalogue
-DROP TABLE IF EXISTS staging_catalogue
-"""
-staging_events_table_drop = """-- drop staging_events
-DROP TABLE IF EXISTS staging_events
-"""
-staging_songs_table_drop = """-- drop staging_songs
-DROP TABLE IF EXISTS staging_songs
-"""
-songplay_table_drop = """-- drop songplays
-DROP TABLE IF EXISTS songplays
-"""
-user_table_drop = """-- drop users
-DROP TABLE IF EXISTS users
-"""
-song_table_drop = """-- drop songs
-DROP TABLE IF EXISTS songs
-"""
-artist_table_drop = """-- drop artists
-DROP TABLE IF EXISTS artists
-"""
-time_table_drop = """-- drop time
-DROP TABLE IF EXISTS time
-"""
-
 # --------------------------------------------------------------------------------------------- lock
 
 etl_lock_take = """-- lock etl_lock: no other load or reset runs until this one ends
@@ -540,37 +470,6 @@ LOCK etl_lock
 # this fails, as two changes of one row at once do on both engines, and the load begins again.
 etl_lock_count = """-- count etl_lock: fails if another load committed since this transaction began
 UPDATE etl_lock SET loads = loads + 1
-"""
-
-# -------------------------------------------------------------------------------------------- empty
-# DELETE and not TRUNCATE, which commits on Redshift: readers keep the old rows until COMMIT.
-
-loaded_files_table_empty = """-- empty loaded_files
-DELETE FROM loaded_files
-"""
-staging_catalogue_table_empty = """-- empty staging_catalogue
-DELETE FROM staging_catalogue
-"""
-staging_events_table_empty = """-- empty staging_events
-DELETE FROM staging_events
-"""
-staging_songs_table_empty = """-- empty staging_songs
-DELETE FROM staging_songs
-"""
-songplay_table_empty = """-- empty songplays
-DELETE FROM songplays
-"""
-user_table_empty = """-- empty users
-DELETE FROM users
-"""
-song_table_empty = """-- empty songs
-DELETE FROM songs
-"""
-artist_table_empty = """-- empty artists
-DELETE FROM artists
-"""
-time_table_empty = """-- empty time
-DELETE FROM time
 """
 
 # ------------------------------------------------------------------------------------------- ledger
@@ -597,10 +496,6 @@ REGION %(region)s
 FORMAT AS JSON 'auto'
 COMPUPDATE OFF
 STATUPDATE OFF
-"""
-
-loaded_files_analyze = """-- analyze loaded_files
-ANALYZE loaded_files
 """
 
 loaded_files_forget = """-- forget loaded_files: earlier versions of the files of this load
@@ -760,19 +655,6 @@ FROM earlier
 JOIN songplays AS plays ON plays.songplay_id = earlier.songplay_id
 """
 
-touched_users_analyze = """-- analyze touched_users
-ANALYZE touched_users
-"""
-touched_songs_analyze = """-- analyze touched_songs
-ANALYZE touched_songs
-"""
-touched_artists_analyze = """-- analyze touched_artists
-ANALYZE touched_artists
-"""
-touched_plays_analyze = """-- analyze touched_plays
-ANALYZE touched_plays
-"""
-
 # ------------------------------------------------------------------------------------------- delete
 # What is touched is deleted and inserted again: an upsert that both engines have.
 
@@ -925,34 +807,6 @@ SELECT
     EXTRACT(dow FROM start_time)
 FROM (SELECT DISTINCT start_time FROM touched_plays) AS instants
 ORDER BY start_time  -- as the table is sorted
-"""
-
-# ------------------------------------------------------------------------------------------ analyze
-# A table filled within the transaction is unknown to the planner until it is analyzed.
-
-staging_events_analyze = """-- analyze staging_events
-ANALYZE staging_events
-"""
-staging_songs_analyze = """-- analyze staging_songs
-ANALYZE staging_songs
-"""
-staging_catalogue_analyze = """-- analyze staging_catalogue
-ANALYZE staging_catalogue
-"""
-songplay_analyze = """-- analyze songplays
-ANALYZE songplays
-"""
-user_analyze = """-- analyze users
-ANALYZE users
-"""
-song_analyze = """-- analyze songs
-ANALYZE songs
-"""
-artist_analyze = """-- analyze artists
-ANALYZE artists
-"""
-time_analyze = """-- analyze time
-ANALYZE time
 """
 
 # ------------------------------------------------------------------------------------------- checks
@@ -1416,56 +1270,60 @@ create_view_queries = (
     plays_by_browser_view_create,
     catalogue_match_view_create,
 )
+# In this order, views first, nothing that is dropped is still referred to, so CASCADE is never needed:
+# it would take other people's views along.
 drop_view_queries = (
-    top_songs_view_drop,
-    top_artists_view_drop,
-    plays_by_hour_view_drop,
-    plays_by_weekday_view_drop,
-    plays_by_weekday_hour_view_drop,
-    plays_by_day_view_drop,
-    plays_by_level_view_drop,
-    listeners_by_day_view_drop,
-    listening_by_user_view_drop,
-    listening_by_session_view_drop,
-    plays_by_location_view_drop,
-    plays_by_browser_view_drop,
-    catalogue_match_view_drop,
+    "DROP VIEW IF EXISTS top_songs",
+    "DROP VIEW IF EXISTS top_artists",
+    "DROP VIEW IF EXISTS plays_by_hour",
+    "DROP VIEW IF EXISTS plays_by_weekday",
+    "DROP VIEW IF EXISTS plays_by_weekday_hour",
+    "DROP VIEW IF EXISTS plays_by_day",
+    "DROP VIEW IF EXISTS plays_by_level",
+    "DROP VIEW IF EXISTS listeners_by_day",
+    "DROP VIEW IF EXISTS listening_by_user",
+    "DROP VIEW IF EXISTS listening_by_session",
+    "DROP VIEW IF EXISTS plays_by_location",
+    "DROP VIEW IF EXISTS plays_by_browser",
+    "DROP VIEW IF EXISTS catalogue_match",
 )
 drop_table_queries = (
-    songplay_table_drop,
-    time_table_drop,
-    song_table_drop,
-    artist_table_drop,
-    user_table_drop,
-    staging_catalogue_table_drop,
-    staging_songs_table_drop,
-    staging_events_table_drop,
-    loaded_files_table_drop,
+    "DROP TABLE IF EXISTS songplays",
+    "DROP TABLE IF EXISTS time",
+    "DROP TABLE IF EXISTS songs",
+    "DROP TABLE IF EXISTS artists",
+    "DROP TABLE IF EXISTS users",
+    "DROP TABLE IF EXISTS staging_catalogue",
+    "DROP TABLE IF EXISTS staging_songs",
+    "DROP TABLE IF EXISTS staging_events",
+    "DROP TABLE IF EXISTS loaded_files",
 )
+# DELETE and not TRUNCATE, which commits on Redshift: readers keep the old rows until COMMIT.
 empty_table_queries = (
-    songplay_table_empty,
-    time_table_empty,
-    song_table_empty,
-    artist_table_empty,
-    user_table_empty,
-    staging_catalogue_table_empty,
-    staging_songs_table_empty,
-    staging_events_table_empty,
-    loaded_files_table_empty,
+    "DELETE FROM songplays",
+    "DELETE FROM time",
+    "DELETE FROM songs",
+    "DELETE FROM artists",
+    "DELETE FROM users",
+    "DELETE FROM staging_catalogue",
+    "DELETE FROM staging_songs",
+    "DELETE FROM staging_events",
+    "DELETE FROM loaded_files",
 )
 copy_table_queries = (staging_events_copy, staging_songs_copy)
 copy_prefix_queries = (staging_events_copy_prefix, staging_songs_copy_prefix)
-analyze_staging_queries = (staging_events_analyze, staging_songs_analyze)
+# A table filled within the transaction is unknown to the planner until it is analyzed.
+analyze_staging_queries = ("ANALYZE staging_events", "ANALYZE staging_songs")
 touch_queries = (
     touched_users_create,
     touched_songs_create,
-    touched_songs_analyze,
+    "ANALYZE touched_songs",
     touched_artists_create,
     touched_plays_create,
     touched_plays_insert,
-    touched_users_analyze,
-    touched_artists_analyze,
-    touched_plays_analyze,
+    "ANALYZE touched_users",
+    "ANALYZE touched_artists",
+    "ANALYZE touched_plays",
 )
 delete_table_queries = (
     songplay_table_delete,
@@ -1484,12 +1342,12 @@ insert_table_queries = (
     time_table_insert,
 )
 analyze_star_queries = (
-    staging_catalogue_analyze,
-    user_analyze,
-    artist_analyze,
-    song_analyze,
-    songplay_analyze,
-    time_analyze,
+    "ANALYZE staging_catalogue",
+    "ANALYZE users",
+    "ANALYZE artists",
+    "ANALYZE songs",
+    "ANALYZE songplays",
+    "ANALYZE time",
 )
 report_queries = (
     report_plays_by_day,
@@ -1507,7 +1365,7 @@ report_queries = (
     report_catalogue_match,
 )
 try_copy_queries = (staging_events_try, staging_songs_try, loaded_files_try)
-record_queries = (loaded_files_copy, loaded_files_analyze, loaded_files_forget)
+record_queries = (loaded_files_copy, "ANALYZE loaded_files", loaded_files_forget)
 
 check_staging_queries = (
     staging_events_complete,

@@ -48,7 +48,7 @@ NIGHT_USERS = 100  # fewer than the smallest warehouse has: a night's users are 
 DAY = 86_400_000  # milliseconds
 HEADER = ("comparison", "measured", "median (min–max)", "against", "median (min–max)", "ratio")
 PARTS = {"listing": ("lock", "count", "list"), "COPY": ("copy",),
-         "touch and delete": ("touch", "delete", "empty", "forget"), "inserts": ("insert",),
+         "touch and delete": ("touch", "delete", "forget"), "inserts": ("insert",),
          "analyze": ("analyze",)}
 STATEMENT = re.compile(r"\S+ DEBUG +(.+) in ([0-9.]+) s$", re.MULTILINE)
 
@@ -86,7 +86,7 @@ def part_of(statement: str) -> str:
     verb, _, subject = statement.partition(" ")
     if not subject:
         return "checks"
-    return next((part for part, verbs in PARTS.items() if verb in verbs), "report")
+    return next((part for part, verbs in PARTS.items() if verb.lower() in verbs), "report")
 
 
 def step_of(statement: str) -> str:
@@ -296,7 +296,7 @@ def copied(connection, table: str, source: str, jsonpath: str = "", max_errors: 
 
 
 def fresh(connection, table: str) -> None:
-    commit(connection, getattr(sql_queries, f"{table}_table_drop"))
+    commit(connection, f"DROP TABLE IF EXISTS {table}")
     commit(connection, getattr(sql_queries, f"{table}_table_create"))
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import benchmark
 import pytest
 from conftest import ROOT
 
@@ -57,3 +58,12 @@ def test_an_unknown_comparison_is_refused(folder):
     done = measure(folder, "speed")
     assert done.returncode == 2
     assert "no such comparison: speed" in done.stderr
+
+
+@pytest.mark.parametrize("statement, part", [
+    ("DELETE FROM users", "touch and delete"), ("delete users", "touch and delete"),
+    ("touch plays", "touch and delete"), ("ANALYZE users", "analyze"), ("insert users", "inserts"),
+    ("copy staging_events", "COPY"), ("users_unique", "checks"), ("songplays matched", "report"),
+])
+def test_the_time_of_a_statement_counts_in_the_part_of_its_first_word(statement, part):
+    assert benchmark.part_of(statement) == part

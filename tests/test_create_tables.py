@@ -109,7 +109,7 @@ def test_a_foreign_view_on_our_table_stops_the_reset_and_is_named(loaded):
     execute(loaded, "CREATE VIEW favourites AS SELECT title FROM songs")
     before = loaded.snapshot()
     for arguments in ((), ("--force",)):
-        refused(loaded, 2, "drop songs: cannot drop table songs", "view favourites",
+        refused(loaded, 2, "DROP TABLE IF EXISTS songs: cannot drop table songs", "view favourites",
                 "Drop what depends on it first", "etl.py --full", script="create_tables.py",
                 arguments=arguments)
         assert loaded.snapshot() == before
@@ -221,8 +221,9 @@ def test_a_foreign_view_on_our_view_stops_both_and_is_named(loaded):
     execute(loaded, "CREATE VIEW favourites AS SELECT song_title FROM top_songs")
     before = views_of(loaded)
     for arguments in ((), ("--views", "--force")):
-        refused(loaded, 2, "drop top_songs: cannot drop view top_songs", "view favourites",
-                "Drop what depends on it first", script="create_tables.py", arguments=arguments)
+        refused(loaded, 2, "DROP VIEW IF EXISTS top_songs: cannot drop view top_songs",
+                "view favourites", "Drop what depends on it first", script="create_tables.py",
+                arguments=arguments)
     assert views_of(loaded) == before
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -15,6 +16,7 @@ from conftest import REAL_DATA, STAR, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests
+from warehouse.statements import name_of
 
 
 # ------------------------------------------------------------------------------ order and batches
@@ -300,14 +302,15 @@ def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes
     verbose = loaded.load("--verbose")
     # The lock is taken, and reports are asked for, by other hands than `execute`.
     assert [name for name in printed if "etl_lock" not in name] == [
-        name for name in statement_names(verbose.stderr)
+        name for name in re.findall(r" DEBUG +(.+) in [0-9.]+ s$", verbose.stderr, re.MULTILINE)
         if name not in ("list loaded_files", "last copy", "songplays matched")
     ]
 
 
-def statement_names(text: str) -> list[str]:
-    return [line[3:].partition(":")[0] for line in text.splitlines()
-            if line.startswith("-- ") and not line.startswith(("-- dry run", "-- full", "--  "))]
+def statement_names(dry_run: str) -> list[str]:
+    """The names of what is printed after the list of files."""
+    _, *printed = dry_run.rstrip().split("\n\n")
+    return [name_of(sql.removesuffix(";")) for sql in printed]
 
 
 def test_a_dry_run_of_a_full_load_says_why_and_empties_first(loaded):

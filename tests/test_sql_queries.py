@@ -28,6 +28,10 @@ STATEMENTS = {
 RUN_ORDERS = {
     name: value for name, value in vars(sql_queries).items() if isinstance(value, tuple)
 }
+ONE_LINE = {
+    sql: sql for order in RUN_ORDERS.values() for sql in order if sql not in STATEMENTS.values()
+}
+EVERY_STATEMENT = STATEMENTS | ONE_LINE
 ONE_BY_ONE = {
     "etl_lock_create", "etl_lock_fill", "etl_lock_take", "etl_lock_count", "loaded_files_select",
     "loaded_files_last", "staging_rows", "last_copy", "songplays_matched", "load_history",
@@ -53,7 +57,7 @@ VALUES = {
 }
 CREATES = {statements.subject_of(sql): sql for sql in sql_queries.create_table_queries}
 
-every_statement = pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
+every_statement = pytest.mark.parametrize("sql", EVERY_STATEMENT.values(), ids=EVERY_STATEMENT)
 
 
 # -------------------------------------------------------------------------------------------- rules
@@ -140,15 +144,24 @@ def test_a_rule_notices_who_breaks_it(rule, sql):
     assert rule(sql)
 
 
-@every_statement
+@pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
 def test_the_first_line_is_a_name_and_a_purpose(sql):
-    assert re.fullmatch(r"-- [a-z]\w*( [a-z]\w*)*(: [a-zA-Z]\S*( \S+)*)?", sql.splitlines()[0])
+    assert re.fullmatch(r"-- [a-z]\w*( [a-z]\w*)*: [a-zA-Z]\S*( \S+)*", sql.splitlines()[0])
     assert sql.endswith("\n") and not sql.endswith("\n\n")
+    assert statements.purpose_of(sql)
     assert ";" not in code_of(sql)
 
 
+@pytest.mark.parametrize("sql", ONE_LINE)
+def test_a_statement_of_one_line_is_its_own_name(sql):
+    assert re.fullmatch(r"(DROP (TABLE|VIEW) IF EXISTS|DELETE FROM|ANALYZE) [a-z_]+", sql)
+    assert statements.name_of(sql) == sql
+    assert statements.subject_of(sql) == sql.split()[-1]
+    assert statements.purpose_of(sql) == ""
+
+
 def test_a_name_stands_for_one_statement_except_for_a_copy_by_manifest_or_by_prefix():
-    names = [statements.name_of(sql) for sql in STATEMENTS.values()]
+    names = [statements.name_of(sql) for sql in EVERY_STATEMENT.values()]
     assert sorted(name for name in set(names) if names.count(name) > 1) == [
         "copy staging_events", "copy staging_songs"]
     assert sorted(names) == sorted([*set(names), "copy staging_events", "copy staging_songs"])
@@ -156,9 +169,9 @@ def test_a_name_stands_for_one_statement_except_for_a_copy_by_manifest_or_by_pre
 
 def test_every_statement_has_one_place_in_the_run_orders_or_is_used_by_itself():
     placed = [sql for order in RUN_ORDERS.values() for sql in order]
-    used = {name: placed.count(sql) + (name in ONE_BY_ONE) for name, sql in STATEMENTS.items()}
+    used = {name: placed.count(sql) + (name in ONE_BY_ONE) for name, sql in EVERY_STATEMENT.items()}
     assert {name: times for name, times in used.items() if times != 1} == {}
-    assert len(placed) + len(ONE_BY_ONE) == len(STATEMENTS)
+    assert len(placed) + len(ONE_BY_ONE) == len(EVERY_STATEMENT)
 
 
 def test_the_run_orders_have_the_names_that_such_projects_use():
@@ -170,9 +183,10 @@ def test_sql_queries_is_data_and_nothing_else():
     _, *body = ast.parse((ROOT / "sql_queries.py").read_text()).body
     for node in body:
         assert isinstance(node, ast.Assign), f"line {node.lineno}"
-        values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
-        kind = ast.Name if isinstance(node.value, ast.Tuple) else ast.Constant
-        assert all(isinstance(value, kind) for value in values), f"line {node.lineno}"
+        is_order = isinstance(node.value, ast.Tuple)
+        for value in node.value.elts if is_order else [node.value]:
+            is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+            assert is_text or (is_order and isinstance(value, ast.Name)), f"line {value.lineno}"
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,12 @@ class CommitLost(WarehouseError):
 
 
 def name_of(sql: str) -> str:
-    """The name of a statement.
+    """The name of a statement: that of its first line, or the whole of a statement of one line.
 
     >>> name_of("-- copy staging_events: every log file under LOG_DATA\\nCOPY …")
     'copy staging_events'
+    >>> name_of("DELETE FROM users")
+    'DELETE FROM users'
     """
     return sql.partition("\n")[0].removeprefix("-- ").partition(":")[0]
 
@@ -59,7 +61,7 @@ def subject_of(sql: str) -> str:
 
 
 def purpose_of(sql: str) -> str:
-    """What the first line of a statement says after its name."""
+    """What the first line of a statement says after its name; '' if that is all."""
     return sql.partition("\n")[0].partition(": ")[2]
 
 
@@ -124,7 +126,8 @@ def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> D
     except psycopg2.Error as error:
         raise explained(name, error) from error
     done = Done(cursor.rowcount, time.monotonic() - started)
-    log.debug("%s in %.3f s\n%s", name, done.seconds, sql.strip())
+    text = "" if name == sql else f"\n{sql.strip()}"
+    log.debug("%s in %.3f s%s", name, done.seconds, text)
     return done
 
 
