@@ -1,9 +1,10 @@
-"""Every statement of the warehouse, in the order it runs. Data only: importing this file does nothing.
+"""The tables, what a load runs, and the views. Data only: importing this file does nothing.
 
 Each statement is complete Amazon Redshift SQL, as it could be pasted into a query editor. Values
 stand as %(name)s and are bound by psycopg2. The first line, `-- name: purpose`, names a statement in
 the log, in errors and in Redshift's own query history. A statement of one line is its own name and
-stands in the run order at the end.
+stands in the run order at the end. What the toolkit asks for itself stands in warehouse/, beside the
+function that asks.
 
 Redshift does not enforce keys, though its planner trusts them: the checks at the end prove them
 before a load commits. No rule below chooses a row by when it arrived: where rows compete, their
@@ -473,20 +474,6 @@ UPDATE etl_lock SET loads = loads + 1
 """
 
 # ------------------------------------------------------------------------------------------- ledger
-
-loaded_files_select = """-- list loaded_files: every file loaded so far, in its version
-SELECT url, etag, bytes
-FROM loaded_files
-"""
-
-loaded_files_last = """-- last load: when files were last loaded
-SELECT MAX(loaded_at)
-FROM loaded_files
-"""
-
-staging_rows = """-- count staging: rows, also those of a load by prefix, which leaves no ledger
-SELECT (SELECT COUNT(*) FROM staging_events) + (SELECT COUNT(*) FROM staging_songs)
-"""
 
 loaded_files_copy = """-- copy loaded_files: the files of this load
 COPY loaded_files (url, etag, bytes)
@@ -999,203 +986,8 @@ FROM (SELECT DISTINCT songplay_id FROM touched_plays) AS touched
 JOIN songplays ON songplays.songplay_id = touched.songplay_id
 """
 
-load_history = """-- load history: rows that this load's COPYs rejected
-SELECT query_id, error_count
-FROM sys_load_history
-WHERE query_id IN %(copies)s
-"""
-
-load_errors = """-- load errors: rows that a COPY rejected (or the last of this session), three of a kind
-WITH rejected AS (
-    SELECT
-        TRIM(file_name) AS file_name,
-        line_number,
-        TRIM(column_name) AS column_name,
-        TRIM(column_type) AS column_type,
-        TRIM(column_length) AS column_length,
-        error_code,
-        TRIM(error_message) AS reason,
-        ROW_NUMBER() OVER (
-            PARTITION BY file_name, column_name, error_code ORDER BY line_number
-        ) AS place,
-        COUNT(*) OVER (PARTITION BY file_name, column_name, error_code) AS alike,
-        COUNT(*) OVER () AS rejected
-    FROM sys_load_error_detail
-    WHERE query_id = COALESCE(%(copy_id)s, (
-        SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid()
-    ))
-)
-SELECT
-    file_name, line_number, column_name, column_type, column_length, error_code, reason,
-    NULL AS value, alike, rejected
-FROM rejected
-WHERE place <= 3
-ORDER BY file_name, column_name, error_code, line_number
-LIMIT 30
-"""
-
-load_errors_with_values = """-- load errors with values: the same, which serverless workgroups do not tell
-WITH rejected AS (
-    SELECT
-        TRIM(filename) AS file_name,
-        line_number,
-        TRIM(colname) AS column_name,
-        TRIM(type) AS column_type,
-        TRIM(col_length) AS column_length,
-        err_code,
-        TRIM(err_reason) AS reason,
-        TRIM(raw_field_value) AS value,
-        ROW_NUMBER() OVER (
-            PARTITION BY filename, colname, err_code ORDER BY line_number
-        ) AS place,
-        COUNT(*) OVER (PARTITION BY filename, colname, err_code) AS alike,
-        COUNT(*) OVER () AS rejected
-    FROM stl_load_errors
-    WHERE query = COALESCE(%(copy_id)s, (
-        SELECT MAX(query) FROM stl_load_errors WHERE session = pg_backend_pid()
-    ))
-)
-SELECT
-    file_name, line_number, column_name, column_type, column_length, err_code, reason, value,
-    alike, rejected
-FROM rejected
-WHERE place <= 3
-ORDER BY file_name, column_name, err_code, line_number
-LIMIT 30
-"""
-
-existing_columns = """-- existing columns: the tables and views of the schema, as they are
-SELECT
-    table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale
-FROM information_schema.columns
-WHERE table_schema = CURRENT_SCHEMA()
-ORDER BY table_name, ordinal_position
-"""
-
-lock_holder = """-- lock holder: who holds etl_lock, and since when
-SELECT pid, TRIM(txn_owner) AS txn_owner, txn_start
-FROM svv_transactions
-WHERE relation = CAST('etl_lock' AS regclass) AND granted
-ORDER BY txn_start
-LIMIT 1
-"""
-
-# ------------------------------------------------------------------------------------ report on views
-# python -m warehouse.report: what it shows of the views. All have the same sum of plays, so what is
-# not among the first %(top)s is known without being read.
-
-report_total = """-- report total: plays, sessions and listeners, from when to when
-SELECT
-    SUM(plays), COUNT(*), COUNT(DISTINCT user_id), SUM(listening_seconds), MIN(first_play),
-    MAX(last_play)
-FROM listening_by_session
-"""
-
-report_plays_by_day = """-- report plays_by_day: every day
-SELECT day, plays, free_plays, paid_plays, listeners
-FROM plays_by_day
-ORDER BY day
-"""
-
-report_listeners_by_day = """-- report listeners_by_day: every day
-SELECT day, listeners, new_listeners, returning_listeners
-FROM listeners_by_day
-ORDER BY day
-"""
-
-report_top_songs = """-- report top_songs: the most played, and how many there are
-SELECT song_title, artist_name, plays, catalogue_plays, listeners, COUNT(*) OVER ()
-FROM top_songs
-ORDER BY plays DESC, song_title, artist_name
-LIMIT %(top)s
-"""
-
-report_top_artists = """-- report top_artists: the most played, and how many there are
-SELECT artist_name, plays, catalogue_plays, listeners, song_titles, COUNT(*) OVER ()
-FROM top_artists
-ORDER BY plays DESC, artist_name
-LIMIT %(top)s
-"""
-
-report_plays_by_hour = """-- report plays_by_hour: every hour
-SELECT hour, plays, listeners
-FROM plays_by_hour
-"""
-
-report_plays_by_weekday = """-- report plays_by_weekday: every weekday
-SELECT weekday_name, plays, listeners
-FROM plays_by_weekday
-"""
-
-report_plays_by_weekday_hour = """-- report plays_by_weekday_hour: every hour of the week
-SELECT weekday, hour, plays
-FROM plays_by_weekday_hour
-"""
-
-report_plays_by_level = """-- report plays_by_level: every level
-SELECT level, plays, listeners, listening_seconds
-FROM plays_by_level
-ORDER BY plays DESC, level
-"""
-
-report_listening_by_session = """-- report listening_by_session: sessions by how many plays they have
-SELECT
-    CASE
-        WHEN plays = 1 THEN '1'
-        WHEN plays <= 5 THEN '2 to 5'
-        WHEN plays <= 10 THEN '6 to 10'
-        WHEN plays <= 20 THEN '11 to 20'
-        WHEN plays <= 50 THEN '21 to 50'
-        ELSE 'over 50'
-    END AS size,
-    COUNT(*),
-    SUM(plays),
-    SUM(listening_seconds)
-FROM listening_by_session
-GROUP BY 1
-ORDER BY MIN(plays)
-"""
-
-report_listening_by_user = """-- report listening_by_user: who listens most, and how many there are
-SELECT user_id, level, plays, sessions, listening_seconds, COUNT(*) OVER ()
-FROM listening_by_user
-ORDER BY plays DESC, user_id
-LIMIT %(top)s
-"""
-
-report_plays_by_location = """-- report plays_by_location: the most plays, and how many locations there are
-SELECT location, plays, listeners, COUNT(*) OVER ()
-FROM plays_by_location
-ORDER BY plays DESC, location
-LIMIT %(top)s
-"""
-
-report_plays_by_browser = """-- report plays_by_browser: every family
-SELECT browser, plays, listeners
-FROM plays_by_browser
-ORDER BY plays DESC, browser
-"""
-
-report_catalogue_match = """-- report catalogue_match: all plays
-SELECT plays, catalogue_plays
-FROM catalogue_match
-"""
-
 # ------------------------------------------------------------------------------------------ checkup
-# etl.py --check: what a load needs. NOLOAD: COPY reads and converts all of a file, and loads nothing.
-
-session_select = """-- session: who is logged in, to what, and whether a load may make its temporary tables
-SELECT
-    CURRENT_USER, CURRENT_DATABASE(), CURRENT_SCHEMA(), VERSION(),
-    HAS_DATABASE_PRIVILEGE(CURRENT_DATABASE(), 'TEMP')
-"""
-
-table_rights = """-- table rights: whether the user may read, fill and empty a table
-SELECT
-    HAS_TABLE_PRIVILEGE(%(table)s, 'SELECT'),
-    HAS_TABLE_PRIVILEGE(%(table)s, 'INSERT'),
-    HAS_TABLE_PRIVILEGE(%(table)s, 'DELETE')
-"""
+# etl.py --check. NOLOAD: COPY reads and converts all of a file, and loads nothing.
 
 staging_events_try = """-- try staging_events: read one log file as its load would, and load nothing
 COPY staging_events (
@@ -1348,21 +1140,6 @@ analyze_star_queries = (
     "ANALYZE songs",
     "ANALYZE songplays",
     "ANALYZE time",
-)
-report_queries = (
-    report_plays_by_day,
-    report_listeners_by_day,
-    report_top_songs,
-    report_top_artists,
-    report_plays_by_hour,
-    report_plays_by_weekday,
-    report_plays_by_weekday_hour,
-    report_listening_by_session,
-    report_listening_by_user,
-    report_plays_by_location,
-    report_plays_by_level,
-    report_plays_by_browser,
-    report_catalogue_match,
 )
 try_copy_queries = (staging_events_try, staging_songs_try, loaded_files_try)
 record_queries = (loaded_files_copy, "ANALYZE loaded_files", loaded_files_forget)

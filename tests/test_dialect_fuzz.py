@@ -15,14 +15,14 @@ import psycopg2
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import sql_queries  # noqa: E402
+from every_statement import EVERY_STATEMENT  # noqa: E402
+
 from warehouse.standin.dialect import commits, runs_alone, translate  # noqa: E402
 from warehouse.standin.tokens import statements, tokenize  # noqa: E402
 
 ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines(keepends=True))
 CORPUS = [row["statement"] for row in ROWS] + [
-    re.sub(r"%\(\w+\)s", "'x'", sql) for name, sql in sorted(vars(sql_queries).items())
-    if isinstance(sql, str) and not name.startswith("_")
+    re.sub(r"%\(\w+\)s", "'x'", sql) for sql in EVERY_STATEMENT.values()
 ]
 PIECES = sorted({token.text for sql in CORPUS if sql != "{huge}" for token in tokenize(sql)}) + [
     "'", '"', "''", "$$", "$a$", "/*", "*/", "--", "(", ")", "((", "))", "[", "]", "\\", "\\'",

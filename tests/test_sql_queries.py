@@ -4,11 +4,15 @@ import ast
 import json
 import re
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg2
 import pytest
 from conftest import ROOT, STAR, new_database
+from every_statement import (
+    ASKERS, EVERY_STATEMENT, IN_THE_FILE, NAMED, OF_ONE_LINE, RUN_ORDERS, named_in,
+)
 from loading import copies_on
 from psycopg2 import extensions, extras
 
@@ -21,22 +25,9 @@ from warehouse.tables import declared_columns
 
 SAMPLE = ROOT / "tests/data"
 
-STATEMENTS = {
-    name: value for name, value in vars(sql_queries).items()
-    if isinstance(value, str) and not name.startswith("__")
-}
-RUN_ORDERS = {
-    name: value for name, value in vars(sql_queries).items() if isinstance(value, tuple)
-}
-ONE_LINE = {
-    sql: sql for order in RUN_ORDERS.values() for sql in order if sql not in STATEMENTS.values()
-}
-EVERY_STATEMENT = STATEMENTS | ONE_LINE
 ONE_BY_ONE = {
-    "etl_lock_create", "etl_lock_fill", "etl_lock_take", "etl_lock_count", "loaded_files_select",
-    "loaded_files_last", "staging_rows", "last_copy", "songplays_matched", "load_history",
-    "load_errors", "load_errors_with_values", "existing_columns", "lock_holder",
-    "session_select", "table_rights", "report_total",
+    "etl_lock_create", "etl_lock_fill", "etl_lock_take", "etl_lock_count", "last_copy",
+    "songplays_matched",
 }
 VALUES = {
     "log_data": "s3://bucket/log_data/",
@@ -144,7 +135,7 @@ def test_a_rule_notices_who_breaks_it(rule, sql):
     assert rule(sql)
 
 
-@pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
+@pytest.mark.parametrize("sql", NAMED.values(), ids=NAMED)
 def test_the_first_line_is_a_name_and_a_purpose(sql):
     assert re.fullmatch(r"-- [a-z]\w*( [a-z]\w*)*: [a-zA-Z]\S*( \S+)*", sql.splitlines()[0])
     assert sql.endswith("\n") and not sql.endswith("\n\n")
@@ -152,7 +143,7 @@ def test_the_first_line_is_a_name_and_a_purpose(sql):
     assert ";" not in code_of(sql)
 
 
-@pytest.mark.parametrize("sql", ONE_LINE)
+@pytest.mark.parametrize("sql", OF_ONE_LINE)
 def test_a_statement_of_one_line_is_its_own_name(sql):
     assert re.fullmatch(r"(DROP (TABLE|VIEW) IF EXISTS|DELETE FROM|ANALYZE) [a-z_]+", sql)
     assert statements.name_of(sql) == sql
@@ -169,9 +160,23 @@ def test_a_name_stands_for_one_statement_except_for_a_copy_by_manifest_or_by_pre
 
 def test_every_statement_has_one_place_in_the_run_orders_or_is_used_by_itself():
     placed = [sql for order in RUN_ORDERS.values() for sql in order]
-    used = {name: placed.count(sql) + (name in ONE_BY_ONE) for name, sql in EVERY_STATEMENT.items()}
+    ours = IN_THE_FILE | OF_ONE_LINE
+    used = {name: placed.count(sql) + (name in ONE_BY_ONE) for name, sql in ours.items()}
     assert {name: times for name, times in used.items() if times != 1} == {}
-    assert len(placed) + len(ONE_BY_ONE) == len(EVERY_STATEMENT)
+    assert len(placed) + len(ONE_BY_ONE) == len(ours)
+
+
+@pytest.mark.parametrize("module", ASKERS, ids=lambda module: module.__name__)
+def test_a_statement_that_stands_beside_the_function_that_asks_is_asked_there(module):
+    code = Path(module.__file__).read_text()
+    assert named_in(module)
+    assert [name for name in named_in(module) if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+
+
+def test_no_other_module_holds_a_statement():
+    modules = (ROOT / "warehouse").glob("*.py")
+    assert {file.stem for file in modules if re.search(r'^\w+ = """-- ', file.read_text(), re.M)} == {
+        module.__name__.rpartition(".")[2] for module in ASKERS}
 
 
 def test_the_run_orders_have_the_names_that_such_projects_use():

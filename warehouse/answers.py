@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from psycopg2 import extensions
 
-import sql_queries
-
 from . import WarehouseError, tables
-from .statements import execute, subject_of
+from .statements import execute
 from .texts import counted
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -54,17 +52,25 @@ class Report(NamedTuple):
     answers: list[Answer]  # none where there are no plays
 
 
+ALL_PLAYS = """-- report total: plays, sessions and listeners, from when to when
+SELECT
+    SUM(plays), COUNT(*), COUNT(DISTINCT user_id), SUM(listening_seconds), MIN(first_play),
+    MAX(last_play)
+FROM listening_by_session
+"""
+
+
 def read(cursor: extensions.cursor, top: int) -> Report:
     """Ask every view. Raises WarehouseError, naming all of them that cannot be asked."""
     if unreadable := tables.unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
-    execute(cursor, sql_queries.report_total, {})
+    execute(cursor, ALL_PLAYS, {})
     plays, sessions, listeners, seconds, first, last = cursor.fetchone()
     total = Total(int(plays or 0), sessions, listeners, hours(seconds or 0), first, last)
     answers = []
-    for sql in sql_queries.report_queries if total.plays else ():
+    for sql, answer in ANSWERS if total.plays else ():
         execute(cursor, sql, {"top": top})
-        answers.append(ANSWERS[subject_of(sql)](cursor.fetchall(), total))
+        answers.append(answer(cursor.fetchall(), total))
     return Report(total, answers)
 
 
@@ -109,6 +115,15 @@ def ranked(answer: Answer, rows: list[tuple], total: Total, what: str = "") -> A
 
 
 # ------------------------------------------------------------------------------------- answers
+# What is asked of each view, and the answer that its rows make. All views have the same sum of plays,
+# so what is not among the first %(top)s is known without being read.
+
+PLAYS_BY_DAY = """-- report plays_by_day: every day
+SELECT day, plays, free_plays, paid_plays, listeners
+FROM plays_by_day
+ORDER BY day
+"""
+
 
 def plays_by_day(rows: list[tuple], total: Total) -> Answer:
     return Answer(
@@ -116,6 +131,13 @@ def plays_by_day(rows: list[tuple], total: Total) -> Answer:
         " and by paying listeners.", ("day", "plays", "free", "paid", "listeners"),
         every_day(rows, total),
         [("total", total.plays, sum(row[2] for row in rows), sum(row[3] for row in rows), None)])
+
+
+LISTENERS_BY_DAY = """-- report listeners_by_day: every day
+SELECT day, listeners, new_listeners, returning_listeners
+FROM listeners_by_day
+ORDER BY day
+"""
 
 
 def listeners_by_day(rows: list[tuple], total: Total) -> Answer:
@@ -137,6 +159,14 @@ def every_day(rows: list[tuple], total: Total) -> list[tuple]:
     return [by_day.get(day, (day, *nothing)) for day in every]
 
 
+TOP_SONGS = """-- report top_songs: the most played, and how many there are
+SELECT song_title, artist_name, plays, catalogue_plays, listeners, COUNT(*) OVER ()
+FROM top_songs
+ORDER BY plays DESC, song_title, artist_name
+LIMIT %(top)s
+"""
+
+
 def top_songs(rows: list[tuple], total: Total) -> Answer:
     listed = [(known(title), known(artist), plays, total.percent(plays), listeners,
                "yes" if matched else "no")
@@ -145,6 +175,14 @@ def top_songs(rows: list[tuple], total: Total) -> Answer:
         "top_songs", "Top songs", "The songs started most often, by title and artist as the log"
         " wrote them.", ("song", "artist", "plays", "%", "listeners", "in catalogue"), listed),
         rows, total, "songs")
+
+
+TOP_ARTISTS = """-- report top_artists: the most played, and how many there are
+SELECT artist_name, plays, catalogue_plays, listeners, song_titles, COUNT(*) OVER ()
+FROM top_artists
+ORDER BY plays DESC, artist_name
+LIMIT %(top)s
+"""
 
 
 def top_artists(rows: list[tuple], total: Total) -> Answer:
@@ -158,6 +196,12 @@ def top_artists(rows: list[tuple], total: Total) -> Answer:
         rows, total, "artists")
 
 
+PLAYS_BY_HOUR = """-- report plays_by_hour: every hour
+SELECT hour, plays, listeners
+FROM plays_by_hour
+"""
+
+
 def plays_by_hour(rows: list[tuple], total: Total) -> Answer:
     by_hour = {hour: counts for hour, *counts in rows}
     every = [(hour, *by_hour.get(hour, (0, 0))) for hour in range(24)]
@@ -166,6 +210,12 @@ def plays_by_hour(rows: list[tuple], total: Total) -> Answer:
         " (UTC), all days together.", ("hour", "plays", "%", "listeners"),
         [(f"{hour:02}:00", plays, total.percent(plays), listeners)
          for hour, plays, listeners in every], [("total", total.plays, 100.0, total.listeners)])
+
+
+PLAYS_BY_WEEKDAY = """-- report plays_by_weekday: every weekday
+SELECT weekday_name, plays, listeners
+FROM plays_by_weekday
+"""
 
 
 def plays_by_weekday(rows: list[tuple], total: Total) -> Answer:
@@ -182,6 +232,12 @@ def plays_by_weekday(rows: list[tuple], total: Total) -> Answer:
           total.plays / days, total.listeners)])
 
 
+PLAYS_BY_WEEKDAY_HOUR = """-- report plays_by_weekday_hour: every hour of the week
+SELECT weekday, hour, plays
+FROM plays_by_weekday_hour
+"""
+
+
 def plays_by_weekday_hour(rows: list[tuple], total: Total) -> Answer:
     plays = {((weekday + 6) % 7, hour): count for weekday, hour, count in rows}
     every = [[plays.get((weekday, hour), 0) for weekday in range(7)] for hour in range(24)]
@@ -193,6 +249,13 @@ def plays_by_weekday_hour(rows: list[tuple], total: Total) -> Answer:
         [("total", *map(sum, zip(*every)), total.plays)])
 
 
+PLAYS_BY_LEVEL = """-- report plays_by_level: every level
+SELECT level, plays, listeners, listening_seconds
+FROM plays_by_level
+ORDER BY plays DESC, level
+"""
+
+
 def plays_by_level(rows: list[tuple], total: Total) -> Answer:
     return Answer(
         "plays_by_level", "Free against paid", "Plays by the level that the listener had at that"
@@ -201,6 +264,25 @@ def plays_by_level(rows: list[tuple], total: Total) -> Answer:
         [(known(level), plays, total.percent(plays), listeners, hours(seconds))
          for level, plays, listeners, seconds in rows],
         [("total", total.plays, 100.0, total.listeners, total.hours)])
+
+
+LISTENING_BY_SESSION = """-- report listening_by_session: sessions by how many plays they have
+SELECT
+    CASE
+        WHEN plays = 1 THEN '1'
+        WHEN plays <= 5 THEN '2 to 5'
+        WHEN plays <= 10 THEN '6 to 10'
+        WHEN plays <= 20 THEN '11 to 20'
+        WHEN plays <= 50 THEN '21 to 50'
+        ELSE 'over 50'
+    END AS size,
+    COUNT(*),
+    SUM(plays),
+    SUM(listening_seconds)
+FROM listening_by_session
+GROUP BY 1
+ORDER BY MIN(plays)
+"""
 
 
 def listening_by_session(rows: list[tuple], total: Total) -> Answer:
@@ -215,6 +297,14 @@ def listening_by_session(rows: list[tuple], total: Total) -> Answer:
           total.hours * 60 / total.sessions)])
 
 
+LISTENING_BY_USER = """-- report listening_by_user: who listens most, and how many there are
+SELECT user_id, level, plays, sessions, listening_seconds, COUNT(*) OVER ()
+FROM listening_by_user
+ORDER BY plays DESC, user_id
+LIMIT %(top)s
+"""
+
+
 def listening_by_user(rows: list[tuple], total: Total) -> Answer:
     listed = [("(not logged in)" if user is None else f"user {user}", known(level), plays,
                total.percent(plays), sessions, hours(seconds))
@@ -226,12 +316,27 @@ def listening_by_user(rows: list[tuple], total: Total) -> Answer:
         rows, total)  # without a count: nobody may be among them
 
 
+PLAYS_BY_LOCATION = """-- report plays_by_location: the most plays, and how many locations there are
+SELECT location, plays, listeners, COUNT(*) OVER ()
+FROM plays_by_location
+ORDER BY plays DESC, location
+LIMIT %(top)s
+"""
+
+
 def plays_by_location(rows: list[tuple], total: Total) -> Answer:
     listed = [(known(location), plays, total.percent(plays), listeners)
               for location, plays, listeners, _ in rows]
     return ranked(Answer(
         "plays_by_location", "Where people listen", "Plays by the place that the log names.",
         ("location", "plays", "%", "listeners"), listed), rows, total, "locations")
+
+
+PLAYS_BY_BROWSER = """-- report plays_by_browser: every family
+SELECT browser, plays, listeners
+FROM plays_by_browser
+ORDER BY plays DESC, browser
+"""
 
 
 def plays_by_browser(rows: list[tuple], total: Total) -> Answer:
@@ -241,6 +346,12 @@ def plays_by_browser(rows: list[tuple], total: Total) -> Answer:
         [(known(browser), plays, total.percent(plays), listeners)
          for browser, plays, listeners in rows],
         [("total", total.plays, 100.0, total.listeners)])
+
+
+CATALOGUE_MATCH = """-- report catalogue_match: all plays
+SELECT plays, catalogue_plays
+FROM catalogue_match
+"""
 
 
 def catalogue_match(rows: list[tuple], total: Total) -> Answer:
@@ -253,7 +364,18 @@ def catalogue_match(rows: list[tuple], total: Total) -> Answer:
         [("total", total.plays, 100.0)])
 
 
-ANSWERS = {function.__name__: function for function in (
-    plays_by_day, listeners_by_day, top_songs, top_artists, plays_by_hour, plays_by_weekday,
-    plays_by_weekday_hour, plays_by_level, listening_by_session, listening_by_user,
-    plays_by_location, plays_by_browser, catalogue_match)}
+ANSWERS = (
+    (PLAYS_BY_DAY, plays_by_day),
+    (LISTENERS_BY_DAY, listeners_by_day),
+    (TOP_SONGS, top_songs),
+    (TOP_ARTISTS, top_artists),
+    (PLAYS_BY_HOUR, plays_by_hour),
+    (PLAYS_BY_WEEKDAY, plays_by_weekday),
+    (PLAYS_BY_WEEKDAY_HOUR, plays_by_weekday_hour),
+    (LISTENING_BY_SESSION, listening_by_session),
+    (LISTENING_BY_USER, listening_by_user),
+    (PLAYS_BY_LOCATION, plays_by_location),
+    (PLAYS_BY_LEVEL, plays_by_level),
+    (PLAYS_BY_BROWSER, plays_by_browser),
+    (CATALOGUE_MATCH, catalogue_match),
+)

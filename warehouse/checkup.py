@@ -103,10 +103,17 @@ def check_database(report: Report, connection: extensions.connection, config: Co
     report.tried("TEMP tables", check_temporary, connection)
 
 
+SESSION = """-- session: who is logged in, to what, and whether a load may make its temporary tables
+SELECT
+    CURRENT_USER, CURRENT_DATABASE(), CURRENT_SCHEMA(), VERSION(),
+    HAS_DATABASE_PRIVILEGE(CURRENT_DATABASE(), 'TEMP')
+"""
+
+
 def session(connection: extensions.connection) -> tuple:
     """User, database, schema, version, and whether temporary tables may be made."""
     with statements.undone(connection) as cursor:
-        statements.execute(cursor, sql_queries.session_select, {})
+        statements.execute(cursor, SESSION, {})
         return cursor.fetchone()
 
 
@@ -168,7 +175,7 @@ def check_table(connection: extensions.connection, create: str) -> str:
         if not found:
             raise WarehouseError("there is no such table, or the user has no right to it. Run"
                                  " create_tables.py, or GRANT the rights.")
-        statements.execute(cursor, sql_queries.table_rights, {"table": table})
+        statements.execute(cursor, tables.TABLE_RIGHTS, {"table": table})
         rights = dict(zip(("SELECT", "INSERT", "DELETE"), cursor.fetchone()))
     wrong = [f"{column} is {found.get(column, 'missing')} and should be {of_type}"
              for column, of_type in wanted.items() if not as_good(found.get(column, ""), of_type)]

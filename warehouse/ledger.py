@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 from psycopg2 import extensions
 
-import sql_queries
-
 from . import DataError, WarehouseError, objects
 from .config import Config
 from .objects import Object
@@ -67,10 +65,16 @@ def listed(config: Config, setting: str, prefix: str) -> list[Object]:
     return files
 
 
+LOADED_FILES = """-- list loaded_files: every file loaded so far, in its version
+SELECT url, etag, bytes
+FROM loaded_files
+"""
+
+
 def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:
     """Compare what is listed with what is loaded, for all files at once."""
     sources = listed_sources(config)
-    execute(cursor, sql_queries.loaded_files_select, {})
+    execute(cursor, LOADED_FILES, {})
     loaded = {url: Object(url, size, etag) for url, etag, size in cursor}
     compared = [compare(table, files, loaded) for table, files in sources]
     listed = {file.url for source in compared for file in source.listed}
@@ -88,10 +92,15 @@ def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Sourc
     )
 
 
+STAGING_ROWS = """-- count staging: rows, also those of a load by prefix, which leaves no ledger
+SELECT (SELECT COUNT(*) FROM staging_events) + (SELECT COUNT(*) FROM staging_songs)
+"""
+
+
 def reason_for_full(cursor: extensions.cursor, loaded: dict, sources: list[Source]) -> str:
     """Why new files cannot simply be added, or ''."""
     if not loaded:
-        execute(cursor, sql_queries.staging_rows, {})
+        execute(cursor, STAGING_ROWS, {})
         return "the tables hold rows of a load by prefix" if cursor.fetchone()[0] else ""
     # A log file that grew has the events it had, which are recognised. Any other change takes
     # something back, and what it said before is still in staging.

@@ -7,8 +7,6 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2 import extensions
 
-import sql_queries
-
 from . import DataError
 from .statements import RowsRejected, message_of
 
@@ -70,6 +68,13 @@ def refusal(connection: extensions.connection, error: RowsRejected) -> DataError
     return refused
 
 
+LOAD_HISTORY = """-- load history: rows that this load's COPYs rejected
+SELECT query_id, error_count
+FROM sys_load_history
+WHERE query_id IN %(copies)s
+"""
+
+
 def warn(connection: extensions.connection, summary) -> None:
     """Log what the COPYs of a load left out within MAX_ERRORS, and let the summary count it.
 
@@ -77,7 +82,7 @@ def warn(connection: extensions.connection, summary) -> None:
     """
     copies = {line.copy_id: line.table for line in summary.lines if line.copy_id is not None}
     try:
-        history = fetched(connection, sql_queries.load_history, {"copies": tuple(copies)})
+        history = fetched(connection, LOAD_HISTORY, {"copies": tuple(copies)})
     except psycopg2.Error as error:
         log.warning(
             "rows rejected within MAX_ERRORS, if any, are not counted: %s", message_of(error))
@@ -92,6 +97,66 @@ def warn(connection: extensions.connection, summary) -> None:
         )
 
 
+LOAD_ERRORS = """-- load errors: rows that a COPY rejected (or the last of this session), three of a kind
+WITH rejected AS (
+    SELECT
+        TRIM(file_name) AS file_name,
+        line_number,
+        TRIM(column_name) AS column_name,
+        TRIM(column_type) AS column_type,
+        TRIM(column_length) AS column_length,
+        error_code,
+        TRIM(error_message) AS reason,
+        ROW_NUMBER() OVER (
+            PARTITION BY file_name, column_name, error_code ORDER BY line_number
+        ) AS place,
+        COUNT(*) OVER (PARTITION BY file_name, column_name, error_code) AS alike,
+        COUNT(*) OVER () AS rejected
+    FROM sys_load_error_detail
+    WHERE query_id = COALESCE(%(copy_id)s, (
+        SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid()
+    ))
+)
+SELECT
+    file_name, line_number, column_name, column_type, column_length, error_code, reason,
+    NULL AS value, alike, rejected
+FROM rejected
+WHERE place <= 3
+ORDER BY file_name, column_name, error_code, line_number
+LIMIT 30
+"""
+
+LOAD_ERRORS_WITH_VALUES = """-- load errors with values: the same, which serverless workgroups do not tell
+WITH rejected AS (
+    SELECT
+        TRIM(filename) AS file_name,
+        line_number,
+        TRIM(colname) AS column_name,
+        TRIM(type) AS column_type,
+        TRIM(col_length) AS column_length,
+        err_code,
+        TRIM(err_reason) AS reason,
+        TRIM(raw_field_value) AS value,
+        ROW_NUMBER() OVER (
+            PARTITION BY filename, colname, err_code ORDER BY line_number
+        ) AS place,
+        COUNT(*) OVER (PARTITION BY filename, colname, err_code) AS alike,
+        COUNT(*) OVER () AS rejected
+    FROM stl_load_errors
+    WHERE query = COALESCE(%(copy_id)s, (
+        SELECT MAX(query) FROM stl_load_errors WHERE session = pg_backend_pid()
+    ))
+)
+SELECT
+    file_name, line_number, column_name, column_type, column_length, err_code, reason, value,
+    alike, rejected
+FROM rejected
+WHERE place <= 3
+ORDER BY file_name, column_name, err_code, line_number
+LIMIT 30
+"""
+
+
 def reported(connection: extensions.connection, copy_id: int | None) -> tuple[list[Row], str]:
     """The first rejected rows of each kind, and why there are none where that is known.
 
@@ -100,7 +165,7 @@ def reported(connection: extensions.connection, copy_id: int | None) -> tuple[li
     COPY.
     """
     found, problem = [], ""
-    for sql in (sql_queries.load_errors, sql_queries.load_errors_with_values):
+    for sql in (LOAD_ERRORS, LOAD_ERRORS_WITH_VALUES):
         try:
             found.append([
                 Row(*("" if field is None else field for field in row))

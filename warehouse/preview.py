@@ -28,6 +28,12 @@ def shown(
         return "\n\n".join([files(plan), *bound(cursor, config, manifests, plan)])
 
 
+LAST_LOAD = """-- last load: when files were last loaded
+SELECT MAX(loaded_at)
+FROM loaded_files
+"""
+
+
 def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:
     """A line per source: objects and bytes listed, and how many of them are loaded, new, changed."""
     lines = [
@@ -41,7 +47,7 @@ def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:
         )
         for source in plan.sources
     ]
-    statements.execute(cursor, sql_queries.loaded_files_last, {})
+    statements.execute(cursor, LAST_LOAD, {})
     last = cursor.fetchone()[0]
     table = table_of([("for", "objects", "bytes", "loaded", "new", "changed"), *lines])
     gone = f"vanished: {len(plan.vanished):,} loaded files are no longer there" + "".join(

@@ -241,10 +241,19 @@ def lock(cursor: extensions.cursor, config: Config) -> bool:
     return True
 
 
+LOCK_HOLDER = """-- lock holder: who holds etl_lock, and since when
+SELECT pid, TRIM(txn_owner) AS txn_owner, txn_start
+FROM svv_transactions
+WHERE relation = CAST('etl_lock' AS regclass) AND granted
+ORDER BY txn_start
+LIMIT 1
+"""
+
+
 def holder(cursor: extensions.cursor) -> str:
     """Who holds the lock, as far as the server tells."""
     try:
-        cursor.execute(sql_queries.lock_holder)
+        cursor.execute(LOCK_HOLDER)
         row = cursor.fetchone()
     except psycopg2.Error:
         with suppress(psycopg2.Error):

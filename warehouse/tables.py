@@ -25,12 +25,21 @@ def declared_columns(sql: str) -> dict[str, str]:
         re.findall(r"^    ([a-z_]+)(?: +([A-Z]+(?:\([0-9, ]+\))?))?", body, re.MULTILINE))
 
 
+EXISTING_COLUMNS = """-- existing columns: the tables and views of the schema, as they are
+SELECT
+    table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale
+FROM information_schema.columns
+WHERE table_schema = CURRENT_SCHEMA()
+ORDER BY table_name, ordinal_position
+"""
+
+
 def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, dict[str, str]]:
     """The columns of every table and view of the schema, with their types as we declare them.
 
     Those of which the user has no right to anything may be left out.
     """
-    execute(cursor, sql_queries.existing_columns, values)
+    execute(cursor, EXISTING_COLUMNS, values)
     existing: dict[str, dict[str, str]] = {}
     for table, column, *kind in cursor.fetchall():
         existing.setdefault(table, {})[column] = type_of(*kind)
@@ -67,13 +76,21 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
         )
 
 
+TABLE_RIGHTS = """-- table rights: whether the user may read, fill and empty a table
+SELECT
+    HAS_TABLE_PRIVILEGE(%(table)s, 'SELECT'),
+    HAS_TABLE_PRIVILEGE(%(table)s, 'INSERT'),
+    HAS_TABLE_PRIVILEGE(%(table)s, 'DELETE')
+"""
+
+
 def unreadable_views(cursor: extensions.cursor) -> list[str]:
     """Our views that are missing, have other columns, or are not for this user to read."""
     existing, unreadable = existing_columns(cursor, {}), []
     for sql in sql_queries.create_view_queries:
         view, readable = subject_of(sql), False
         if list(existing.get(view, ())) == list(declared_columns(sql)):
-            execute(cursor, sql_queries.table_rights, {"table": view})
+            execute(cursor, TABLE_RIGHTS, {"table": view})
             readable, *_ = cursor.fetchone()
         if not readable:
             unreadable.append(view)

@@ -1,0 +1,26 @@
+"""Every statement of the toolkit by name: those of sql_queries.py, and those that stand in the package
+beside the function that asks."""
+
+import sql_queries
+from warehouse import answers, checkup, ledger, load_errors, preview, statements, tables
+
+ASKERS = (answers, checkup, ledger, load_errors, preview, statements, tables)
+
+
+def named_in(module) -> dict[str, str]:
+    return {name: value for name, value in vars(module).items()
+            if isinstance(value, str) and value.startswith("-- ")}
+
+
+RUN_ORDERS = {
+    name: value for name, value in vars(sql_queries).items() if isinstance(value, tuple)
+}
+IN_THE_FILE = named_in(sql_queries)
+IN_THE_PACKAGE = {
+    f"{module.__name__}.{name}": sql for module in ASKERS for name, sql in named_in(module).items()
+}
+OF_ONE_LINE = {
+    sql: sql for order in RUN_ORDERS.values() for sql in order if not sql.startswith("-- ")
+}
+NAMED = IN_THE_FILE | IN_THE_PACKAGE
+EVERY_STATEMENT = NAMED | OF_ONE_LINE
