@@ -261,6 +261,37 @@ def test_an_older_event_that_comes_late_does_not_set_a_user_back(loaded):
     assert loaded.query("SELECT level FROM users") == [("paid",)]
 
 
+def test_an_earlier_play_keeps_its_content_when_a_rival_comes_unless_that_is_first(loaded):
+    """As if both had come at once, when the first location in order is chosen."""
+    loaded.write("log_data/2.json", [event(1, location="Zurich"), event(2, location="Aachen")])
+    loaded.load()
+    assert loaded.query("SELECT location FROM songplays ORDER BY start_time") == [
+        ("Nome, AK",), ("Aachen",)]
+
+
+def test_blanks_at_the_end_of_a_quoted_user_agent_are_dropped(loaded):
+    loaded.write("log_data/2.json", [event(5, userAgent='"Opera "')])
+    loaded.load()
+    assert loaded.query("SELECT DISTINCT user_agent FROM songplays ORDER BY 1") == [
+        ("Mozilla",), ("Opera",)]
+
+
+def rows_written(project: Project, table: str) -> str:
+    """What the summary of a load says of a table."""
+    lines = [line.split() for line in project.load().stdout.splitlines()]
+    return next(cells[-2] for cells in lines if cells[0] == table)
+
+
+def test_a_load_writes_the_users_of_its_own_events_only(loaded):
+    loaded.write("log_data/2.json", [event(5, userId="8")])
+    assert rows_written(loaded, "users") == "1"
+
+
+def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded):
+    loaded.write("song_data/late.json", song(artist_name="Others"))
+    assert rows_written(loaded, "songplays") == "0"
+
+
 def test_files_are_recorded_with_the_load_that_brought_them(loaded):
     rows = loaded.query("SELECT url, bytes, etag <> '' FROM loaded_files ORDER BY url")
     assert rows == [
