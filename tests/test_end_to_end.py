@@ -12,6 +12,7 @@ import oracle
 import pytest
 from conftest import REAL_DATA, ROOT, STAR, Project, new_database
 from generate import generate
+from test_incremental import event, song
 
 import sql_queries
 from warehouse.statements import subject_of
@@ -117,6 +118,46 @@ def test_of_songs_that_say_as_much_the_lowest_id_describes_the_artist_even_if_it
             "song_id": song_id, "title": "The Song", "year": 2001})
         warehouse.load()
     assert warehouse.query("SELECT name FROM artists") == [("As SO1 says",)]
+
+
+RIVALS = {
+    "title": ("B", "A", "C"), "artist_id": ("AR2", "AR1", "AR3"), "artist_name": ("B", "A", "C"),
+    "duration": (60, 50, 70), "year": (2001, 2000, 2002), "artist_location": ("B", "A", "C"),
+    "artist_latitude": (-19, -20, 20), "artist_longitude": (-19, -20, 20),
+}
+
+
+def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(warehouse):
+    warehouse.write("log_data/1.json", event(1))
+    for column, values in RIVALS.items():
+        warehouse.write(f"song_data/{column}.json", [
+            song(column, artist_id=column) | {column: value} for value in values])
+        warehouse.load()  # one by one: among many rows the right one may come first by chance
+    described = warehouse.query(
+        "SELECT song_id, title, artist_id, name, duration, songs.year, location, latitude, longitude"
+        " FROM songs JOIN artists USING (artist_id)")
+    assert {song_id: dict(zip(RIVALS, row))[song_id] for song_id, *row in described} == {
+        column: min(values) for column, values in RIVALS.items()}
+
+
+def test_of_two_sessions_at_one_instant_the_higher_number_describes_the_user(warehouse):
+    warehouse.write("song_data/1.json", song())
+    warehouse.write("log_data/1.json", [
+        event(1, sessionId=1, firstName="A"), event(1, sessionId=2, firstName="Z")])
+    warehouse.load()
+    assert warehouse.query("SELECT first_name FROM users") == [("Z",)]
+
+
+@pytest.mark.parametrize("half", ["artist_latitude", "artist_longitude"])
+def test_an_older_song_with_coordinates_describes_the_artist_before_one_with_half_of_them(
+    warehouse, half
+):
+    warehouse.write("log_data/1.json", event(1))
+    warehouse.write("song_data/1.json", song("SO1", artist_location="A", year=2010) | {half: 1})
+    warehouse.write("song_data/2.json", song(
+        "SO2", artist_location="B", artist_latitude=1, artist_longitude=1, year=1990))
+    warehouse.load()
+    assert warehouse.query("SELECT location FROM artists") == [("B",)]
 
 
 # ------------------------------------------------------------------------------------------- oracle

@@ -11,7 +11,7 @@ import time
 
 import psycopg2
 import pytest
-from conftest import Loaded, Project
+from conftest import STAR, Loaded, Project
 from generate import generate
 from tcp_server import CANARY, free_port, tcp_server
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
@@ -295,6 +295,40 @@ def test_one_rejected_row_more_than_max_errors_allows_stops_the_load(loaded):
     loaded.configure(MAX_ERRORS="1")
     loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
     refused(loaded, 3, "log_data/2.json:1: column ts", "log_data/2.json:3: column userid")
+    assert loaded.snapshot() == before
+
+
+def test_a_column_that_is_empty_in_all_of_a_hundred_events_is_warned_of_and_the_load_goes_on(loaded):
+    loaded.write("log_data/2.json", [event(number, gender=None) for number in range(5, 105)])
+    done = loaded.load("--quiet")
+    assert " WARNING " in done.stderr and "gender = 0" in done.stderr
+    assert plays(loaded) == 102
+
+
+# ------------------------------------------------------------------------------------ the checks
+
+def lose_rows(project: Project, change: str) -> None:
+    """Let the database skip the change, of every row, and say nothing."""
+    execute(project, "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
+                     " 'BEGIN RETURN NULL; END'")
+    execute(project, f"CREATE TRIGGER lose BEFORE {change} FOR EACH ROW EXECUTE FUNCTION lose()")
+
+
+@pytest.mark.parametrize("table", STAR)
+def test_a_star_that_lacks_a_row_is_not_committed(loaded, table):
+    loaded.write("log_data/2.json", [event(5, userId="8")])
+    loaded.write("song_data/2.json", song("SO2", artist_id="AR2"))
+    before = loaded.snapshot()
+    lose_rows(loaded, f"INSERT ON {table}")
+    refused(loaded, 3, "check ", " failed", "run etl.py again")
+    assert loaded.snapshot() == before
+
+
+def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
+    loaded.write("log_data/1.json", [event(1), event(2), event(3)])
+    before = loaded.snapshot()
+    lose_rows(loaded, "DELETE ON loaded_files")
+    refused(loaded, 3, " failed (", "a file is loaded in one version", "log_data/1.json")
     assert loaded.snapshot() == before
 
 

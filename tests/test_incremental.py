@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg2
@@ -263,6 +264,37 @@ def test_an_older_event_that_comes_late_does_not_set_a_user_back(loaded):
     assert loaded.query("SELECT level FROM users") == [("paid",)]
 
 
+def test_an_earlier_play_keeps_its_content_when_a_rival_comes_unless_that_is_first(loaded):
+    """As if both had come at once, when the first location in order is chosen."""
+    loaded.write("log_data/2.json", [event(1, location="Zurich"), event(2, location="Aachen")])
+    loaded.load()
+    assert loaded.query("SELECT location FROM songplays ORDER BY start_time") == [
+        ("Nome, AK",), ("Aachen",)]
+
+
+def test_blanks_at_the_end_of_a_quoted_user_agent_are_dropped(loaded):
+    loaded.write("log_data/2.json", [event(5, userAgent='"Opera "')])
+    loaded.load()
+    assert loaded.query("SELECT DISTINCT user_agent FROM songplays ORDER BY 1") == [
+        ("Mozilla",), ("Opera",)]
+
+
+def rows_written(project: Project, table: str) -> str:
+    """What the summary of a load says of a table."""
+    lines = [line.split() for line in project.load().stdout.splitlines()]
+    return next(cells[-2] for cells in lines if cells[0] == table)
+
+
+def test_a_load_writes_the_users_of_its_own_events_only(loaded):
+    loaded.write("log_data/2.json", [event(5, userId="8")])
+    assert rows_written(loaded, "users") == "1"
+
+
+def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded):
+    loaded.write("song_data/late.json", song(artist_name="Others"))
+    assert rows_written(loaded, "songplays") == "0"
+
+
 def test_files_are_recorded_with_the_load_that_brought_them(loaded):
     rows = loaded.query("SELECT url, bytes, etag <> '' FROM loaded_files ORDER BY url")
     assert rows == [
@@ -464,26 +496,46 @@ def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, mon
 
 # ------------------------------------------------------------------------------------ by prefix
 
-def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, monkeypatch):
+def load_by_prefix(project: Project, monkeypatch) -> None:
     """As on Redshift without MANIFESTS, which nothing but the connection can tell."""
     import etl
     from warehouse import command
 
-    monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
-    settings = config.read(loaded.config)
-    arguments = etl.options().parse_args([])
+    project.write_config()
+    with monkeypatch.context() as patch:
+        patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
+        patch.setattr(manifests, "reads_folders", lambda connection: False)
+        patch.setattr(command.INTERRUPTION, "cancels", contextlib.nullcontext)
+        etl.run(config.read(project.config), etl.options().parse_args([]))
 
-    def load_by_prefix():
-        with monkeypatch.context() as patch:
-            patch.setattr(manifests, "reads_folders", lambda connection: False)
-            patch.setattr(command.INTERRUPTION, "cancels", contextlib.nullcontext)
-            etl.run(settings, arguments)
 
+def in_capitals(document: dict) -> dict:
+    return {key.upper(): value for key, value in document.items()}
+
+
+def test_a_load_by_prefix_and_a_load_by_manifest_give_the_same_tables(loaded, monkeypatch):
+    """Of files that need every option of COPY: one row of each is rejected."""
+    loaded.configure(MAX_ERRORS="1")
+    loaded.write("log_data/2.json", [
+        in_capitals(event(5, song="The Song  ", length=200.500006)), event(6, ts="yesterday")])
+    loaded.write("song_data/2.json", [
+        in_capitals(song(title="The Song  ", duration=200.500006, artist_latitude=35.149676)),
+        song("SO2", duration="long")])
+    loaded.load()
+    by_manifest = loaded.snapshot()
+    assert loaded.query("SELECT song_title, length FROM songplays WHERE song_id = 'SO1'"
+                        " ORDER BY start_time DESC LIMIT 1") == [("The Song", Decimal("200.50001"))]
+    load_by_prefix(loaded, monkeypatch)
+    assert loaded.query("SELECT COUNT(*) FROM loaded_files") == [(0,)]
+    assert loaded.snapshot() == by_manifest
+
+
+def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, monkeypatch):
     before = loaded.snapshot()
-    load_by_prefix()
+    load_by_prefix(loaded, monkeypatch)
     assert loaded.snapshot() == before
     assert loaded.query("SELECT COUNT(*) FROM loaded_files") == [(0,)]
-    load_by_prefix()
+    load_by_prefix(loaded, monkeypatch)
     assert loaded.snapshot() == before
     assert "rows of a load by prefix" in loaded.load().stderr
     assert loaded.snapshot() == before

@@ -147,6 +147,27 @@ def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
     assert "\n1 other " in report.printed(asked(emptied, monkeypatch, top=1))
 
 
+def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    loaded(emptied, [
+        event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
+        for n in reversed(range(len(letters)))])
+    listed = {answer.view: [row[0] for row in answer.rows]
+              for answer in asked(emptied, monkeypatch, top=5).answers}
+    for view in ("top_songs", "top_artists", "plays_by_location"):
+        assert listed[view] == list("ABCDE")
+    assert listed["listening_by_user"] == [f"user {n}" for n in range(5)]
+
+
+def test_a_session_is_counted_among_those_of_its_size(emptied, monkeypatch):
+    loaded(emptied, [event(n, sessionId=plays)
+                     for plays in (1, 2, 5, 6, 10, 11, 20, 21, 50, 51) for n in range(plays)])
+    (answer,) = (found for found in asked(emptied, monkeypatch).answers
+                 if found.view == "listening_by_session")
+    assert [row[:2] for row in answer.rows] == [
+        ("1", 1), ("2 to 5", 2), ("6 to 10", 2), ("11 to 20", 2), ("21 to 50", 2), ("over 50", 1)]
+
+
 def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
     monday = 1541376000000  # 5 November 2018
     loaded(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])

@@ -421,6 +421,7 @@ DEFECTS = [
     *((f"{table}_filled", f"no {column}", altered(table, f"{column} = NULL", "1 = 1"))
       for table in ("staging_events", "staging_songs") for column in nullable_columns(table)),
     ("staging_catalogue_unique", "a song twice", twice("staging_catalogue", A_SONG)),
+    ("staging_catalogue_unique", "a missing song", without("staging_catalogue", A_SONG)),
     ("users_unique", "a user twice", twice("users", A_USER)),
     ("users_unique", "a missing user", without("users", A_USER)),
     ("songs_unique", "a song twice", twice("songs", A_SONG)),

@@ -270,6 +270,11 @@ def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
         ("free", 3, 1), ("paid", 2, 2), ("trial", 1, 1)]
 
 
+def test_plays_of_unknown_length_are_zero_seconds(emptied):
+    loaded(emptied, [event(1, length=None)])
+    assert_right(emptied)
+
+
 def test_browsers_are_told_from_those_that_they_name_as_well(emptied):
     loaded(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
     assert_right(emptied)
