@@ -425,9 +425,10 @@ def test_on_this_machine_any_sslmode_will_do(cfg):
         assert (config.sslmode, config.warnings) == (mode, ())
 
 
-def test_plain_text_to_another_machine_is_a_warning(cfg):
-    warning, = cfg(cluster(ENDPOINT, DB_NAME="d", DB_USER="a", SSLMODE="disable")).warnings
-    assert f"SSLMODE is disable, so who is on the way to {ENDPOINT} can read" in warning
+@pytest.mark.parametrize("host", [ENDPOINT, "db.example.org"])
+def test_plain_text_to_another_machine_is_a_warning(cfg, host):
+    warning, = cfg(cluster(host, DB_NAME="d", DB_USER="a", SSLMODE="disable")).warnings
+    assert f"SSLMODE is disable, so who is on the way to {host} can read" in warning
 
 
 def test_a_cluster_that_a_notebook_made_is_no_login(cfg):
@@ -652,6 +653,12 @@ def test_credentials_on_the_wrong_line_are_not_shown(refusal, key):
         message = refusal(redshift(**{key: value}))
         assert f"{key} is a value that may hold a secret" in message
         assert secret not in message and "hunter2" not in message
+
+
+@pytest.mark.parametrize("name", ["Signature", "Credential", "Security-Token"])
+def test_a_presigned_url_in_place_of_a_prefix_is_not_shown(refusal, name):
+    said = refusal(redshift(LOG_DATA=f"https://b.s3.amazonaws.com/x?X-Amz-{name}=0123abcd"))
+    assert "LOG_DATA is a value that may hold a secret" in said and "0123abcd" not in said
 
 
 def test_no_mistake_shows_the_password(refusal):

@@ -4,8 +4,10 @@ import contextlib
 
 import psycopg2
 import pytest
-from test_failures import execute, loaded, plays, refused, two_plays  # noqa: F401 (fixtures)
-from test_incremental import event, song
+from test_failures import (  # noqa: F401 (fixtures)
+    assert_refused, ended, execute, loaded, plays, refused, two_plays,
+)
+from test_incremental import event, hold, song, wait_until_somebody_waits_for
 
 import sql_queries
 from warehouse import tables
@@ -103,6 +105,23 @@ def test_a_foreign_table_is_named_and_kept_and_force_drops_it(project, table):
 def test_all_foreign_tables_are_named_at_once(project):
     execute(project, "CREATE TABLE users (email TEXT); CREATE TABLE time (now TIME)")
     refused(project, 2, "users (email); time (now)", script="create_tables.py")
+
+
+def test_a_foreign_table_that_comes_while_the_reset_waits_for_the_lock_is_named_and_kept(loaded):
+    holder = hold(loaded, "etl_lock")
+    process = loaded.start("create_tables.py")
+    wait_until_somebody_waits_for(loaded, "etl_lock")
+    execute(loaded, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT)")
+    holder.close()
+    assert_refused(ended(process), 2, "users (email)")
+    assert loaded.query("SELECT email FROM users") == []
+
+
+def test_a_table_with_our_columns_in_another_order_is_a_foreign_one(project):
+    execute(project, "CREATE TABLE users (level TEXT, gender TEXT, last_name TEXT,"
+                     " first_name TEXT, user_id BIGINT)")
+    refused(project, 2, "users (level, gender", script="create_tables.py")
+    assert relations(project) == {"users"}
 
 
 def test_a_foreign_view_on_our_table_stops_the_reset_and_is_named(loaded):

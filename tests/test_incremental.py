@@ -324,6 +324,26 @@ def test_status_counts_what_is_listed_loaded_new_changed_and_vanished(loaded):
     assert loaded.snapshot() == before
 
 
+def test_status_says_whether_the_next_load_has_anything_to_do(loaded):
+    assert "next load: nothing to do" in loaded.load("--status").stdout
+    loaded.write("log_data/2.json", [event(5)])
+    assert "new and changed files" in loaded.load("--status").stdout
+
+
+def test_status_says_when_the_last_load_was_if_there_was_one(warehouse):
+    warehouse.write("log_data/1.json", [event(1)])
+    warehouse.write("song_data/1.json", song())
+    assert "last load: none" in warehouse.load("--status").stdout
+    warehouse.load()
+    assert re.search("last load: 20..-", warehouse.load("--status").stdout)
+
+
+def test_a_dry_run_says_how_many_files_it_does_not_name(loaded):
+    for number in range(25):
+        loaded.write(f"log_data/new{number}.json", [event(5)])
+    assert "… and 5 more" in loaded.load("--dry-run").stdout
+
+
 def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes_nothing(loaded):
     loaded.write("log_data/2.json", [event(5)])
     before = loaded.snapshot()
@@ -412,6 +432,14 @@ def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
     holder.close()
     first.communicate()
     assert first.returncode == 0
+
+
+def test_a_load_with_a_lock_timeout_of_0_does_not_wait_for_ever(loaded):
+    loaded.configure(LOCK_TIMEOUT="0")
+    with contextlib.closing(hold(loaded, "etl_lock")):
+        process = loaded.start("etl.py")
+        process.communicate(timeout=15)
+    assert process.returncode == 75
 
 
 def test_redshifts_words_for_a_lock_timeout_mean_that_another_load_is_running(loaded, monkeypatch):

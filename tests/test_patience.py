@@ -11,7 +11,7 @@ import pytest
 from recording_server import RESET, SSL_REQUEST, recording_server
 from tcp_server import free_port, tcp_server
 
-from warehouse import WarehouseError, connection
+from warehouse import WarehouseError, connection, transient
 from warehouse.connection import attempts, complaint, connect, is_transient, login, pauses
 
 SOON = "CONNECT_TIMEOUT = 20\n"
@@ -141,6 +141,12 @@ def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
     for n, column in enumerate(zip(*some)):
         longest = min(first * growth**n, limit)
         assert longest / 2 <= min(column) < max(column) <= longest
+
+
+def test_the_pauses_between_attempts_are_about_1_and_4_and_16_seconds():
+    first, second, third = itertools.islice(
+        pauses(transient.FIRST_PAUSE, transient.LONGEST_PAUSE, transient.GROWTH), 3)
+    assert first <= 1 < 2 <= second <= 4 < 8 <= third <= 16
 
 
 def test_a_host_of_two_addresses_is_not_waited_for_if_one_refuses_the_password():

@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 from conftest import STAR, Project
 from proxy import CONNECT, Abandon, Hold, Proxy, cut, delay, fail, forward, lose_the_reply
+from tcp_server import free_port
 from test_failures import (
     BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute,
     refused, wait_until,
@@ -122,6 +123,8 @@ TRANSIENT = (  # in the order in which a run comes to them
     ("INSERT INTO users", "conflict with another transaction", fail(
         "1023", D="Serializable isolation violation on table - 100155, transactions forming the"
                   " cycle are: 9, 8 (pid:1,2)")),
+    ("INSERT INTO users", "server crashed", fail(
+        "terminating connection because of crash of another server process", "57P02")),
     ("INSERT INTO songs", "a table was replaced meanwhile", fail(
         "could not open relation with OID 100155")),
     ("INSERT INTO songplays", "connection lost", cut),
@@ -154,6 +157,22 @@ def test_a_server_that_cannot_be_reached_for_a_moment_is_waited_for(
     ):
         proxy.on(fresh.database, action, of=CONNECT)
     load()
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_workgroup_that_wakes_up_at_login_is_waited_for(fresh, proxy, load, undisturbed, caplog):
+    proxy.on("SELECT version()", fail("Query cancelled.", "57014"))
+    assert load() == 1
+    assert "waiting for 127.0.0.1: Query cancelled" in caplog.text
+    assert fresh.snapshot() == undisturbed
+
+
+def test_a_stale_start_in_redshifts_words_begins_again_without_a_new_attempt(
+    fresh, proxy, load, undisturbed
+):
+    proxy.on("UPDATE etl_lock", fail("1023", D="Serializable isolation violation on table - 1"))
+    fresh.configure(RETRIES="0")
+    assert load() == 1
     assert fresh.snapshot() == undisturbed
 
 
@@ -291,6 +310,15 @@ def test_a_load_that_fails_every_time_says_how_often_and_how_long(fresh, proxy):
     assert fresh.snapshot() == before
 
 
+def test_a_commit_whose_reply_is_lost_at_the_last_attempt_is_told_to_be_in_doubt(
+    fresh, proxy, undisturbed
+):
+    fresh.configure(RETRIES="0")
+    proxy.on("COMMIT", lose_the_reply, after=LAST)
+    refused(fresh, 1, DOUBT, rolled_back=False)
+    assert fresh.snapshot() == undisturbed
+
+
 def test_a_load_that_is_tried_again_and_succeeds_is_quiet(fresh, proxy, undisturbed):
     proxy.on("INSERT INTO users", cut)
     done = fresh.run("etl.py", "--quiet")
@@ -353,25 +381,41 @@ def test_a_signal_in_the_pause_after_a_commit_in_doubt_leaves_the_doubt(fresh, p
     assert_refused(ended(process), 143, "interrupted by SIGTERM", DOUBT, rolled_back=False)
 
 
-def test_a_signal_that_comes_while_commit_is_on_its_way_does_not_hide_that_it_was_done(
-    fresh, proxy, undisturbed
-):
+def send_a_signal_that_cancels_nothing(process, proxy) -> None:
     cancelled = threading.Event()
 
     def come_to_nothing(session, message):
         cancelled.set()
         raise ConnectionError
 
-    commit = proxy.on("COMMIT", Hold(), after=LAST)
-    process = fresh.start("etl.py")
-    commit.reached.wait()
     proxy.on("", come_to_nothing, of=CONNECT)
     process.send_signal(signal.SIGTERM)
     cancelled.wait()
+
+
+def test_a_signal_that_comes_while_commit_is_on_its_way_does_not_hide_that_it_was_done(
+    fresh, proxy, undisturbed
+):
+    commit = proxy.on("COMMIT", Hold(), after=LAST)
+    process = fresh.start("etl.py")
+    commit.reached.wait()
+    send_a_signal_that_cancels_nothing(process, proxy)
+    time.sleep(2.5)  # longer than a signal leaves to anything but a COMMIT
     commit.release.set()
     done = ended(process)
     assert done.returncode == 0 and "committed 8 tables" in done.stderr
     assert fresh.snapshot() == undisturbed
+
+
+def test_a_signal_that_comes_during_the_last_statement_keeps_commit_from_being_sent(fresh, proxy):
+    before = fresh.snapshot()
+    last = proxy.on(LAST, Hold())
+    process = fresh.start("etl.py")
+    last.reached.wait()
+    send_a_signal_that_cancels_nothing(process, proxy)
+    last.release.set()
+    assert_refused(ended(process), 143, "interrupted by SIGTERM")
+    assert fresh.snapshot() == before
 
 
 # ------------------------------------------------------------------ what does not pass by itself
@@ -445,6 +489,12 @@ def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load, caplog)
 def test_a_login_that_is_wrong_is_not_tried_again(fresh, load, caplog, settings, part):
     fresh.configure(**settings)
     assert part in assert_permanent(load, 1, caplog, rolled_back=False)
+
+
+def test_a_server_that_is_down_is_waited_for_and_then_not_tried_again(fresh, load, caplog):
+    fresh.configure(DB_PORT=str(free_port()), CONNECT_TIMEOUT="1")
+    assert "Connection refused" in assert_permanent(load, 1, caplog, rolled_back=False)
+    assert "waiting for 127.0.0.1" in caplog.text
 
 
 def test_a_cancelled_statement_is_not_tried_again(fresh):

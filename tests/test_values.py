@@ -59,6 +59,7 @@ TEXTS = [
     case("§1.9-5", "VARCHAR(35)", r'"This sentence \t contains a tab."',
          "This sentence \t contains a tab."),
     case("J26", "VARCHAR(20)", r'"a,b\"c|d\r\ne"', 'a,b"c|d\r\ne'),
+    case("J26", "VARCHAR(9)", r'"a\rb"', "a\rb"),  # a carriage return alone
     case("J26", "VARCHAR(20)", r'"\\N"', r"\N"),  # PostgreSQL's own marks are only text
     case("J26", "VARCHAR(20)", r'"\\."', r"\."),
     case("J26", "VARCHAR(20)", r'"\u00e9\ud83c\udfb5"', "é🎵"),
@@ -135,6 +136,7 @@ NUMBERS = [
     case("§1.4", "DECIMAL(8,2)", "0.29", "0.29", "ROUNDEC"),
     case("§1.4", "DECIMAL(8,2)", '"0.29"', "0.29"),  # quoted it is exact
     case("§1.4", "DECIMAL(12,5)", "218.93179", "218.93179", "ROUNDEC"),
+    case("§1.4", "DECIMAL(12,5)", '"200.000005"', "200.00001", "ROUNDEC"),  # a half goes up
     case("§1.4", "DECIMAL(38,20)", "1.00000000000000000001", "1.00000000000000000000", "ROUNDEC"),
     case("§1.4", "DECIMAL(38,20)", '"1.00000000000000000001"', "1.00000000000000000001"),
     case("E8", "DECIMAL(4,2)", "100", 1204),
