@@ -5,7 +5,7 @@ Text in, text out: nothing here talks to a database, and COPY belongs to the mod
 
 from psycopg2 import errors
 
-from .ddl import alter_table, counting_bytes, create_table
+from .ddl import Table, alter_table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .merge import merge
@@ -78,7 +78,8 @@ def _select(edit: Edit) -> list[str]:
         p += 1
     if p >= len(edit.words):
         return [str(edit)]
-    return [str(edit), counting_bytes(edit.text(p, edit.qualified(p)).removeprefix("TEMP "))]
+    name = edit.text(p, edit.qualified(p)).removeprefix("TEMP ")
+    return [str(edit)] + finish_table(name, Table())
 
 
 def _delete(edit: Edit) -> list[str]:
