@@ -57,3 +57,17 @@ def indexes(connection, table: str = "x") -> list[str]:
     """The indexes of a table, each as its method and columns: brin (a, b)."""
     found = plain(connection, f"SELECT indexdef FROM pg_indexes WHERE tablename = '{table}'")
     return [text.split(" USING ")[1] for text, in found]
+
+
+def fill(connection, first: int, last: int) -> None:
+    """Insert rows into x (n, wide) in the order of n, eight on a page."""
+    plain(connection, f"""INSERT INTO x
+        SELECT n, repeat('x', 900) FROM generate_series({first}, {last}) AS n""")
+
+
+def pages_read(connection, source: str) -> int:
+    """How many pages are read to count the rows of a source: table WHERE condition."""
+    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT COUNT(*) FROM {source}"
+    (((explained,),),) = plain(connection, explain)
+    return sum(explained["Plan"][f"{kind} {what} Blocks"]
+               for kind in ("Shared", "Local") for what in ("Hit", "Read"))

@@ -7,8 +7,10 @@ import pytest
 from psycopg2 import errors
 from scratch import (  # noqa: F401 (fixtures)
     connection,
+    fill,
     indexes,
     module_connection,
+    pages_read,
     run,
     value,
 )
@@ -115,6 +117,24 @@ def test_a_table_that_is_there_gets_its_block_ranges_once(connection):
 def test_a_key_of_a_table_made_by_a_query_is_one_of_its_columns(connection, key):
     with pytest.raises(errors.UndefinedColumn, match='"b"'):
         run(connection, f"CREATE TABLE x {key} AS SELECT 1 AS a")
+
+
+@pytest.mark.parametrize("make", [
+    "CREATE TABLE made SORTKEY (n) AS SELECT * FROM x",
+    "CREATE TEMP TABLE made DISTKEY (n) SORTKEY (n) AS SELECT * FROM x",
+    "CREATE TABLE made AS SELECT * FROM x",
+    "SELECT * INTO made FROM x",
+    "SELECT * INTO #made FROM x",
+])
+def test_a_table_made_by_a_query_is_analyzed_and_its_block_ranges_are_current(connection, make):
+    run(connection, "CREATE TABLE x (n INT, wide VARCHAR(900))")
+    fill(connection, 1, 4000)
+    run(connection, make)
+    name = "#made" if "#" in make else "made"
+    assert value(connection, f"reltuples FROM pg_class WHERE relname = '{name}'") == 4000
+    assert value(connection, f"COUNT(*) FROM pg_stats WHERE tablename = '{name}'") == 2
+    if "SORTKEY" in make:
+        assert pages_read(connection, "made WHERE n BETWEEN 2001 AND 2010") < 140
 
 
 def test_a_copied_table_keeps_its_byte_checks(connection):

@@ -121,11 +121,15 @@ def create_table(edit: Edit) -> list[str]:
 
 
 def finish_table(name: str, table: Table) -> list[str]:
-    """What is to be done with a table that a query has made and filled; the name is SQL text."""
+    """What is to be done with a table that a query has made and filled; the name is SQL text.
+
+    Redshift analyzes it by itself (t_Analyzing_tables).
+    """
     keys = [quoted(column) for key in table.keys.values() for column in key]
     # The server alone knows the columns: this fails where a key is none of them.
     look = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
-    return [f"CALL redshift.count_bytes({string(name)})", *look, *_map_zones(name, table)]
+    return [f"CALL redshift.count_bytes({string(name)})", *look, *_map_zones(name, table),
+            f"ANALYZE {name}"]
 
 
 def _map_zones(name: str, table: Table) -> list[str]:
