@@ -4,6 +4,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from psycopg2 import extensions
 from conftest import new_database
 
 from warehouse.standin.cursor import Session, adopt
@@ -43,3 +44,30 @@ def run(connection, script: str) -> list[tuple]:
 
 def value(connection, expression: str) -> object:
     return run(connection, f"SELECT {expression}")[0][0]
+
+
+def plain(connection, sql: str) -> list[tuple]:
+    """Run what PostgreSQL takes and Redshift does not; return its rows."""
+    with connection.cursor(cursor_factory=extensions.cursor) as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else []
+
+
+def indexes(connection, table: str = "x") -> list[str]:
+    """The indexes of a table, each as its method and columns: brin (a, b)."""
+    found = plain(connection, f"SELECT indexdef FROM pg_indexes WHERE tablename = '{table}'")
+    return [text.split(" USING ")[1] for text, in found]
+
+
+def fill(connection, first: int, last: int) -> None:
+    """Insert rows into x (n, wide) in the order of n, eight on a page."""
+    plain(connection, f"""INSERT INTO x
+        SELECT n, repeat('x', 900) FROM generate_series({first}, {last}) AS n""")
+
+
+def pages_read(connection, source: str) -> int:
+    """How many pages are read to count the rows of a source: table WHERE condition."""
+    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT COUNT(*) FROM {source}"
+    (((explained,),),) = plain(connection, explain)
+    return sum(explained["Plan"][f"{kind} {what} Blocks"]
+               for kind in ("Shared", "Local") for what in ("Hit", "Read"))

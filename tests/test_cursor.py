@@ -102,3 +102,15 @@ def test_new_functions_leave_views_that_stand_on_the_old(connection, monkeypatch
     with connection.cursor(cursor_factory=extensions.cursor) as cursor:
         builtins.install(cursor)
     assert value(connection, "c FROM v") == "añ"
+
+
+def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection):
+    run(connection, """
+        CREATE TABLE x (a INT); INSERT INTO x VALUES (1), (2); ANALYZE x;
+        CREATE TABLE y (a INT); INSERT INTO y VALUES (2), (3); ANALYZE y;
+    """)
+    joins = {"JOIN y ON x.a = y.a": 1, "CROSS JOIN y": 4, "JOIN y ON x.a < y.a": 3}
+    for join, rows in joins.items():
+        plan = str(run(connection, f"EXPLAIN SELECT x.a FROM x {join}"))
+        assert ("Nested Loop" in plan) == (" = " not in join), plan
+        assert value(connection, f"COUNT(*) FROM x {join}") == rows

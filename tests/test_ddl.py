@@ -1,15 +1,19 @@
 """CREATE TABLE and ALTER TABLE on the stand-in: bytes, keys, identities."""
 
+import random
+import string
+
 import pytest
 from psycopg2 import errors
-from scratch import connection, module_connection, run, value  # noqa: F401 (fixtures)
-
-from warehouse.standin.dialect import translate
-from warehouse.standin.tokens import tokenize
-
-
-def translated(sql):
-    return translate(tokenize(sql))
+from scratch import (  # noqa: F401 (fixtures)
+    connection,
+    fill,
+    indexes,
+    module_connection,
+    pages_read,
+    run,
+    value,
+)
 
 
 def test_an_altered_length_counts_bytes_too(connection):
@@ -45,22 +49,92 @@ def test_d5_a_key_stands_after_the_columns(connection):
         run(connection, "CREATE TABLE x (id INT, DISTKEY (id), name VARCHAR(9))")
 
 
-def test_keys_become_plain_indexes_each_once():
-    sql = "CREATE TABLE s.x (a INT PRIMARY KEY DISTKEY, b INT) SORTKEY (b, a)"
-    assert translated(sql)[1:] == [
-        'CREATE INDEX ON s.x ("a")', 'CREATE INDEX ON s.x ("b", "a")'
-    ]  # fmt: skip
+@pytest.mark.parametrize("create, mapped", [
+    ("TABLE x (a INT, b INT) COMPOUND SORTKEY (b, a)", "(b, a)"),
+    ("TABLE x (a INT, b INT) INTERLEAVED SORTKEY (a, b)", "(a, b)"),
+    ("TABLE x (a INT PRIMARY KEY, b INT DISTKEY SORTKEY, c INT UNIQUE)", "(b)"),
+    ("TABLE x (\"Order\" INT, PRIMARY KEY (\"Order\")) SORTKEY (\"Order\")", '("order")'),
+    ("TEMP TABLE x (a INT) SORTKEY (a)", "(a)"),
+    ("TABLE IF NOT EXISTS x (a INT SORTKEY)", "(a)"),
+    ("TABLE x DISTKEY (a) SORTKEY (b, a) AS SELECT 1 AS a, 2 AS b", "(b, a)"),
+    ("TEMP TABLE x (n, m) SORTKEY (m) AS SELECT 1, 2", "(m)"),
+    ("TABLE x (a INT, b INT, PRIMARY KEY (a), UNIQUE (b)) DISTKEY (a) SORTKEY AUTO", ""),
+    ("TABLE x DISTKEY (a) AS SELECT 1 AS a", ""),
+])
+def test_a_new_table_has_block_ranges_on_its_sort_key_and_no_other_index(
+        connection, create, mapped):
+    run(connection, f"CREATE {create}")
+    assert indexes(connection) == ([f"brin {mapped}"] if mapped else [])
 
 
-def test_a_key_too_wide_for_an_index_has_none(connection):
-    run(connection, "CREATE TABLE x (c VARCHAR(MAX) SORTKEY)")
-    run(connection, "INSERT INTO x SELECT repeat(MD5('x'), 2000)")
+def test_block_ranges_end_before_a_boolean_a_text_that_may_not_fit_and_the_33rd_column(connection):
+    run(connection, "CREATE TABLE x (a INT, b BOOLEAN, c INT) SORTKEY (a, b, c)")
+    assert indexes(connection) == ["brin (a)"]
+    run(connection, "CREATE TABLE y (a VARCHAR(1024), b CHAR(1024), c VARCHAR(MAX), d INT)"
+                    " SORTKEY (a, b, c, d)")
+    assert indexes(connection, "y") == ["brin (a, b)"]
+    run(connection, "CREATE TABLE z SORTKEY (a, c) AS SELECT 1 AS a, 'b' || a AS c FROM y")
+    assert indexes(connection, "z") == ["brin (a)"]
+    names = [f"c{n}" for n in range(40)]
+    run(connection, f"CREATE TABLE w ({' INT, '.join(names)} INT) SORTKEY ({', '.join(names)})")
+    assert indexes(connection, "w") == [f"brin ({', '.join(names[:32])})"]
+    run(connection, "CREATE TABLE v (a BOOLEAN SORTKEY)")
+    assert indexes(connection, "v") == []
 
 
-def test_a_table_that_is_there_gets_its_indexes_once(connection):
-    create = "CREATE TABLE IF NOT EXISTS x (a INT PRIMARY KEY)"
+@pytest.mark.parametrize("columns", [[3992], [1992] * 2, [117] * 32, [65535]])
+def test_a_sort_key_takes_the_widest_texts_even_if_they_cannot_be_compressed(connection, columns):
+    listed = ", ".join(f"c{n} VARCHAR({size})" for n, size in enumerate(columns))
+    names = ", ".join(f"c{n}" for n in range(len(columns)))
+    run(connection, f"CREATE TABLE x ({listed}) SORTKEY ({names})")
+    assert indexes(connection) == ([f"brin ({names})"] if columns != [65535] else [])
+    random.seed(1)
+    characters = string.ascii_letters + string.digits
+    with connection.cursor() as cursor:
+        for _ in range(3):
+            row = tuple("".join(random.choices(characters, k=size)) for size in columns)
+            cursor.execute("INSERT INTO x VALUES %s; ANALYZE x", [row])
+
+
+@pytest.mark.parametrize("kind", [
+    "SMALLINT", "INT", "BIGINT", "REAL", "FLOAT", "NUMERIC(38, 9)", "CHAR(9)", "VARCHAR(9)", "DATE",
+    "TIME", "TIMETZ", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL YEAR TO MONTH", "INTERVAL DAY TO SECOND",
+])
+def test_a_column_of_any_type_but_boolean_has_block_ranges(connection, kind):
+    run(connection, f"CREATE TABLE x (a {kind} SORTKEY)")
+    assert indexes(connection) == ["brin (a)"]
+
+
+def test_a_table_that_is_there_gets_its_block_ranges_once(connection):
+    create = "CREATE TABLE IF NOT EXISTS x (a INT SORTKEY)"
     run(connection, f"{create}; {create}; CREATE TABLE IF NOT EXISTS x (b INT SORTKEY)")
-    assert value(connection, "count(*) FROM pg_indexes WHERE tablename = 'x'") == 1
+    assert indexes(connection) == ["brin (a)"]
+    run(connection, "CREATE VIEW v AS SELECT a FROM x")
+    run(connection, "CREATE TABLE IF NOT EXISTS v (a INT SORTKEY)")
+
+
+@pytest.mark.parametrize("key", ["DISTKEY (b)", "SORTKEY (a, b)"])
+def test_a_key_of_a_table_made_by_a_query_is_one_of_its_columns(connection, key):
+    with pytest.raises(errors.UndefinedColumn, match='"b"'):
+        run(connection, f"CREATE TABLE x {key} AS SELECT 1 AS a")
+
+
+@pytest.mark.parametrize("make", [
+    "CREATE TABLE made SORTKEY (n) AS SELECT * FROM x",
+    "CREATE TEMP TABLE made DISTKEY (n) SORTKEY (n) AS SELECT * FROM x",
+    "CREATE TABLE made AS SELECT * FROM x",
+    "SELECT * INTO made FROM x",
+    "SELECT * INTO #made FROM x",
+])
+def test_a_table_made_by_a_query_is_analyzed_and_its_block_ranges_are_current(connection, make):
+    run(connection, "CREATE TABLE x (n INT, wide VARCHAR(900))")
+    fill(connection, 1, 4000)
+    run(connection, make)
+    name = "#made" if "#" in make else "made"
+    assert value(connection, f"reltuples FROM pg_class WHERE relname = '{name}'") == 4000
+    assert value(connection, f"COUNT(*) FROM pg_stats WHERE tablename = '{name}'") == 2
+    if "SORTKEY" in make:
+        assert pages_read(connection, "made WHERE n BETWEEN 2001 AND 2010") < 140
 
 
 def test_a_copied_table_keeps_its_byte_checks(connection):

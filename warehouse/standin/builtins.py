@@ -54,6 +54,38 @@ BEGIN
 END
 $$;
 
+-- Zone maps are block ranges, of a megabyte each as Redshift's blocks are (t_Sorting_data). An entry
+-- holds the least and the greatest value of up to 32 columns in 8,152 bytes: the key is cut before a
+-- column that may not fit, and before one of a type that PostgreSQL has no ranges of, as boolean.
+-- CREATE TABLE IF NOT EXISTS may have found a view, a table without these columns, or with an index.
+CREATE OR REPLACE PROCEDURE redshift.map_zones(relation regclass, key text[]) LANGUAGE plpgsql AS
+$$
+DECLARE
+    mapped CONSTANT text := (
+        SELECT string_agg(format('%I', name), ', ' ORDER BY n)
+        FROM (
+            SELECT name, n, SUM(CASE
+                WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND atttypmod > 4
+                THEN atttypmod + 4
+                WHEN opcintype NOT IN ('text'::regtype, 'bpchar'::regtype) THEN 32
+                ELSE 8152
+            END) OVER (ORDER BY n) AS bytes
+            FROM unnest(key) WITH ORDINALITY AS k (name, n)
+            LEFT JOIN pg_attribute ON attrelid = relation AND attname = name
+            LEFT JOIN pg_opclass ON opcintype = atttypid AND opcdefault
+                AND opcmethod = (SELECT oid FROM pg_am WHERE amname = 'brin')
+        ) columns
+        WHERE n <= 32 AND 2 * bytes <= 8000
+    );
+BEGIN
+    IF mapped IS NOT NULL AND EXISTS (
+        SELECT 1 FROM pg_class WHERE oid = relation AND relkind = 'r' AND NOT relhasindex
+    ) THEN
+        EXECUTE format('CREATE INDEX ON %s USING brin (%s)', relation, mapped);
+    END IF;
+END
+$$;
+
 -- Rows are never changed through a view (r_CREATE_VIEW).
 CREATE OR REPLACE FUNCTION redshift.refuse_write_to_view() RETURNS trigger LANGUAGE plpgsql AS
 $$

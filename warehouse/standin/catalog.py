@@ -14,7 +14,7 @@ from psycopg2 import errorcodes
 from ..objects import Object
 from .values import SEPARATOR, Column, Rejected, field
 
-VERSION = "4"
+VERSION = "5"
 
 MAX_REPLACEMENTS = 100  # rows of a COPY (guide: r_STL_REPLACEMENTS)
 
@@ -161,6 +161,10 @@ BEGIN
     IF analyzed <= 0 OR changed >= analyzed * threshold / 100 THEN
         EXECUTE format('ANALYZE %s', relation);
     END IF;
+    -- Zone maps are always up to date, whatever the threshold; block ranges have to be told.
+    PERFORM brin_summarize_new_values(indexrelid)
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+    WHERE indrelid = relation AND amname = 'brin';
 END
 $$;
 CREATE FUNCTION standin.fail(message text, state text) RETURNS void LANGUAGE plpgsql AS

@@ -115,6 +115,9 @@ def adopt(connection: extensions.connection, session: Session) -> None:
         cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")
         cursor.execute("SET work_mem = '128MB'")  # a load joins and sorts everything it brings
         cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
+        # Redshift joins by hash or merge, and in a nested loop only where there is no equality.
+        # PostgreSQL takes the loop after a misjudged estimate, too; without an index that is minutes.
+        cursor.execute("SET enable_nestloop = off")
         if connection.server_version >= 140000:
             # A client that was killed must not keep its locks until its statement ends.
             cursor.execute("SET client_connection_check_interval = '2s'")

@@ -1,6 +1,7 @@
 """CREATE TABLE and ALTER TABLE: what only Redshift knows comes off, or stays in another form.
 
-Keys are not enforced, as on Redshift: a plain index stands behind each. A check counts bytes.
+Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is no
+other index. A check counts bytes.
 """
 
 import hashlib
@@ -36,15 +37,12 @@ _INSTEAD = {
     "partition": "SORTKEY",
     "inherits": "LIKE",
 }
-# PostgreSQL's b-tree takes 2,704 bytes an entry and 32 columns.
-_INDEXED_BYTES, _INDEXED_COLUMNS = 2600, 32
 
 
 @dataclass
 class Column:
-    """`width` is the bytes a key of it may take, `last` the position of its last token."""
+    """`last` is the position of its last token."""
 
-    width: int
     last: int
     filled: bool = False
 
@@ -88,20 +86,9 @@ class Table:
             message = "Redshift takes up to 400 columns in a SORTKEY and one in a DISTKEY"
             raise errors.InvalidTableDefinition(message)
 
-    def indexed(self) -> list[list[str]]:
-        """The column lists worth an index, each once."""
-        found = []
-        for key in (self.keys.get(word) for word in ("PRIMARY KEY", "DISTKEY", "SORTKEY")):
-            if key and key not in found and self._width(key) <= _INDEXED_BYTES:
-                found.append(key)
-        return [key[:_INDEXED_COLUMNS] for key in found]
-
-    def _width(self, key: list[str]) -> int:
-        return sum(self.columns[c].width for c in key if c in self.columns)
-
 
 def create_table(edit: Edit) -> list[str]:
-    """CREATE TABLE without what PostgreSQL lacks, then its indexes (r_CREATE_TABLE_NEW)."""
+    """CREATE TABLE without what PostgreSQL lacks, then its zone maps (r_CREATE_TABLE_NEW)."""
     table, end = Table(), len(edit.words)
     p = edit.words.index("table") + 1
     unless_there = edit.says(p, "if not exists")
@@ -129,25 +116,25 @@ def create_table(edit: Edit) -> list[str]:
     for column in table.keys.get("PRIMARY KEY", ()):
         if not table.columns[column].filled:
             edit.add(table.columns[column].last, " NOT NULL")
-    after = [counting_bytes(name)] if query < end else []
-    after += [_index(name, columns, unless_there) for columns in table.indexed()]
+    after = finish_table(name, table) if query < end else _map_zones(name, table)
     return [str(edit)] + after
 
 
-def counting_bytes(table: str) -> str:
-    """What lets the columns of a table made by a query count bytes; the table is SQL text."""
-    return f"CALL redshift.count_bytes({string(table)})"
+def finish_table(name: str, table: Table) -> list[str]:
+    """What is to be done with a table that a query has made and filled; the name is SQL text.
+
+    Redshift analyzes it by itself (t_Analyzing_tables).
+    """
+    keys = [quoted(column) for key in table.keys.values() for column in key]
+    # The server alone knows the columns: this fails where a key is none of them.
+    look = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
+    return [f"CALL redshift.count_bytes({string(name)})", *look, *_map_zones(name, table),
+            f"ANALYZE {name}"]
 
 
-def _index(table: str, columns: list[str], unless_there: bool) -> str:
-    listed = ", ".join(map(quoted, columns))
-    if not unless_there:
-        return f"CREATE INDEX ON {table} ({listed})"
-    # The table that was there already may have such an index, or no such columns, or be a view.
-    digest = hashlib.md5(f"{table} {listed}".encode(errors="replace")).hexdigest()
-    create = f"CREATE INDEX IF NOT EXISTS standin_{digest} ON {table} ({listed});"
-    ignored = "EXCEPTION WHEN undefined_column OR wrong_object_type THEN NULL;"
-    return f"DO $standin$ BEGIN {create} {ignored} END $standin$"
+def _map_zones(name: str, table: Table) -> list[str]:
+    key = ", ".join(map(string, table.keys.get("SORTKEY", ())))
+    return [f"CALL redshift.map_zones({string(name)}, ARRAY[{key}])"] if key else []
 
 
 def _elements(edit: Edit, p: int, table: Table) -> None:
@@ -212,8 +199,8 @@ def _column(edit: Edit, start: int, end: int, table: Table) -> None:
     name = edit.name(start if start < end else len(edit.words))
     if name in table.columns:
         raise errors.DuplicateColumn(f'Redshift finds the column "{name}" twice')
-    width, p = _column_type(edit, start + 1, name)
-    column = table.columns[name] = Column(width, last=end - 1)
+    p = _column_type(edit, start + 1, name)
+    column = table.columns[name] = Column(last=end - 1)
     kind = edit.word(start + 1)
     while p < end:
         word, attribute = edit.word(p), p
@@ -236,16 +223,16 @@ def _column(edit: Edit, start: int, end: int, table: Table) -> None:
             edit.drop(attribute, p)
 
 
-def _column_type(edit: Edit, p: int, column: str) -> tuple[int, int]:
-    """Translate the type of a column; return the bytes a key of it may take and where it ends."""
+def _column_type(edit: Edit, p: int, column: str) -> int:
+    """Translate the type of a column; return where it ends."""
     kind = known_type(edit, p)
     if kind.name not in CHARACTER:
-        return 16, kind.end
+        return kind.end
     size = character_bytes(kind)
     # A char is padded to its length: only single bytes keep it within as many bytes.
     check = f"CONSTRAINT {_byte_check(column)} CHECK (octet_length({quoted(column)}) <= {size})"
     edit.put(p, kind.end, f"{CHARACTER[kind.name].base}({size}) {check}")
-    return size, kind.end
+    return kind.end
 
 
 def _byte_check(column: str) -> str:

@@ -5,7 +5,7 @@ Text in, text out: nothing here talks to a database, and COPY belongs to the mod
 
 from psycopg2 import errors
 
-from .ddl import alter_table, counting_bytes, create_table
+from .ddl import Table, alter_table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .merge import merge
@@ -78,7 +78,8 @@ def _select(edit: Edit) -> list[str]:
         p += 1
     if p >= len(edit.words):
         return [str(edit)]
-    return [str(edit), counting_bytes(edit.text(p, edit.qualified(p)).removeprefix("TEMP "))]
+    name = edit.text(p, edit.qualified(p)).removeprefix("TEMP ")
+    return [str(edit)] + finish_table(name, Table())
 
 
 def _delete(edit: Edit) -> list[str]:
@@ -113,7 +114,7 @@ def _lock(edit: Edit) -> list[str]:
 
 
 def _analyze(edit: Edit) -> list[str]:
-    """ANALYZE skips a table of which few rows changed (r_ANALYZE): catalog's procedure decides."""
+    """ANALYZE of a table, which the catalog's procedure carries out (r_ANALYZE)."""
     end = len(edit.words)
     if edit.word(end - 1) == "columns" and edit.word(end - 2) in ("predicate", "all"):
         edit.drop(end - 2, end)
