@@ -193,19 +193,15 @@ SORTKEY (start_time)    -- reports ask for a span of time
 # views on it.
 
 top_songs_view_create = """-- create top_songs: plays by title and artist, as the log wrote them
-CREATE OR REPLACE VIEW top_songs (
-    song_title,
-    artist_name,
-    plays,
-    catalogue_plays,
-    listeners,
-    song_id,            -- in the catalogue; the lowest, if recordings of several lengths match
-    artist_id           -- of that song
-)
-AS
+CREATE OR REPLACE VIEW top_songs AS
 SELECT
-    titles.song_title, titles.artist_name, titles.plays, titles.catalogue_plays, titles.listeners,
-    titles.song_id, songs.artist_id
+    titles.song_title,
+    titles.artist_name,
+    titles.plays,
+    titles.catalogue_plays,
+    titles.listeners,
+    titles.song_id,     -- in the catalogue; the lowest, if recordings of several lengths match
+    songs.artist_id     -- of that song
 FROM (
     SELECT
         song_title,
@@ -221,56 +217,39 @@ LEFT JOIN songs ON songs.song_id = titles.song_id
 """
 
 top_artists_view_create = """-- create top_artists: plays by artist, as the log wrote the name
-CREATE OR REPLACE VIEW top_artists (
-    artist_name,
-    plays,
-    catalogue_plays,
-    listeners,
-    song_titles,        -- how many different ones were played
-    artist_id           -- in the catalogue; the lowest, if it has several of that name
-)
-AS
+CREATE OR REPLACE VIEW top_artists AS
 SELECT
     artist_name,
-    COUNT(*),
-    COUNT(artist_id),
-    COUNT(DISTINCT user_id),
-    COUNT(DISTINCT song_title),
-    MIN(artist_id)
+    COUNT(*) AS plays,
+    COUNT(artist_id) AS catalogue_plays,
+    COUNT(DISTINCT user_id) AS listeners,
+    COUNT(DISTINCT song_title) AS song_titles,  -- how many different ones were played
+    MIN(artist_id) AS artist_id  -- in the catalogue; the lowest, if it has several of that name
 FROM songplays
 GROUP BY artist_name
 """
 
 plays_by_hour_view_create = """-- create plays_by_hour: plays in each hour of the day, UTC
-CREATE OR REPLACE VIEW plays_by_hour (
-    hour,               -- 0 to 23
-    plays,
-    listeners
-)
-AS
-SELECT CAST(EXTRACT(hour FROM start_time) AS INTEGER), COUNT(*), COUNT(DISTINCT user_id)
+CREATE OR REPLACE VIEW plays_by_hour AS
+SELECT
+    CAST(EXTRACT(hour FROM start_time) AS INTEGER) AS hour,  -- 0 to 23
+    COUNT(*) AS plays,
+    COUNT(DISTINCT user_id) AS listeners
 FROM songplays
 GROUP BY 1
 """
 
 plays_by_weekday_view_create = """-- create plays_by_weekday: plays on each day of the week, UTC
-CREATE OR REPLACE VIEW plays_by_weekday (
-    weekday,            -- 0 is Sunday, as in the table time
-    weekday_name,
-    plays,
-    listeners,
-    days                -- with a play: a month has five of some weekdays and four of others
-)
-AS
+CREATE OR REPLACE VIEW plays_by_weekday AS
 SELECT
-    weekday,
+    weekday,            -- 0 is Sunday, as in the table time
     CAST(CASE weekday
         WHEN 0 THEN 'Sunday' WHEN 1 THEN 'Monday' WHEN 2 THEN 'Tuesday' WHEN 3 THEN 'Wednesday'
         WHEN 4 THEN 'Thursday' WHEN 5 THEN 'Friday' ELSE 'Saturday'
-    END AS VARCHAR(9)),
+    END AS VARCHAR(9)) AS weekday_name,
     plays,
     listeners,
-    days
+    days                -- with a play: a month has five of some weekdays and four of others
 FROM (
     SELECT
         CAST(EXTRACT(dow FROM start_time) AS INTEGER) AS weekday,
@@ -283,67 +262,46 @@ FROM (
 """
 
 plays_by_weekday_hour_view_create = """-- create plays_by_weekday_hour: plays by hour of the week, UTC
-CREATE OR REPLACE VIEW plays_by_weekday_hour (
-    weekday,            -- 0 is Sunday
-    hour,               -- 0 to 23
-    plays
-)
-AS
+CREATE OR REPLACE VIEW plays_by_weekday_hour AS
 SELECT
-    CAST(EXTRACT(dow FROM start_time) AS INTEGER),
-    CAST(EXTRACT(hour FROM start_time) AS INTEGER),
-    COUNT(*)
+    CAST(EXTRACT(dow FROM start_time) AS INTEGER) AS weekday,  -- 0 is Sunday
+    CAST(EXTRACT(hour FROM start_time) AS INTEGER) AS hour,    -- 0 to 23
+    COUNT(*) AS plays
 FROM songplays
 GROUP BY 1, 2
 """
 
 plays_by_day_view_create = """-- create plays_by_day: plays on each day, UTC, free and paid
-CREATE OR REPLACE VIEW plays_by_day (
-    day,
-    plays,
-    free_plays,         -- by the level at that moment
-    paid_plays,
-    listeners
-)
-AS
+CREATE OR REPLACE VIEW plays_by_day AS
 SELECT
-    CAST(start_time AS DATE),
-    COUNT(*),
-    COUNT(CASE WHEN level = 'free' THEN 1 END),
-    COUNT(CASE WHEN level = 'paid' THEN 1 END),
-    COUNT(DISTINCT user_id)
+    CAST(start_time AS DATE) AS day,
+    COUNT(*) AS plays,
+    COUNT(CASE WHEN level = 'free' THEN 1 END) AS free_plays,  -- by the level at that moment
+    COUNT(CASE WHEN level = 'paid' THEN 1 END) AS paid_plays,
+    COUNT(DISTINCT user_id) AS listeners
 FROM songplays
 GROUP BY 1
 """
 
 plays_by_level_view_create = """-- create plays_by_level: free against paid, at the moment of the play
-CREATE OR REPLACE VIEW plays_by_level (
+CREATE OR REPLACE VIEW plays_by_level AS
+SELECT
     level,
-    plays,
-    listeners,          -- who changed level counts in both
-    listening_seconds
-)
-AS
-SELECT level, COUNT(*), COUNT(DISTINCT user_id), COALESCE(SUM(length), 0)
+    COUNT(*) AS plays,
+    COUNT(DISTINCT user_id) AS listeners,  -- who changed level counts in both
+    COALESCE(SUM(length), 0) AS listening_seconds
 FROM songplays
 GROUP BY level
 """
 
 listeners_by_day_view_create = """-- create listeners_by_day: new and returning listeners on each day, UTC
-CREATE OR REPLACE VIEW listeners_by_day (
-    day,
-    plays,
-    listeners,
-    new_listeners,      -- who never played before that day
-    returning_listeners
-)
-AS
+CREATE OR REPLACE VIEW listeners_by_day AS
 SELECT
     daily.day,
-    CAST(SUM(daily.plays) AS BIGINT),
-    COUNT(daily.user_id),
-    COUNT(CASE WHEN daily.day = firsts.day THEN 1 END),
-    COUNT(CASE WHEN daily.day > firsts.day THEN 1 END)
+    CAST(SUM(daily.plays) AS BIGINT) AS plays,
+    COUNT(daily.user_id) AS listeners,
+    COUNT(CASE WHEN daily.day = firsts.day THEN 1 END) AS new_listeners,  -- it is their first day
+    COUNT(CASE WHEN daily.day > firsts.day THEN 1 END) AS returning_listeners
 FROM (
     SELECT CAST(start_time AS DATE) AS day, user_id, COUNT(*) AS plays
     FROM songplays
@@ -358,18 +316,14 @@ GROUP BY daily.day
 """
 
 listening_by_user_view_create = """-- create listening_by_user: how much each user listens
-CREATE OR REPLACE VIEW listening_by_user (
-    user_id,
-    first_name,
-    last_name,
-    level,              -- as the latest event knows it
-    plays,
-    sessions,
-    listening_seconds
-)
-AS
+CREATE OR REPLACE VIEW listening_by_user AS
 SELECT
-    totals.user_id, users.first_name, users.last_name, users.level, totals.plays, totals.sessions,
+    totals.user_id,
+    users.first_name,
+    users.last_name,
+    users.level,        -- as the latest event knows it
+    totals.plays,
+    totals.sessions,
     totals.listening_seconds
 FROM (
     SELECT
@@ -384,29 +338,24 @@ LEFT JOIN users ON users.user_id = totals.user_id
 """
 
 listening_by_session_view_create = """-- create listening_by_session: how much each session listens
-CREATE OR REPLACE VIEW listening_by_session (
+CREATE OR REPLACE VIEW listening_by_session AS
+SELECT
     session_id,         -- with the user: two users may have the same number
     user_id,
-    first_play,         -- UTC
-    last_play,          -- when it began, not when it ended
-    plays,
-    listening_seconds
-)
-AS
-SELECT
-    session_id, user_id, MIN(start_time), MAX(start_time), COUNT(*), COALESCE(SUM(length), 0)
+    MIN(start_time) AS first_play,  -- UTC
+    MAX(start_time) AS last_play,   -- when it began, not when it ended
+    COUNT(*) AS plays,
+    COALESCE(SUM(length), 0) AS listening_seconds
 FROM songplays
 GROUP BY session_id, user_id
 """
 
 plays_by_location_view_create = """-- create plays_by_location: where people listen
-CREATE OR REPLACE VIEW plays_by_location (
+CREATE OR REPLACE VIEW plays_by_location AS
+SELECT
     location,
-    plays,
-    listeners
-)
-AS
-SELECT location, COUNT(*), COUNT(DISTINCT user_id)
+    COUNT(*) AS plays,
+    COUNT(DISTINCT user_id) AS listeners
 FROM songplays
 GROUP BY location
 """
@@ -414,13 +363,11 @@ GROUP BY location
 # Browsers name one another in their user agents, so the order of the questions matters: Edge and
 # Opera say Chrome, Chrome says Safari.
 plays_by_browser_view_create = """-- create plays_by_browser: which browsers people listen with
-CREATE OR REPLACE VIEW plays_by_browser (
-    browser,            -- unknown where the log has no user agent
-    plays,
-    listeners
-)
-AS
-SELECT CAST(browser AS VARCHAR(32)), CAST(SUM(plays) AS BIGINT), COUNT(DISTINCT user_id)
+CREATE OR REPLACE VIEW plays_by_browser AS
+SELECT
+    CAST(browser AS VARCHAR(32)) AS browser,  -- unknown where the log has no user agent
+    CAST(SUM(plays) AS BIGINT) AS plays,
+    COUNT(DISTINCT user_id) AS listeners
 FROM (
     SELECT
         CASE
@@ -444,20 +391,17 @@ FROM (
         GROUP BY user_agent, user_id
     ) AS agents
 ) AS families
-GROUP BY browser
+GROUP BY families.browser
 """
 
 catalogue_match_view_create = """-- create catalogue_match: the share of the plays that match it
-CREATE OR REPLACE VIEW catalogue_match (
-    plays,
-    catalogue_plays,
-    catalogue_percent   -- NULL where there are no plays
-)
-AS
+CREATE OR REPLACE VIEW catalogue_match AS
 SELECT
-    COUNT(*),
-    COUNT(song_id),
-    CAST(100 * CAST(COUNT(song_id) AS DOUBLE PRECISION) / NULLIF(COUNT(*), 0) AS NUMERIC(5, 2))
+    COUNT(*) AS plays,
+    COUNT(song_id) AS catalogue_plays,
+    CAST(
+        100 * CAST(COUNT(song_id) AS DOUBLE PRECISION) / NULLIF(COUNT(*), 0) AS NUMERIC(5, 2)
+    ) AS catalogue_percent  -- NULL where there are no plays
 FROM songplays
 """
 

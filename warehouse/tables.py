@@ -15,11 +15,19 @@ MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Ru
 
 
 def declared_columns(sql: str) -> dict[str, str]:
-    """The columns that a CREATE statement of sql_queries lists, one a line; a view's have no type.
+    """The columns that a CREATE statement of sql_queries declares, one a line; a view's have no type.
+
+    In a table the line begins with the column. In a view it ends with it, by itself or after AS.
 
     >>> declared_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
     {'a': 'INT'}
+    >>> declared_columns("CREATE VIEW v AS\\nSELECT\\n    t.a,  -- key\\n    MAX(b) AS c\\nFROM t")
+    {'a': '', 'c': ''}
     """
+    if "\nSELECT\n" in sql:
+        body = re.sub(" +--.*", "", sql[sql.index("\nSELECT\n") : sql.index("\nFROM ")])
+        columns = re.findall(r"^    (?:\w+\.|\S.* AS )?([a-z_]+),?$", body, re.MULTILINE)
+        return dict.fromkeys(columns, "")
     body = sql[sql.index("(\n") : sql.index("\n)")]
     return dict(
         re.findall(r"^    ([a-z_]+)(?: +([A-Z]+(?:\([0-9, ]+\))?))?", body, re.MULTILINE))
