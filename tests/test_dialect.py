@@ -4,6 +4,7 @@ import time
 
 import psycopg2
 import pytest
+from psycopg2 import errors
 from scratch import (  # noqa: F401 (fixtures)
     connection,
     fill,
@@ -372,6 +373,13 @@ def test_analyze_brings_block_ranges_up_to_date_below_its_threshold_and_in_a_tra
     assert value(redshift, "reltuples FROM pg_class WHERE relname = 'x'") == 10000
     assert pages_read(redshift, "x WHERE n BETWEEN 1 AND 10") < 140
     assert pages_read(redshift, "x WHERE n BETWEEN 10801 AND 10810") < 140
+
+
+def test_only_the_owner_and_superusers_analyze_a_table(redshift):
+    run(redshift, "CREATE TABLE x (n INT SORTKEY)")
+    plain(redshift, "CREATE ROLE guest; GRANT ALL ON x TO guest; SET ROLE guest")
+    with pytest.raises(errors.InsufficientPrivilege, match="Redshift lets the owner of x"):
+        run(redshift, "ANALYZE x")
 
 
 def test_comments_and_layout_survive_in_a_table():

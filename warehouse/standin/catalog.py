@@ -158,6 +158,11 @@ DECLARE
         + pg_stat_get_xact_tuples_inserted(relation) + pg_stat_get_xact_tuples_updated(relation)
         + pg_stat_get_xact_tuples_deleted(relation);
 BEGIN
+    IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = relation), 'USAGE') THEN
+        RAISE insufficient_privilege USING MESSAGE =
+            format('permission denied: Redshift lets the owner of %s and superusers analyze it',
+                   relation);
+    END IF;
     IF analyzed <= 0 OR changed >= analyzed * threshold / 100 THEN
         EXECUTE format('ANALYZE %s', relation);
     END IF;
