@@ -46,6 +46,7 @@ VALUES = {
     "table": "users",
     "top": 10,
 }
+IN_ORDER = list(IN_THE_FILE.values())
 CREATES = {statements.subject_of(sql): sql for sql in sql_queries.create_table_queries}
 
 every_statement = pytest.mark.parametrize("sql", EVERY_STATEMENT.values(), ids=EVERY_STATEMENT)
@@ -182,6 +183,18 @@ def test_no_other_module_holds_a_statement():
 def test_the_run_orders_have_the_names_that_such_projects_use():
     assert {"drop_table_queries", "create_table_queries", "copy_table_queries",
             "insert_table_queries"} <= set(RUN_ORDERS)
+
+
+def test_the_docstring_lists_the_parts_of_the_file_in_their_order():
+    *parts, last = re.findall(r"^# -+ ([a-z ]+)$", (ROOT / "sql_queries.py").read_text(), re.MULTILINE)
+    assert sql_queries.__doc__.splitlines()[0] == f"The SQL of the warehouse: {', '.join(parts)}."
+    assert last == "run order"
+
+
+def test_what_a_load_deletes_is_inserted_by_the_next_statement():
+    deletes = list(map(IN_ORDER.index, sql_queries.delete_table_queries))
+    inserts = list(map(IN_ORDER.index, sql_queries.insert_table_queries))
+    assert [place + 1 for place in sorted(deletes)] == inserts
 
 
 def test_sql_queries_is_data_and_nothing_else():
