@@ -8,7 +8,7 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import command, statements, tables
+from warehouse import command, history, statements, tables
 
 log = logging.getLogger("warehouse.create_tables")
 
@@ -16,9 +16,9 @@ log = logging.getLogger("warehouse.create_tables")
 def run(config, arguments):
     """Drop and create in one transaction; without --force never drop what is not ours.
 
-    It begins anew when it is called again after a failure.
+    It begins again when it is called again after a failure.
     """
-    values = statements.values_of(config)
+    values, begun_at = statements.values_of(config), history.now()
     if arguments.views:
         drops = sql_queries.drop_view_queries if arguments.force else ()
         creates = sql_queries.create_view_queries
@@ -29,14 +29,16 @@ def run(config, arguments):
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing
             with statements.transaction(connection) as cursor:
                 tables.refuse_strangers(cursor, creates, values)
-        if not arguments.views:  # else it is there, or no tables are
-            tables.make_lock(connection, values)
+        if not arguments.views:  # with --views the tables exist already
+            tables.make_lasting(connection, values)
         with statements.locked(connection, config) as cursor:
             statements.execute(cursor, sql_queries.etl_lock_fill, values)
             if not arguments.force:
                 tables.refuse_strangers(cursor, creates, values)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, values)
+            if not arguments.views:
+                history.record(cursor, command.RUN, "reset", begun_at)
     log.info("created %s", ", ".join(map(statements.subject_of, creates)))
 
 

@@ -8,17 +8,17 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import DataError, checkup, command, ledger, load_errors, preview, statements
+from warehouse import DataError, checkup, command, history, ledger, load_errors, preview, statements
 from warehouse.manifests import Manifests
-from warehouse.statements import execute, subject_of
+from warehouse.statements import is_without_plays, name_of, run_all, subject_of
 
 log = logging.getLogger("warehouse.etl")
 
 
 def run(config, arguments):
-    """One load: lock, list, copy, check, replace what the new rows touch, check, record, commit.
+    """One load: lock, list, copy, check, replace what the new rows change, check, record, commit.
 
-    Returns what to print. It begins anew when it is called again after a failure.
+    Returns what to print. It begins again when it is called again after a failure.
     """
     if arguments.check:
         return checkup.show(config, arguments)
@@ -30,69 +30,60 @@ def run(config, arguments):
             Manifests(config, connection) as manifests,
             statements.locked(connection, config) as cursor,
         ):
-            plan = manifests.plan(cursor, full=arguments.full)
+            plan = manifests.plan(cursor, arguments)
             if plan.nothing_new:
-                log.info("found nothing new: %s", ledger.counted(plan))
+                log.info("found nothing new: %s", ledger.describe(plan))
+                history.record(cursor, command.RUN, "nothing new", summary.begun_at)
                 return None
-            if not arguments.force:
-                ledger.refuse_loss(plan)
-            log.info("found %s", ledger.counted(plan))
+            ledger.refuse_reload(plan, config, arguments)
+            ledger.refuse_archived(plan)
+            log.info("found %s", ledger.describe(plan))
             values = statements.values_of(config) | manifests.write(plan)
-            if plan.full:
-                log.info("emptying every table first: %s", plan.full)
-                run_all(cursor, values, sql_queries.empty_table_queries)
-            copy(cursor, values, manifests.copies(plan), summary)
-            check(cursor, values, sql_queries.check_staging_queries)
-            warn(cursor, values, sql_queries.warn_staging_queries)
-            replace(cursor, values, summary)
-            check(cursor, values, sql_queries.check_star_queries)
-            run_all(cursor, values, manifests.records(plan))
-            check(cursor, values, sql_queries.check_ledger_queries)
+            run_all(cursor, values, plan.empty_queries)
+            copy(cursor, values, plan, summary)
+            replace(cursor, values, plan, summary)
+            check(cursor, values, plan.star_checks)
+            run_all(cursor, values, plan.record_queries)
+            check(cursor, values, plan.ledger_checks)
+            history.record(cursor, command.RUN, "load", summary.begun_at,
+                           values | plan.totals | summary.totals)
         log.info("committed %s", summary.total())
-        if config.max_errors:
-            load_errors.warn(connection, summary)
+        load_errors.warn(connection, summary)
     return None if arguments.quiet else summary
 
 
-def run_all(cursor, values, queries):
-    for sql in queries:
-        execute(cursor, sql, values)
+def copy(cursor, values, plan, summary):
+    """Fill staging and check it. values learn how many rows each COPY reported."""
+    for source, sql, analyze, checks, warnings in plan.copies:
+        seconds = statements.run(cursor, sql, values).seconds
+        rejected = load_errors.count_rejected(cursor)
+        run_all(cursor, values, [sql_queries.last_copy, analyze])
+        rows = values[f"{source.table}_rows"] = values["copied"]
+        summary.add(source.table, rows, seconds, len(source.to_copy), rejected, values["copy_id"])
+        log.info("copied %s: %s rows in %.1f s", source.table, f"{rows:,}", seconds)
+        check(cursor, values, checks)
+        warn(cursor, values, warnings)
 
 
-def copy(cursor, values, copies, summary):
-    """Fill staging. values learn how many rows each COPY reported, for the checks."""
-    for sql, files in copies:
-        table = subject_of(sql)
-        seconds = execute(cursor, sql, values).seconds
-        execute(cursor, sql_queries.last_copy, values)
-        copy_id, rows = cursor.fetchone()
-        values[f"{table}_rows"] = rows
-        summary.add(table, rows, seconds, files, copy_id)
-        log.info("copied %s: %s rows in %.1f s", table, f"{rows:,}", seconds)
-    run_all(cursor, values, sql_queries.analyze_staging_queries)
-
-
-def replace(cursor, values, summary):
-    """In the star schema, delete and insert again what the new rows touch."""
-    run_all(cursor, values, sql_queries.touch_queries)
-    run_all(cursor, values, sql_queries.delete_table_queries)
-    for sql in sql_queries.insert_table_queries:
-        table = subject_of(sql)
-        rows, seconds = execute(cursor, sql, values)
-        summary.add(table, rows, seconds)
-        log.info("inserted %s: %s rows in %.1f s", table, f"{rows:,}", seconds)
-    run_all(cursor, values, sql_queries.analyze_star_queries)
-    execute(cursor, sql_queries.songplays_matched, values)
-    plays, matched = cursor.fetchone()
-    log.info("matched %s of these %s plays with a song", f"{matched:,}", f"{plays:,}")
+def replace(cursor, values, plan, summary):
+    """In the star schema, replace what the new rows change. values learn when these plays were."""
+    for sql in plan.replace_queries:
+        rows, seconds = statements.run(cursor, sql, values)
+        if sql in sql_queries.insert_table_queries:
+            summary.add(subject_of(sql), rows, seconds)
+            log.info("%s: %s rows in %.1f s", name_of(sql), f"{rows:,}", seconds)
+    if plan.loads_logs and values["first_play"]:
+        log.info("of %s plays %s have a song and %s an artist of the catalogue",
+                 *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
 
 
 def check(cursor, values, checks):
     """Raise DataError with every check that fails, and the rows that make it fail."""
+    checks = [sql for sql in checks if not is_without_plays(sql, values)]
     failures = [failure for sql in checks if (failure := statements.check(cursor, sql, values))]
     if failures:
-        raise DataError("\n".join([*failures, "Mend the files and run etl.py again."]))
-    log.info("passed %s", ", ".join(map(statements.name_of, checks)))
+        raise DataError("\n".join([*failures, "Fix the files and run etl.py again."]))
+    log.info("passed %s", ", ".join(map(name_of, checks)))
 
 
 def warn(cursor, values, checks):
@@ -106,7 +97,11 @@ def options():
     parser.add_argument("--full", action="store_true",
                         help="empty every table and load all files, in one transaction")
     parser.add_argument("--force", action="store_true",
-                        help="let a full load lose the rows of files that are gone from S3")
+                        help="load all files of a source again where that is due, in spite of its size"
+                             " and of files that are gone from S3 and lose their rows")
+    parser.add_argument("--no-reload", action="store_true",
+                        help="load changed files like grown ones: known events stay, corrected lines"
+                             " may keep their old rows")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")

@@ -178,7 +178,7 @@ def top_songs(rows: list[tuple], total: Total) -> Answer:
 
 
 TOP_ARTISTS = """-- report top_artists: the most played, and how many there are
-SELECT artist_name, plays, catalogue_plays, listeners, song_titles, COUNT(*) OVER ()
+SELECT artist_name, plays, artist_id, listeners, song_titles, COUNT(*) OVER ()
 FROM top_artists
 ORDER BY plays DESC, artist_name
 LIMIT %(top)s
@@ -187,8 +187,8 @@ LIMIT %(top)s
 
 def top_artists(rows: list[tuple], total: Total) -> Answer:
     listed = [(known(artist), plays, total.percent(plays), listeners, titles,
-               "yes" if matched else "no")
-              for artist, plays, matched, listeners, titles, _ in rows]
+               "yes" if artist_id else "no")
+              for artist, plays, artist_id, listeners, titles, _ in rows]
     return ranked(Answer(
         "top_artists", "Top artists", "The artists whose songs were started most often, by name as"
         " the log wrote it.",
@@ -349,18 +349,19 @@ def plays_by_browser(rows: list[tuple], total: Total) -> Answer:
 
 
 CATALOGUE_MATCH = """-- report catalogue_match: all plays
-SELECT plays, catalogue_plays
+SELECT plays, catalogue_plays, artist_plays
 FROM catalogue_match
 """
 
 
 def catalogue_match(rows: list[tuple], total: Total) -> Answer:
-    (plays, matched), = rows
+    (plays, with_song, with_artist), = rows
+    parts = (("song in the catalogue", with_song), ("only the artist", with_artist - with_song),
+             ("neither", plays - with_artist))
     return Answer(
-        "catalogue_match", "Plays in the catalogue", "Plays whose title and artist are those of a"
-        " song of the catalogue.", ("catalogue", "plays", "%"),
-        [("in the catalogue", matched, total.percent(matched)),
-         ("not in the catalogue", plays - matched, total.percent(plays - matched))],
+        "catalogue_match", "Plays in the catalogue", "Plays whose title and artist, or artist alone,"
+        " are in the catalogue.", ("catalogue", "plays", "%"),
+        [(part, count, total.percent(count)) for part, count in parts],
         [("total", total.plays, 100.0)])
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Iterator
 
 from psycopg2 import extensions
+from psycopg2.extensions import AsIs
 
 import sql_queries
 
@@ -14,9 +15,12 @@ from .connection import reads_folders
 from .findings import Doubt, Report, Untried
 from .manifests import Manifests
 from .objects import Object, ObjectError
+from .plan import Plan, Source
 from .standin.mapping import jsonpaths
 
 SAMPLE = 64 * 1024  # bytes read of an object
+CHECKED = Plan(  # what is written to MANIFESTS, for COPY to read
+    Source("staging_events", new=[Object("s3://bucket/check", 1, "check")]), Source("staging_songs"))
 
 
 def check(report: Report, connection: extensions.connection | None, config: Config,
@@ -58,7 +62,7 @@ def check_identity(config: Config) -> str:
 
 def check_source(config: Config, setting: str, prefix: str, samples: dict[str, str]) -> str:
     """List a prefix and read an object of it, which is put among the samples."""
-    files = ledger.listed(config, setting, prefix)
+    files = ledger.list_files(config, setting, prefix)
     smallest = min(files, key=lambda file: file.size or float("inf"))
     with objects.opened(smallest.url) as stream:
         stream.read(SAMPLE)
@@ -75,8 +79,7 @@ def check_jsonpaths(config: Config) -> str:
         raise Doubt("auto finds no key with a capital letter, such as sessionId. Write auto"
                     " ignorecase, or name a JSONPaths file.")
     declared = tables.declared_columns(sql_queries.staging_events_table_create)
-    columns = [column for column in declared if column != "loaded_at"]
-    needed = f"It needs {len(columns)} paths, for these columns: {', '.join(columns)}."
+    needed = f"It needs {len(declared)} paths, for these columns: {', '.join(declared)}."
     try:
         paths = jsonpaths(objects.read(how))
     except ValueError as error:
@@ -84,7 +87,7 @@ def check_jsonpaths(config: Config) -> str:
     if paths is None:
         raise DataError(f'{how} has no key "jsonpaths", so COPY would ignore it and take keys as'
                         f" they are. {needed}")
-    if len(paths) != len(columns):
+    if len(paths) != len(declared):
         plural = "s" * (len(paths) != 1)
         raise WarehouseError(f"{how} has {len(paths)} path{plural}. {needed}")
     return f"{len(paths)} paths for as many columns in {how}"
@@ -131,7 +134,7 @@ def write(connection: extensions.connection | None, url: str, versions: list[str
     if not url:
         raise Untried("not set, which only Redshift minds")
     try:
-        versions.append(objects.write_new(url, ledger.lines([Object(url, 0, "check")])))
+        versions.append(objects.write_new(url, ledger.lines(CHECKED)))
     except ObjectError as error:
         with suppress(ObjectError):  # S3 may have it although its answer was lost
             objects.remove(url)
@@ -152,14 +155,18 @@ def removed(url: str, version: str) -> tuple[str, str, str]:
 
 def check_copies(report: Report, connection: extensions.connection, config: Config,
                  samples: dict[str, str], url: str) -> None:
-    """Let the server read what a load would: with its role, in REGION, by its own rules."""
+    """Let the server read what a load would, by the same COPYs: with its role, in REGION, by its own
+    rules. NOLOAD: they read and convert all of a file, and load nothing."""
     if report.busy:
         report.add("skip", "COPY", "not tried while another load is running")
         return
-    values = statements.values_of(config) | {
-        "log_data": samples["LOG_DATA"], "song_data": samples["SONG_DATA"], "loaded_files": url}
-    sources = ("log_data", "song_data", "loaded_files")
-    for sql, source in zip(sql_queries.try_copy_queries, sources, strict=True):
+    files = {"staging_events_files": samples["LOG_DATA"],
+             "staging_songs_files": samples["SONG_DATA"], "loaded_files": url}
+    values = statements.values_of(config) | files | {
+        "staging_events_manifest": AsIs(""), "staging_songs_manifest": AsIs(""),
+        "noload": AsIs("NOLOAD")}
+    copies = (*sql_queries.copy_table_queries, sql_queries.loaded_files_copy)
+    for sql, source in zip(copies, files, strict=True):
         report.tried("COPY", check_copy, connection, sql, values, source)
 
 

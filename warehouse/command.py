@@ -19,6 +19,7 @@ import sql_queries
 from . import WarehouseError, __version__, load_errors, statements, transient
 from .config import Config, read
 from .connection import connect
+from .history import now
 from .interruption import INTERRUPTION
 from .progress import PROGRESS
 
@@ -167,12 +168,16 @@ def start_log(arguments: argparse.Namespace) -> None:
 # ------------------------------------------------------------------------------------------ summary
 
 class Line(NamedTuple):
-    """A table in the summary; files and the COPY's id are known for staging tables only."""
+    """A table in the summary; files, rejected rows and the COPY's id are those of a staging table.
+
+    files is None where they were copied by prefix.
+    """
 
     table: str
     rows: int
     seconds: float
     files: int | None
+    rejected: int | None
     copy_id: int | None
 
 
@@ -182,12 +187,27 @@ class Summary:
 
     def __init__(self):
         self.lines: list[Line] = []
-        self.rejected: dict[int, int] = {}  # rows by the id of their COPY
         self.started = time.monotonic()
+        self.begun_at = now()
 
     def add(self, table: str, rows: int, seconds: float, files: int | None = None,
-            copy_id: int | None = None) -> None:
-        self.lines.append(Line(table, rows, seconds, files, copy_id))
+            rejected: int | None = None, copy_id: int | None = None) -> None:
+        """Add a line; rows of a table that has one already, as songplays may, are added to it."""
+        for place, line in enumerate(self.lines):
+            if line.table == table:
+                self.lines[place] = line._replace(
+                    rows=line.rows + rows, seconds=line.seconds + seconds)
+                return
+        self.lines.append(Line(table, rows, seconds, files, rejected, copy_id))
+
+    @property
+    def rejected(self) -> int:
+        return sum(line.rejected or 0 for line in self.lines)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Rows by table, and those rejected, for the history."""
+        return {line.table: line.rows for line in self.lines} | {"rejected": self.rejected}
 
     def total(self) -> str:
         return f"{len(self.lines)} tables in {time.monotonic() - self.started:.1f} s"
@@ -197,7 +217,7 @@ class Summary:
             ("table", "files", "rows", "rejected", "seconds"),
             *(
                 (line.table, "" if line.files is None else f"{line.files:,}", f"{line.rows:,}",
-                 "" if line.copy_id is None else f"{self.rejected.get(line.copy_id, 0):,}",
+                 "" if line.rejected is None else f"{line.rejected:,}",
                  f"{line.seconds:.2f}")
                 for line in self.lines
             ),

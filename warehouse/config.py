@@ -15,6 +15,7 @@ from .cfgfile import Entry, Mistake, contents, parse
 from .hosts import ELSEWHERE, ON_THIS_MACHINE, REGION, endpoint, kind, region_of
 
 MAX_PROBLEMS = 50
+MOST_BYTES = 999_999_999_999_999
 LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
 
 ROLE = r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+"
@@ -56,6 +57,7 @@ class Config:
     statement_timeout: int
     retries: int
     retry_timeout: int
+    max_reload: int  # bytes
     ignored: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -86,7 +88,7 @@ def anything(text: str, site: Site) -> str:
 
 def whole(low: int, high: int) -> Callable[[str, Site], int]:
     def check(text: str, site: Site) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+        if not re.fullmatch("[0-9]{1,15}", text) or not low <= int(text) <= high:
             raise Mistake(f"a whole number from {low} to {high}")
         return int(text)
     return check
@@ -228,6 +230,7 @@ SETTINGS = (
     Setting("statement_timeout", "LOAD", "STATEMENT_TIMEOUT", whole(0, LONGEST_TIMEOUT), 0),
     Setting("retries", "LOAD", "RETRIES", whole(0, 99), 3),
     Setting("retry_timeout", "LOAD", "RETRY_TIMEOUT", whole(0, LONGEST_TIMEOUT), 3600),
+    Setting("max_reload", "LOAD", "MAX_RELOAD", whole(0, MOST_BYTES), 10_000_000_000),
 )
 KNOWN = {(s.section, name) for s in SETTINGS for name in s.names}
 KNOWN |= {name for s in SETTINGS for name in s.elsewhere}

@@ -1,146 +1,179 @@
-"""What is under LOG_DATA and SONG_DATA, held against loaded_files: what a load has to do."""
+"""What is under LOG_DATA and SONG_DATA, compared with loaded_files: what a load has to do."""
 
+import argparse
 import json
-from typing import NamedTuple
 
-from psycopg2 import extensions
+from psycopg2 import errorcodes, extensions
 
-from . import DataError, WarehouseError, objects
+from . import ConfigError, DataError, WarehouseError, objects, tables
 from .config import Config
 from .objects import Object
+from .plan import Plan, Source
 from .statements import execute
 
+NO_MANIFESTS = "MANIFESTS is not set, so every file is copied by prefix"
+LOADED_BY_PREFIX = "the tables hold rows of a load by prefix"
 
-class Source(NamedTuple):
-    """The files for one staging table, as listed; new and changed are those of them to load."""
+LOADED_FILES = """-- list loaded_files: every file loaded so far, in its version
+SELECT loaded_into, url, etag, bytes
+FROM loaded_files
+"""
 
-    table: str
-    listed: list[Object]
-    new: list[Object]
-    changed: list[Object]
-
-    @property
-    def to_load(self) -> list[Object]:
-        return self.new + self.changed
+ANYTHING_LOADED = """-- list earlier rows: whether a load by prefix, which leaves no ledger, left any
+SELECT (SELECT COUNT(*) FROM catalogue) + (SELECT COUNT(*) FROM latest_events)
+"""
 
 
-class Plan(NamedTuple):
-    """What a load would do.
+def list_sources(config: Config) -> list[tuple[str, str, str]]:
+    """Staging table, setting and prefix of each source."""
+    return [("staging_events", "LOG_DATA", config.log_data),
+            ("staging_songs", "SONG_DATA", config.song_data)]
 
-    vanished: urls that are loaded but no longer listed. full: why every table is emptied first and
-    all files are loaded, '' if only new ones are.
+
+def list_files(
+    config: Config, setting: str, prefix: str, loaded: dict[str, Object] | None = None
+) -> list[Object]:
+    """The files of a setting; WarehouseError if the prefix names none.
+
+    A key that ends in / marks a folder, and an empty object that was never loaded holds nothing. One
+    that was loaded and is empty now has changed.
     """
-
-    sources: list[Source]
-    vanished: list[str]
-    full: str
-
-    def files(self, source: Source) -> list[Object]:
-        """The files of a source that this load copies, in the order of their keys."""
-        return source.listed if self.full else sorted(source.to_load)
-
-    @property
-    def all_files(self) -> list[Object]:
-        return [file for source in self.sources for file in self.files(source)]
-
-    @property
-    def nothing_new(self) -> bool:
-        return not self.full and not self.all_files
-
-
-def listed_sources(config: Config) -> list[tuple[str, list[Object]]]:
-    """Table and files for each setting."""
-    return [("staging_events", listed(config, "LOG_DATA", config.log_data)),
-            ("staging_songs", listed(config, "SONG_DATA", config.song_data))]
-
-
-def listed(config: Config, setting: str, prefix: str) -> list[Object]:
-    """The files of a setting; WarehouseError if the prefix names no object at all."""
-    files = objects.listed(prefix)
-    if not files:
+    files = [
+        file for file in objects.listed(prefix)
+        if file.size and not file.url.endswith("/") or file.url in (loaded or {})
+    ]
+    if not any(file.size for file in files):
         raise WarehouseError(
-            f"{setting}: there is no object under {prefix}. Check it in {config.path.name}, and"
-            " that this machine may list it."
+            f"{setting}: there is no object under {prefix}. Check it in {config.path.name}, and that"
+            " this machine may list it."
         )
     return files
 
 
-LOADED_FILES = """-- list loaded_files: every file loaded so far, in its version
-SELECT url, etag, bytes
-FROM loaded_files
-"""
+def plan(
+    cursor: extensions.cursor, config: Config, full: bool = False, reload: bool = True
+) -> Plan:
+    """Compare what is listed with what is loaded, for all files at once.
+
+    full: everything is loaded again. reload=False: what changed is loaded like what is new. Raises
+    ConfigError where the tables are of an older version.
+    """
+    loaded = read_ledger(cursor)
+    why = "--full" if full else "" if loaded else why_first_with_manifests(cursor)
+    sources = []
+    for table, setting, prefix in list_sources(config):
+        known = loaded.get(table, {})
+        source = compare(table, list_files(config, setting, prefix, known), known)
+        sources.append(source._replace(
+            whole=why or (reload and why_whole(source, known)) or "", first=not known))
+    return Plan(*sources, full=why)
 
 
-def plan(cursor: extensions.cursor, config: Config, full: bool = False) -> Plan:
-    """Compare what is listed with what is loaded, for all files at once."""
-    sources = listed_sources(config)
-    execute(cursor, LOADED_FILES, {})
-    loaded = {url: Object(url, size, etag) for url, etag, size in cursor}
-    compared = [compare(table, files, loaded) for table, files in sources]
-    listed = {file.url for source in compared for file in source.listed}
-    vanished = [url for url in loaded if url not in listed]
-    reason = "--full" if full else reason_for_full(cursor, loaded, compared)
-    return Plan(compared, sorted(vanished), reason)
+def read_ledger(cursor: extensions.cursor) -> dict[str, dict[str, Object]]:
+    """The loaded files by staging table and url."""
+    try:
+        execute(cursor, LOADED_FILES, {})
+    except WarehouseError as error:
+        if getattr(error.__cause__, "pgcode", "") == errorcodes.UNDEFINED_COLUMN:
+            raise ConfigError(tables.OLDER_VERSION) from error
+        raise
+    loaded: dict[str, dict[str, Object]] = {}
+    for table, url, etag, size in cursor:
+        loaded.setdefault(table, {})[url] = Object(url, size, etag)
+    return loaded
+
+
+def why_first_with_manifests(cursor: extensions.cursor) -> str:
+    execute(cursor, ANYTHING_LOADED, {})
+    return LOADED_BY_PREFIX if cursor.fetchone()[0] else ""
 
 
 def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
+    listed = {file.url for file in files}
     return Source(
         table,
         files,
         [file for file in files if file.url not in loaded],
         [file for file in files if loaded.get(file.url, file).etag != file.etag],
+        sorted(url for url in loaded if url not in listed),
     )
 
 
-STAGING_ROWS = """-- count staging: rows, also those of a load by prefix, which leaves no ledger
-SELECT (SELECT COUNT(*) FROM staging_events) + (SELECT COUNT(*) FROM staging_songs)
-"""
+def why_whole(source: Source, loaded: dict[str, Object]) -> str:
+    """Why all files of a source are loaded again, or ''.
+
+    A log file that grew has the events it had, which are recognised. Any other change takes back
+    something that it said before.
+    """
+    what, changed = "song file {} changed", source.changed
+    if source.table == "staging_events":
+        what = "log file {} changed without growing"
+        changed = [file for file in changed if file.size <= loaded[file.url].size]
+    if not changed:
+        return ""
+    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+    return what.format(f"{changed[0].url}{more}")
 
 
-def reason_for_full(cursor: extensions.cursor, loaded: dict, sources: list[Source]) -> str:
-    """Why new files cannot simply be added, or ''."""
-    if not loaded:
-        execute(cursor, STAGING_ROWS, {})
-        return "the tables hold rows of a load by prefix" if cursor.fetchone()[0] else ""
-    # A log file that grew has the events it had, which are recognised. Any other change takes
-    # something back, and what it said before is still in staging.
-    logs, songs = sources
-    otherwise = [file for file in logs.changed if file.size <= loaded[file.url].size]
-    for what, files in (
-        ("song file {} changed", songs.changed), ("log file {} changed without growing", otherwise),
-    ):
-        if files:
-            more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
-            return what.format(f"{files[0].url}{more}")
-    return ""
-
-
-def counted(plan: Plan) -> str:
+def describe(plan: Plan) -> str:
     """What the plan found, for the log."""
+    if plan.by_prefix:
+        return plan.full
     parts = [
         f"{len(source.listed):,} files for {source.table} ({len(source.new):,} new,"
         f" {len(source.changed):,} changed)"
         for source in plan.sources
     ]
-    if plan.vanished:
-        fate = "lose their rows" if plan.full else "stay loaded"
-        parts.append(f"loaded files that are gone and {fate}: {len(plan.vanished):,}")
-    return "; ".join(parts) or plan.full
+    for source in plan.sources:
+        if source.vanished:
+            fate = "lose their rows" if source.whole else "stay loaded"
+            parts.append(
+                f"files of {source.table} that are gone and {fate}: {len(source.vanished):,}")
+    return "; ".join(parts)
 
 
-def refuse_loss(plan: Plan) -> None:
-    """Raise DataError if a full load would lose the rows of files that are gone."""
-    if plan.full and plan.vanished:
-        shown = ", ".join(plan.vanished[:3]) + (", …" if len(plan.vanished) > 3 else "")
-        raise DataError(
-            f"a full load is due ({plan.full}), but {len(plan.vanished):,} loaded files are gone and"
-            f" their rows would be lost: {shown}. Bring them back, or run etl.py --full --force."
-        )
+WAYS_OUT = (
+    "Run etl.py --no-reload to load the changed files like grown ones (known events stay, corrected"
+    " lines may keep their old rows), or etl.py --force to load these files again all the same, or"
+    " etl.py {full} to load all logs and songs again."
+)
 
 
-def lines(files: list[Object]) -> bytes:
+def refuse_reload(plan: Plan, config: Config, arguments: argparse.Namespace) -> None:
+    """Raise DataError where a source would be loaded whole and lose rows of vanished files, or has
+    more than MAX_RELOAD bytes and nobody asked for it. --force allows both."""
+    refused = []
+    for source in plan.sources:
+        if arguments.force or source.first or not source.whole:
+            continue
+        what = f"all {len(source.listed):,} files of {source.table} are to be loaded again"
+        what += "" if arguments.full else f" ({source.whole})"
+        if source.vanished:
+            names = ", ".join(source.vanished[:3]) + (", …" if len(source.vanished) > 3 else "")
+            refused.append(f"{what}, but {len(source.vanished):,} loaded files are gone and their rows"
+                           f" would be lost: {names}.")
+        elif source.bytes > config.max_reload and not arguments.full:
+            refused.append(f"{what}: {source.bytes:,} bytes, more than MAX_RELOAD ="
+                           f" {config.max_reload:,}.")
+    if refused and arguments.full:
+        raise DataError("\n".join(
+            [*refused, "Bring them back, or run etl.py --full --force."]))
+    if refused:
+        gone = any(source.vanished for source in plan.sources)
+        raise DataError("\n".join([*refused, WAYS_OUT.format(
+            full="--full --force" if gone else "--full")]))
+
+
+def refuse_archived(plan: Plan) -> None:
+    """Raise ObjectError where this load would read an object that is archived and not restored."""
+    for source in plan.sources:
+        objects.refuse_archived(source.to_copy)
+
+
+def lines(plan: Plan) -> bytes:
     """The rows for loaded_files, as JSON for its COPY."""
     return "".join(
-        json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size}) + "\n"
-        for file in files
+        json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size,
+                    "loaded_into": source.table}, ensure_ascii=False) + "\n"
+        for source in plan.sources for file in source.files
     ).encode()

@@ -1,6 +1,7 @@
 """The rows that a COPY rejected: which they are, why, and what to do about each kind."""
 
 import logging
+import re
 from itertools import groupby
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from .statements import RowsRejected, message_of
 
 log = logging.getLogger(__name__)
 
+REJECTED = re.compile(r"(\d+) record\(s\) could not be loaded")
 LONGEST_SHOWN = 80  # characters of a value
 LONGEST_REPORTED = 1024  # stl_load_errors cuts values there
 
@@ -68,33 +70,32 @@ def refusal(connection: extensions.connection, error: RowsRejected) -> DataError
     return refused
 
 
-LOAD_HISTORY = """-- load history: rows that this load's COPYs rejected
-SELECT query_id, error_count
-FROM sys_load_history
-WHERE query_id IN %(copies)s
-"""
+def count_rejected(cursor: extensions.cursor) -> int:
+    """How many rows the COPY just made left out, as it reported itself; forgets what it said.
+
+    System views may be late, and Redshift knows a COPY by other ids in them (guide:
+    cm_chap_system-tables).
+    """
+    notices = cursor.connection.notices
+    rejected = sum(map(int, REJECTED.findall("\n".join(notices))))
+    notices.clear()
+    return rejected
 
 
 def warn(connection: extensions.connection, summary) -> None:
-    """Log what the COPYs of a load left out within MAX_ERRORS, and let the summary count it.
+    """Log what the COPYs of a load left out within MAX_ERRORS.
 
     To be called after COMMIT: a system table that may not be read must not undo a load.
     """
-    copies = {line.copy_id: line.table for line in summary.lines if line.copy_id is not None}
-    try:
-        history = fetched(connection, LOAD_HISTORY, {"copies": tuple(copies)})
-    except psycopg2.Error as error:
+    for line in summary.lines:
+        if not line.rejected:
+            continue
+        rows, problem = reported(connection, line.copy_id)
+        which = "".join(f"\n{row}" for row in listed(rows)) or (
+            f"; which ones cannot be told here{f' ({problem})' if problem else ''}")
         log.warning(
-            "rows rejected within MAX_ERRORS, if any, are not counted: %s", message_of(error))
-        return
-    summary.rejected = {copy_id: rejected for copy_id, rejected in history if rejected}
-    for copy_id, rejected in summary.rejected.items():
-        rows, _ = reported(connection, copy_id)
-        log.warning(
-            "rejected %s rows of %s, within MAX_ERRORS; SELECT * FROM sys_load_error_detail WHERE"
-            " query_id = %d shows them all%s", f"{rejected:,}", copies[copy_id], copy_id,
-            "".join(f"\n{line}" for line in listed(rows)),
-        )
+            "rejected %s rows of %s, within MAX_ERRORS; SELECT * FROM sys_load_error_detail ORDER BY"
+            " start_time DESC shows them all%s", f"{line.rejected:,}", line.table, which)
 
 
 LOAD_ERRORS = """-- load errors: rows that a COPY rejected (or the last of this session), three of a kind

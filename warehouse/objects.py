@@ -13,6 +13,7 @@ from typing import BinaryIO, Iterator, NamedTuple
 
 from . import WarehouseError, aws
 
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
 
@@ -26,6 +27,7 @@ class Object(NamedTuple):
     url: str
     size: int
     etag: str
+    storage_class: str = ""  # of S3
 
 
 def is_s3(url: str) -> bool:
@@ -57,7 +59,8 @@ def listed_in_s3(prefix: str) -> list[Object]:
     with explained(prefix):
         pages = s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
         return [
-            Object(f"s3://{bucket}/{found['Key']}", found["Size"], found["ETag"].strip('"'))
+            Object(f"s3://{bucket}/{found['Key']}", found["Size"], found["ETag"].strip('"'),
+                   found.get("StorageClass", ""))
             for page in pages
             for found in page.get("Contents", ())
         ]
@@ -167,7 +170,24 @@ def manifest(files: list[Object]) -> bytes:
     """
     return json.dumps({"entries": [
         {"url": file.url, "mandatory": True, "meta": {"content_length": file.size}} for file in files
-    ]}).encode()
+    ]}, ensure_ascii=False).encode()
+
+
+def refuse_archived(files: list[Object]) -> None:
+    """Raise ObjectError if S3 has archived one of these objects, so that nobody can read it.
+
+    A restored copy can be read (guide of S3: restoring-objects), which only HEAD tells.
+    """
+    archived = [file for file in files if file.storage_class in ARCHIVES]
+    for file in archived:
+        bucket, key = split_s3(file.url)
+        with explained(file.url):
+            restored = s3().head_object(Bucket=bucket, Key=key).get("Restore", "")
+        if 'ongoing-request="false"' not in restored:
+            raise ObjectError(
+                f"{file.url} is archived in {file.storage_class}, as are {len(archived):,} of the"
+                f" {len(files):,} files that this load would read. Restore them, or move them out of"
+                " the prefix: what is loaded stays loaded.")
 
 
 @functools.cache

@@ -188,7 +188,7 @@ def parts(section: Element, answer: Answer) -> None:
 
 
 KINDS = {"paid": "series1", "free": "series2",
-         "in the catalogue": "series1", "not in the catalogue": "rest"}
+         "song in the catalogue": "series1", "only the artist": "series2", "neither": "rest"}
 
 
 def by_session(section: Element, answer: Answer) -> None:

@@ -3,15 +3,20 @@
 import argparse
 
 from psycopg2 import extensions
+from psycopg2.extensions import AsIs
 
 import sql_queries
 
-from . import ledger, statements
+from . import history, ledger, statements
 from .command import table_of
 from .config import Config
-from .manifests import NOTHING_COPIED, Manifests
+from .manifests import Manifests
+from .plan import Plan
 
 MOST_FILES = 20  # are shown by name
+MOST_LOADS = 5
+# A load reads these from its new rows.
+SPANS = {name: AsIs(name) for name in ("first_play", "last_play", "first_changed", "last_changed")}
 
 
 def shown(
@@ -19,22 +24,16 @@ def shown(
 ) -> str:
     """The status or the dry run, as text."""
     with Manifests(config, connection) as manifests, statements.transaction(connection) as cursor:
-        if arguments.status:
-            plan = ledger.plan(cursor, config, arguments.full)
-            if not manifests.place:
-                plan = plan._replace(full=manifests.plan(cursor, arguments.full).full)
-            return status(plan, cursor)
-        plan = manifests.plan(cursor, arguments.full)
-        return "\n\n".join([files(plan), *bound(cursor, config, manifests, plan)])
+        plan = manifests.plan(cursor, arguments)
+        if arguments.dry_run:
+            return "\n\n".join([files(plan), *bound(cursor, config, manifests, plan)])
+        if plan.by_prefix:  # what is listed is told all the same
+            listed = ledger.plan(cursor, config, arguments.full, reload=True)
+            plan = plan._replace(logs=listed.logs, songs=listed.songs)
+        return status(plan, cursor)
 
 
-LAST_LOAD = """-- last load: when files were last loaded
-SELECT MAX(loaded_at)
-FROM loaded_files
-"""
-
-
-def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:
+def status(plan: Plan, cursor: extensions.cursor) -> str:
     """A line per source: objects and bytes listed, and how many of them are loaded, new, changed."""
     lines = [
         (
@@ -47,26 +46,53 @@ def status(plan: ledger.Plan, cursor: extensions.cursor) -> str:
         )
         for source in plan.sources
     ]
-    statements.execute(cursor, LAST_LOAD, {})
-    last = cursor.fetchone()[0]
     table = table_of([("for", "objects", "bytes", "loaded", "new", "changed"), *lines])
-    gone = f"vanished: {len(plan.vanished):,} loaded files are no longer there" + "".join(
-        f"\n  {url}" for url in plan.vanished[:MOST_FILES])
-    if len(plan.vanished) > MOST_FILES:
-        gone += f"\n  … and {len(plan.vanished) - MOST_FILES:,} more"
-    when = f"last load: {last:%Y-%m-%d %H:%M:%S} UTC" if last else "last load: none"
-    due = f"next load: full, because {plan.full}" if plan.full else (
-        "next load: nothing to do" if plan.nothing_new else "next load: new and changed files")
-    return "\n".join([table, gone, when, due])
+    vanished = [url for source in plan.sources for url in source.vanished]
+    gone = f"vanished: {len(vanished):,} loaded files are no longer there" + "".join(
+        f"\n  {url}" for url in vanished[:MOST_FILES])
+    if len(vanished) > MOST_FILES:
+        gone += f"\n  … and {len(vanished) - MOST_FILES:,} more"
+    return "\n".join([table, gone, due(plan), last_loads(cursor)])
 
 
-def files(plan: ledger.Plan) -> str:
+def due(plan: Plan) -> str:
+    """What the next load will do."""
+    if plan.nothing_new:
+        return "next load: nothing to do"
+    if plan.full:
+        return f"next load: all files, because {plan.full}"
+    parts = [
+        f"all files for {source.table}, because {source.whole}" if source.whole
+        else f"new and changed files for {source.table}"
+        for source in plan.sources if source.files
+    ]
+    return f"next load: {'; '.join(parts)}"
+
+
+def last_loads(cursor: extensions.cursor) -> str:
+    """The last runs that succeeded, the latest first."""
+    loads = history.read_last(cursor, MOST_LOADS)
+    last = next((f"{load.begun_at:%Y-%m-%d %H:%M:%S} UTC" for load in loads
+                 if load.kind != "reset"), "none")
+    lines = [
+        (f"{load.begun_at:%Y-%m-%d %H:%M:%S}", load.kind,
+         *("" if count is None else f"{count:,}" for count in (
+             load.files, load.bytes, load.songplays, load.with_song, load.with_artist,
+             load.rejected)))
+        for load in loads
+    ]
+    heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
+             "rejected")
+    return f"last load: {last}\n\n{table_of([heads, *lines])}"
+
+
+def files(plan: Plan) -> str:
     """The files that would be loaded, as SQL comments."""
-    lines = [f"-- dry run: {ledger.counted(plan)}"]
+    lines = [f"-- dry run: {ledger.describe(plan)}"]
     if plan.full:
         lines.append(f"-- full load: {plan.full}")
     for source in plan.sources:
-        chosen = plan.files(source)
+        chosen = source.files
         lines += [
             f"--   {source.table}: {file.url} ({file.size:,} bytes)" for file in chosen[:MOST_FILES]
         ]
@@ -75,29 +101,18 @@ def files(plan: ledger.Plan) -> str:
     return "\n".join(lines)
 
 
-def bound(cursor, config: Config, manifests: Manifests, plan: ledger.Plan) -> list[str]:
-    """The statements of a load in their order, with their values."""
+def bound(cursor, config: Config, manifests: Manifests, plan: Plan) -> list[str]:
+    """The statements of a load in their order, with their values as far as they are known yet."""
     if plan.nothing_new:
         return []
-    values = statements.values_of(config) | manifests.urls(plan) | NOTHING_COPIED
-    return [f"{cursor.mogrify(sql, values).decode().strip()};" for sql in in_order(manifests, plan)]
+    values = statements.values_of(config) | manifests.values(plan) | SPANS
+    return [f"{cursor.mogrify(sql, values).decode().strip()};" for sql in in_order(plan)]
 
 
-def in_order(manifests: Manifests, plan: ledger.Plan) -> list[str]:
+def in_order(plan: Plan) -> list[str]:
     """What etl.run executes, in its order, but for what it only reads to plan and to report."""
-    return [
-        sql_queries.etl_lock_take,
-        sql_queries.etl_lock_count,
-        *(sql_queries.empty_table_queries if plan.full else ()),
-        *(sql for sql, _ in manifests.copies(plan)),
-        *sql_queries.analyze_staging_queries,
-        *sql_queries.check_staging_queries,
-        *sql_queries.warn_staging_queries,
-        *sql_queries.touch_queries,
-        *sql_queries.delete_table_queries,
-        *sql_queries.insert_table_queries,
-        *sql_queries.analyze_star_queries,
-        *sql_queries.check_star_queries,
-        *manifests.records(plan),
-        *(sql_queries.check_ledger_queries),
-    ]
+    queries = [sql_queries.etl_lock_take, sql_queries.etl_lock_count, *plan.empty_queries]
+    for copy in plan.copies:
+        queries += [copy.sql, copy.analyze, *copy.checks, *copy.warnings]
+    return [*queries, *plan.replace_queries, *plan.star_checks, *plan.record_queries,
+            *plan.ledger_checks]

@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from contextlib import contextmanager, suppress
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 import psycopg2
 from psycopg2 import errorcodes, extensions
@@ -27,6 +27,8 @@ STALE = re.compile(
     r"\b1023\b|serializable isolation violation|conflict with concurrent transaction",
     re.IGNORECASE)
 MOST_STALE_STARTS = 20
+FIRSTS = ("first_play", "first_changed")  # of the spans that statements are about
+COUNTED = ("SELECT *, COUNT(*) OVER () AS found\nFROM (\n", ") AS offending\nLIMIT 3\n")
 
 
 class Done(NamedTuple):
@@ -68,13 +70,12 @@ def purpose_of(sql: str) -> str:
 def values_of(config: Config) -> dict[str, object]:
     """What the placeholders of sql_queries.py stand for."""
     return {
-        "log_data": config.log_data,
         "log_jsonpath": config.log_jsonpath,
-        "song_data": config.song_data,
         # DEFAULT is a keyword of IAM_ROLE and not a string.
         "iam_role": AsIs("default") if config.iam_role == "default" else config.iam_role,
         "region": config.region,
         "maxerror": config.max_errors + 1,  # COPY fails at this many
+        "noload": AsIs(""),
     }
 
 
@@ -262,15 +263,44 @@ def holder(cursor: extensions.cursor) -> str:
     return f" (process {row[0]} of {row[1]}, since {row[2]:%H:%M:%S} UTC)" if row else ""
 
 
+def is_without_plays(sql: str, values: dict[str, object]) -> bool:
+    """Whether a statement is about the plays of a span of time in which there are none."""
+    return any(f"%({name})s" in sql and values.get(name) is None for name in FIRSTS)
+
+
+def run(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
+    """Run one statement of a load, unless it is about plays of a span in which there are none.
+
+    What a SELECT finds, values learn by the names of its columns.
+    """
+    if is_without_plays(sql, values):
+        return Done(0, 0.0)
+    done = execute(cursor, sql, values)
+    if sql.partition("\n")[2].startswith("SELECT"):
+        values |= zip((column.name for column in cursor.description), cursor.fetchone())
+    return done
+
+
+def run_all(cursor: extensions.cursor, values: dict[str, object], queries: Iterable[str]) -> None:
+    for sql in queries:
+        run(cursor, sql, values)
+
+
 def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str:
-    """Run a check; returns '' if it passes, else a sentence with the rows that offend."""
-    execute(cursor, sql, values)
-    rows = cursor.fetchmany(3)
+    """Run a check; returns '' if it passes, else a sentence with up to three rows that offend.
+
+    It runs within another SELECT, so that no more than these rows and their number come from the
+    server: libpq would take all of them into memory.
+    """
+    first_line, _, query = sql.partition("\n")
+    execute(cursor, f"{first_line}\n{COUNTED[0]}{query}{COUNTED[1]}", values)
+    rows = cursor.fetchall()
     if not rows:
         return ""
-    names = [column.name for column in cursor.description]
+    *names, _ = (column.name for column in cursor.description)
     shown = "; ".join(
         ", ".join(f"{name} = {value!s}" for name, value in zip(names, row)) for row in rows
     )
-    found = f"{cursor.rowcount:,} rows, for example " if cursor.rowcount > len(rows) else ""
-    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {found}{shown}"
+    found = rows[0][-1]
+    many = f"{found:,} rows, for example " if found > len(rows) else ""
+    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {many}{shown}"

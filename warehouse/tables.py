@@ -26,7 +26,7 @@ def declared_columns(sql: str) -> dict[str, str]:
     """
     if "\nSELECT\n" in sql:
         body = re.sub(" +--.*", "", sql[sql.index("\nSELECT\n") : sql.index("\nFROM ")])
-        columns = re.findall(r"^    (?:\w+\.|\S.* AS )?([a-z_]+),?$", body, re.MULTILINE)
+        columns = re.findall(r"^ +(?:\w+\.|(?:\S.* )?AS )?([a-z_]+),?$", body, re.MULTILINE)
         return dict.fromkeys(columns, "")
     body = sql[sql.index("(\n") : sql.index("\n)")]
     return dict(
@@ -67,14 +67,29 @@ def type_of(name: str, length: int | None, precision: int | None, scale: int | N
     return name.removesuffix(" without time zone").upper()
 
 
+# What staging_catalogue was in version 0.3.0 and before.
+OLDER_CATALOGUE = [
+    "song_id", "title", "artist_id", "artist_name", "artist_location", "artist_latitude",
+    "artist_longitude", "year", "duration",
+]
+OLDER_VERSION = (
+    "the tables are those of version 0.3.0 or older; this version keeps others. create_tables.py"
+    " --force drops them and creates its own, and etl.py then loads every file that is in LOG_DATA and"
+    " SONG_DATA now. Until then the older version goes on working."
+)
+
+
 def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values: dict) -> None:
     """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
     existing = existing_columns(cursor, values)
     ours = {subject_of(sql): declared_columns(sql) for sql in creates}
+    older = existing.get("staging_catalogue")
+    if older and list(older) == OLDER_CATALOGUE:
+        raise ConfigError(OLDER_VERSION)
     strangers = [
-        f"{table} ({', '.join(existing[table])})"
-        for table, columns in ours.items()
-        if table in existing and list(existing[table]) != list(columns)
+        f"{table} ({', '.join(columns)})"
+        for table, columns in existing.items()
+        if table == "staging_catalogue" or table in ours and list(columns) != list(ours[table])
     ]
     if strangers:
         raise ConfigError(
@@ -105,17 +120,19 @@ def unreadable_views(cursor: extensions.cursor) -> list[str]:
     return unreadable
 
 
-def make_lock(connection: extensions.connection, values: dict) -> None:
-    """Create etl_lock, still without its row, where it is missing, and commit it.
+def make_lasting(connection: extensions.connection, values: dict) -> None:
+    """Create what a reset keeps, etl_lock without its row and loads, where missing; commit it.
 
-    One that is there is not touched: a load may hold it. Where another reset creates it at the same
+    What is there is not touched: a load may hold it. Where another reset creates it at the same
     moment, the second try finds it.
     """
     for last_try in (False, True):
         try:
             with transaction(connection) as cursor:
-                if "etl_lock" not in existing_columns(cursor, values):
-                    execute(cursor, sql_queries.etl_lock_create, values)
+                existing = existing_columns(cursor, values)
+                for sql in sql_queries.create_lasting_queries:
+                    if subject_of(sql) not in existing:
+                        execute(cursor, sql, values)
             return
         except WarehouseError:
             if last_try or connection.closed:
@@ -130,7 +147,7 @@ def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
         code = getattr(error.__cause__, "pgcode", None)
         if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in str(error):
             raise ConfigError(
-                f"{error}. Drop what depends on it first. To load everything anew nothing needs to"
+                f"{error}. Drop what depends on it first. To load everything again nothing needs to"
                 " be dropped: etl.py --full reloads the tables as they stand."
             ) from error
         other_types = "cannot change data type of view" in str(error)
