@@ -64,6 +64,13 @@ def unless_blank(value: str | None) -> str | None:
     return value if value and value.strip(" ") else None
 
 
+def unquoted(value: str | None) -> str | None:
+    """Without the pair of quotes that wraps it, if one does, and without the blanks before its end."""
+    if value and len(value) >= 2 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    return unless_blank(text(value))
+
+
 # ---------------------------------------------------------------------------------- songs, artists
 
 def catalogue_of(songs: Iterable[dict]) -> dict[str, dict]:
@@ -125,32 +132,38 @@ def songplays_of(events: list[dict], catalogue: dict[str, dict]) -> list[tuple]:
         if text(event["page"]) == "NextSong":
             key = tuple(whole(event.get(name)) for name in KEY)
             rivals[key].append(content_of(event))
-    songs = defaultdict(list)
+    songs, bearers = defaultdict(list), defaultdict(set)
     for song_id, song in catalogue.items():
         title, artist_id, _, duration = song["row"]
-        songs[title, song["artist"][0]].append((song_id, artist_id, duration))
-    return [songplay(key, min(rows, key=nulls_last), songs) for key, rows in rivals.items()]
+        name = song["artist"][0]
+        songs[title, name].append((song_id, artist_id, duration))
+        bearers[name].add(artist_id)
+    return [
+        songplay(key, min(rows, key=nulls_last), songs, bearers) for key, rows in rivals.items()
+    ]
 
 
 KEY = ("userid", "sessionid", "iteminsession", "ts")
 
 
 def content_of(event: dict) -> tuple:
-    agent = text(event.get("useragent"))
+    """What songplays holds of an event besides its key, in the form that songplays stores."""
     return (
         text(event.get("song")), text(event.get("artist")), decimal(event.get("length")),
-        text(event["level"]), text(event.get("location")), agent and agent.strip('"').rstrip(" "),
+        text(event["level"]), text(event.get("location")), unquoted(text(event.get("useragent"))),
     )
 
 
-def songplay(key: tuple, content: tuple, songs: dict) -> tuple:
+def songplay(key: tuple, content: tuple, songs: dict, bearers: dict) -> tuple:
     user, session, _, ts = key
     title, artist, length, level, location, agent = content
     name = "|".join("" if part is None else str(part) for part in key)
+    song_id, artist_id = closest(songs.get((title, artist), []), length)
+    if song_id is None:
+        artist_id = only(bearers.get(artist, set()))
     return (
         hashlib.md5(name.encode()).hexdigest(), EPOCH + timedelta(milliseconds=ts), user, level,
-        *closest(songs.get((title, artist), []), length),
-        session, location, agent, title, artist, length,
+        song_id, artist_id, session, location, agent, title, artist, length,
     )
 
 
@@ -161,6 +174,11 @@ def closest(candidates: list[tuple], length: Decimal | None) -> tuple:
     if length is None:
         return min(candidates)[:2]
     return min(candidates, key=lambda song: (abs(song[2] - length), song[0]))[:2]
+
+
+def only(artist_ids: set[str]) -> str | None:
+    """The artist who bears a name, unless several do or none."""
+    return next(iter(artist_ids)) if len(artist_ids) == 1 else None
 
 
 def time_of(moment: datetime) -> tuple:
