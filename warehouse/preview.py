@@ -1,6 +1,7 @@
 """etl.py --status and --dry-run: what S3 has, what a load would do. Nothing is changed."""
 
 import argparse
+from itertools import takewhile
 
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
@@ -70,10 +71,10 @@ def due(plan: Plan) -> str:
 
 
 def last_loads(cursor: extensions.cursor) -> str:
-    """The last runs that succeeded, the latest first."""
+    """The last runs that succeeded, the latest first. What was loaded before a reset is gone."""
     loads = history.read_last(cursor, MOST_LOADS)
-    last = next((f"{load.begun_at:%Y-%m-%d %H:%M:%S} UTC" for load in loads
-                 if load.kind != "reset"), "none")
+    since_reset = takewhile(lambda load: load.kind != "reset", loads)
+    last = next((f"{load.begun_at:%Y-%m-%d %H:%M:%S} UTC" for load in since_reset), "none")
     lines = [
         (f"{load.begun_at:%Y-%m-%d %H:%M:%S}", load.kind,
          *("" if count is None else f"{count:,}" for count in (
