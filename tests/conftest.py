@@ -23,8 +23,10 @@ from warehouse.standin.server import Server
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "sparkify-data"
 
-TABLES = ("staging_events", "staging_songs", "songplays", "users", "songs", "artists", "time")
 STAR = ("songplays", "users", "songs", "artists", "time")
+STAGING = ("staging_events", "staging_songs")
+FOLDED = ("catalogue", "latest_events")
+TABLES = (*STAGING, *FOLDED, *STAR)
 
 
 @pytest.fixture(scope="session")
@@ -168,8 +170,9 @@ class Project:
     def configure(self, **settings: str) -> None:
         """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written anew at the next run."""
         for key, value in settings.items():
+            of_a_load = key in ("MAX_ERRORS", "MAX_RELOAD", "RETRIES") or key.endswith("_TIMEOUT")
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if key in ("MAX_ERRORS", "RETRIES") or key.endswith("_TIMEOUT") else "CLUSTER")
+                "LOAD" if of_a_load else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:

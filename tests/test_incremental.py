@@ -13,11 +13,14 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import REAL_DATA, STAR, Loaded, Project, new_database
+from conftest import FOLDED, REAL_DATA, STAGING, STAR, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests
 from warehouse.statements import name_of
+
+
+LASTING = (*FOLDED, *STAR)  # what staging holds is of the last load only
 
 
 # ------------------------------------------------------------------------------ order and batches
@@ -93,12 +96,12 @@ def final_files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full_load(final_files, server, tables, tmp_path_factory):
-    """The star schema of one full load of the final files."""
+    """What one full load of the final files gives."""
     with new_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("full"), server, name)
         shutil.copytree(final_files, project.folder, dirs_exist_ok=True)
         project.load()
-        return project.snapshot(STAR)
+        return project.snapshot(LASTING)
 
 
 def test_any_order_and_batches_give_the_tables_of_one_full_load(
@@ -115,9 +118,9 @@ def test_any_order_and_batches_give_the_tables_of_one_full_load(
         if history.random.random() < 0.3:
             warehouse.load()
     warehouse.load()
-    assert warehouse.snapshot(STAR) == full_load
+    assert warehouse.snapshot(LASTING) == full_load
     warehouse.load("--full")
-    assert warehouse.snapshot(STAR) == full_load
+    assert warehouse.snapshot(LASTING) == full_load
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
@@ -138,13 +141,14 @@ def test_thirty_nights_of_real_logs_with_late_songs_give_the_tables_of_one_load(
             for song in portions[night // 3]:
                 warehouse.write(str(song.relative_to(songs)), song.read_bytes())
         warehouse.load("--quiet")
-    by_nights = warehouse.snapshot(STAR)
+    by_nights = warehouse.snapshot(LASTING)
     warehouse.load("--full")
-    assert warehouse.snapshot(STAR) == by_nights
+    assert warehouse.snapshot(LASTING) == by_nights
     assert {table: len(rows) for table, rows in by_nights.items()} == {
         "songplays": 6820, "users": 97, "songs": 14896, "artists": 9553, "time": 6813,
+        "catalogue": 14896, "latest_events": 97,
     }
-    assert warehouse.query("SELECT COUNT(song_id) FROM songplays") == [(333,)]
+    assert warehouse.query("SELECT COUNT(song_id), COUNT(artist_id) FROM songplays") == [(333, 4299)]
 
 
 # ------------------------------------------------------------------------------------- small cases
@@ -223,36 +227,59 @@ def test_a_grown_log_file_adds_its_new_events_only(loaded):
     assert loaded.query("SELECT COUNT(*) FROM loaded_files") == [(2,)]
 
 
-def test_a_changed_song_file_makes_the_run_a_full_one_and_is_named(loaded):
+def test_staging_holds_the_rows_of_the_last_load_only(loaded):
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.load()
+    assert loaded.query("SELECT iteminsession FROM staging_events") == [(5,)]
+    assert loaded.query("SELECT COUNT(*) FROM staging_songs") == [(0,)]
+    assert "found nothing new" in loaded.load().stderr
+    assert loaded.query("SELECT iteminsession FROM staging_events") == [(5,)]
+
+
+def test_a_changed_song_file_makes_the_songs_whole_and_is_named(loaded):
+    loaded.write("song_data/same.json", song("SO5", artist_id="AR5"))
+    loaded.load()
     loaded.write("song_data/other.json", song("SO9"))
+    loaded.write("log_data/2.json", [event(5)])
     done = loaded.load()
-    assert "emptying every table first: song file" in done.stderr
-    assert "other.json changed" in done.stderr
-    assert loaded.query("SELECT song_id FROM songs") == [("SO9",)]
+    assert re.search(r"all for staging_songs are loaded, because song file \S+/other.json changed$",
+                     done.stderr, re.MULTILINE)
+    assert loaded.query("SELECT song_id FROM staging_songs ORDER BY 1") == [("SO5",), ("SO9",)]
+    assert loaded.query("SELECT song_id FROM songs ORDER BY 1") == [("SO5",), ("SO9",)]
+    assert loaded.query("SELECT iteminsession FROM staging_events") == [(5,)]
+    by_change = loaded.snapshot(LASTING)
+    loaded.load("--full")
+    assert loaded.snapshot(LASTING) == by_change
 
 
 @pytest.mark.parametrize("events", [[event(1)], [event(1), event(2, level="paid")]],
                          ids=["smaller", "of the same size"])
-def test_a_log_file_that_changed_without_growing_makes_the_run_a_full_one(loaded, events):
+def test_a_log_file_that_changed_without_growing_makes_the_logs_whole_and_is_named(loaded, events):
     loaded.write("log_data/1.json", events)
-    assert "1.json changed without growing" in loaded.load().stderr
-    by_change = loaded.snapshot(STAR)
+    loaded.write("song_data/late.json", song())
+    done = loaded.load()
+    assert re.search(r"all for staging_events are loaded, because log file \S+/1.json changed without"
+                     r" growing$", done.stderr, re.MULTILINE)
+    assert loaded.query("SELECT song_id FROM staging_songs") == [("SO1",)]
+    by_change = loaded.snapshot(LASTING)
     loaded.load("--full")
-    assert loaded.snapshot(STAR) == by_change
-    assert len(by_change["songplays"]) == len(events)
+    assert loaded.snapshot(LASTING) == by_change
+    assert len(by_change["songplays"]) == len(by_change["time"]) == len(events)
+    assert [row[4] for row in by_change["users"]] == [events[-1]["level"]]
 
 
 def test_a_vanished_file_stays_loaded_and_a_full_load_is_refused_unless_forced(loaded):
     (loaded.folder / "log_data/1.json").unlink()
     loaded.write("log_data/2.json", [event(5)])
-    assert "loaded files that are gone and stay loaded: 1" in loaded.load().stderr
+    assert "files of staging_events that are gone and stay loaded: 1" in loaded.load().stderr
     before = loaded.snapshot()
     done = loaded.run("etl.py", "--full")
     assert done.returncode == 3
     assert "1.json" in done.stderr and "--full --force" in done.stderr
     assert "Nothing was committed." in done.stderr
     assert loaded.snapshot() == before
-    assert "gone and lose their rows: 1" in loaded.load("--full", "--force").stderr
+    assert "files of staging_events that are gone and lose their rows: 1" in loaded.load(
+        "--full", "--force").stderr
     assert loaded.query("SELECT COUNT(*) FROM songplays") == [(1,)]
 
 
@@ -301,10 +328,12 @@ def test_files_are_recorded_with_the_load_that_brought_them(loaded):
         (str(file), file.stat().st_size, True)
         for file in sorted(loaded.folder.glob("*_data/*.json"))
     ]
+    assert loaded.query("SELECT DISTINCT loaded_into FROM loaded_files ORDER BY 1") == [
+        ("staging_events",), ("staging_songs",)]
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.load()
     assert loaded.query(
-        "SELECT COUNT(DISTINCT loaded_at) FROM (SELECT loaded_at FROM loaded_files UNION ALL"
-        " SELECT loaded_at FROM staging_events UNION ALL SELECT loaded_at FROM staging_songs) all_rows"
-    ) == [(1,)]
+        "SELECT COUNT(DISTINCT loaded_at), COUNT(*) FROM loaded_files") == [(2, 3)]
 
 
 # -------------------------------------------------------------------------------- status, dry run
@@ -344,18 +373,23 @@ def test_a_dry_run_says_how_many_files_it_does_not_name(loaded):
     assert "… and 5 more" in loaded.load("--dry-run").stdout
 
 
-def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes_nothing(loaded):
-    loaded.write("log_data/2.json", [event(5)])
+@pytest.mark.parametrize("name, content", [
+    ("log_data/2.json", [event(5)]), ("song_data/2.json", song()), ("song_data/other.json", song())],
+    ids=["a new log", "a new song", "a changed song"])
+def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes_nothing(
+    loaded, name, content
+):
+    loaded.write(name, content)
     before = loaded.snapshot()
     dry = loaded.load("--dry-run")
-    assert "log_data/2.json" in dry.stdout and "log_data/1.json" not in dry.stdout
+    assert name in dry.stdout and "log_data/1.json" not in dry.stdout
     assert loaded.snapshot() == before
     printed = statement_names(dry.stdout)
     verbose = loaded.load("--verbose")
-    # The lock is taken, and reports are asked for, by other hands than `execute`.
+    # The lock is taken by other hands than `execute`.
     assert [name for name in printed if "etl_lock" not in name] == [
         name for name in re.findall(r" DEBUG +(.+) in [0-9.]+ s$", verbose.stderr, re.MULTILINE)
-        if name not in ("list loaded_files", "last copy", "songplays matched")
+        if name not in ("list loaded_files", "last copy", "insert loads")
     ]
 
 
@@ -367,9 +401,19 @@ def statement_names(dry_run: str) -> list[str]:
 
 def test_a_dry_run_of_a_full_load_says_why_and_empties_first(loaded):
     loaded.write("song_data/other.json", song("SO9"))
+    printed = loaded.load("--dry-run", "--full").stdout
+    assert "all are loaded, because --full" in printed.splitlines()[0]
+    assert printed.index("DELETE FROM songplays") < printed.index("COPY staging_events")
+
+
+def test_a_dry_run_of_whole_songs_says_why_and_empties_nothing_of_the_logs(loaded):
+    loaded.write("song_data/other.json", song("SO9"))
     printed = loaded.load("--dry-run").stdout
-    assert "-- full load: song file" in printed
-    assert "DELETE FROM staging_events" in printed
+    assert "all for staging_songs are loaded, because song file" in printed.splitlines()[0]
+    deleted = re.findall("^DELETE FROM (.+);$", printed, re.MULTILINE)
+    assert deleted == ["staging_events", "staging_songs", "catalogue",
+                       "loaded_files WHERE loaded_into = 'staging_songs'"]
+    assert "COPY staging_events" not in printed
 
 
 def test_a_dry_run_writes_no_manifest(loaded):
@@ -406,9 +450,9 @@ def wait_until_somebody_waits_for(project: Project, table: str, how_many: int = 
 
 def test_of_two_loads_at_once_the_second_waits_and_finds_nothing_new(loaded):
     loaded.write("log_data/2.json", [event(5)])
-    holder = hold(loaded, "songs")
+    holder = hold(loaded, "users")
     first = loaded.start("etl.py")
-    wait_until_somebody_waits_for(loaded, "songs")
+    wait_until_somebody_waits_for(loaded, "users")
     second = loaded.start("etl.py")
     wait_until_somebody_waits_for(loaded, "etl_lock")
     holder.close()
@@ -421,9 +465,9 @@ def test_of_two_loads_at_once_the_second_waits_and_finds_nothing_new(loaded):
 def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
     loaded.configure(LOCK_TIMEOUT="1")
     loaded.write("log_data/2.json", [event(5)])
-    holder = hold(loaded, "songs")
+    holder = hold(loaded, "users")
     first = loaded.start("etl.py")
-    wait_until_somebody_waits_for(loaded, "songs")
+    wait_until_somebody_waits_for(loaded, "users")
     second = loaded.run("etl.py")
     assert second.returncode == 75
     assert "another load or reset is running (process" in second.stderr
@@ -549,7 +593,7 @@ def test_a_load_by_prefix_and_a_load_by_manifest_give_the_same_tables(loaded, mo
     loaded.write("song_data/2.json", [
         in_capitals(song(title="The Song  ", duration=200.500006, artist_latitude=35.149676)),
         song("SO2", duration="long")])
-    loaded.load()
+    loaded.load("--full")
     by_manifest = loaded.snapshot()
     assert loaded.query("SELECT song_title, length FROM songplays WHERE song_id = 'SO1'"
                         " ORDER BY start_time DESC LIMIT 1") == [("The Song", Decimal("200.50001"))]
