@@ -84,7 +84,7 @@ def test_the_classic_file_is_read_whole(cfg, tmp_path):
         log_data="s3://udacity-dend/log_data", song_data="s3://udacity-dend/song_data",
         log_jsonpath="s3://udacity-dend/log_json_path.json", region="us-west-2", manifests="",
         max_errors=0, connect_timeout=120, lock_timeout=60, statement_timeout=0, retries=3,
-        retry_timeout=3600)
+        retry_timeout=3600, max_reload=10_000_000_000)
 
 
 def test_local_needs_only_the_two_sources(cfg, tmp_path):
@@ -100,11 +100,12 @@ def test_every_optional_setting_is_read(cfg):
     config = cfg(add(REDSHIFT, "CLUSTER", "SCHEMA = Sparkify\nSSLMODE = Verify-Full")
                  + "REGION = eu-north-1\nMANIFESTS = s3://mine/manifests/\n[LOAD]\nMAX_ERRORS = 7\n"
                    "CONNECT_TIMEOUT = 1\nLOCK_TIMEOUT = 2\nSTATEMENT_TIMEOUT = 3\n"
-                   "RETRIES = 4\nRETRY_TIMEOUT = 5\n")
+                   "RETRIES = 4\nRETRY_TIMEOUT = 5\nMAX_RELOAD = 6\n")
     assert (config.schema, config.sslmode, config.region, config.manifests) == (
         "sparkify", "verify-full", "eu-north-1", "s3://mine/manifests/")
     assert (config.max_errors, config.connect_timeout, config.lock_timeout,
-            config.statement_timeout, config.retries, config.retry_timeout) == (7, 1, 2, 3, 4, 5)
+            config.statement_timeout, config.retries, config.retry_timeout, config.max_reload) == (
+        7, 1, 2, 3, 4, 5, 6)
 
 
 @pytest.mark.parametrize("line, value", [
@@ -555,6 +556,7 @@ def test_a_wrong_value_is_named_with_what_to_write(refusal, key, value, wanted):
     ("LOAD", "MAX_ERRORS = -1", "from 0 to 99999"),
     ("LOAD", "MAX_ERRORS = " + 5000 * "9", "from 0 to 99999"),
     ("LOAD", "CONNECT_TIMEOUT = 1.5", "whole number"),
+    ("LOAD", "MAX_RELOAD = 10 GB", "whole number"),
     ("LOAD", "LOCK_TIMEOUT = soon", "whole number"),
     ("LOAD", "STATEMENT_TIMEOUT = 2147484", "whole number"),
     ("CLUSTER", "SCHEMA = my-schema", "plain name"),
