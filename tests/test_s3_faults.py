@@ -183,15 +183,24 @@ def test_an_object_that_changes_after_it_was_listed_is_loaded_as_found_and_again
     assert plays(stored) == [5]
 
 
-def test_markers_of_folders_empty_objects_and_a_sibling_prefix_add_nothing(
-    stored, bucket, undisturbed  # noqa: F811
+def test_markers_of_folders_empty_objects_and_a_sibling_prefix_are_no_files(
+    stored, s3, bucket, undisturbed, caplog  # noqa: F811
 ):
     for key in ("log_data/", "log_data/2018/", "log_data/empty.json", "song_data/_SUCCESS"):
         bucket.put_object(Key=key, Body=b"")
+    bucket.put_object(Key="log_data/full/", Body=b"not read")
     bucket.put_object(Key="log_data2/1.json", Body=json.dumps(event(50)).encode())
-    load(stored)
+    stored.configure(MANIFESTS=f"s3://{bucket.name}/manifests/")
+    with caplog.at_level("INFO", "warehouse"):
+        load(stored)
     assert stored.snapshot() == undisturbed
-    assert stored.query("SELECT COUNT(*) FROM loaded_files WHERE bytes = 0") == [(4,)]
+    assert "found 1 files for staging_events (1 new, 0 changed); 2 files for staging_songs (2 new," in (
+        caplog.text)
+    assert stored.query("SELECT COUNT(*) FROM loaded_files") == [(3,)]
+    manifests = [json.loads(found.get()["Body"].read()) for found in
+                 bucket.objects.filter(Prefix="manifests/") if found.key.endswith(".manifest")]
+    assert sorted(len(manifest["entries"]) for manifest in manifests) == [1, 2]
+    assert not any("/full/" in line or "/_SUCCESS" in line for line in s3.asked)
 
 
 def test_objects_of_odd_names_are_loaded_once_each(stored, bucket):
