@@ -18,6 +18,10 @@ ORDER BY begun_at DESC
 LIMIT %(most)s
 """
 
+THIS_RUN = """-- find loads: whether the history has this run already
+SELECT COUNT(*) FROM loads WHERE run = %(run)s
+"""
+
 NOTHING = dict.fromkeys((
     "loaded_whole", "files", "bytes", "staging_events", "staging_songs", "users", "artists", "songs",
     "songplays", "time", "with_song", "with_artist", "rejected"))
@@ -43,7 +47,13 @@ class Load(NamedTuple):
 
 def record(cursor: extensions.cursor, run: str, kind: str, begun_at: datetime,
            known: dict[str, object] = NOTHING) -> None:
-    """Write the run into loads; it counts if the caller commits. What is not known is NULL."""
+    """Write the run into loads; it counts if the caller commits. What is not known is NULL.
+
+    A run whose COMMIT was in doubt is tried again. It may be there already, and is told of once.
+    """
+    execute(cursor, THIS_RUN, {"run": run})
+    if cursor.fetchone()[0] and kind != "load":
+        return
     execute(cursor, sql_queries.loads_insert, NOTHING | known | {
         "run": run, "kind": kind, "begun_at": begun_at, "finished_at": now()})
 
