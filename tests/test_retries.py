@@ -176,7 +176,7 @@ def test_a_stale_start_in_redshifts_words_begins_again_without_a_new_attempt(
     assert fresh.snapshot() == undisturbed
 
 
-LAST = "GROUP BY new_files.url"  # what the last check reads; then comes COMMIT
+LAST = "insert loads"  # what a load runs last; then comes COMMIT
 
 
 def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load, undisturbed, caplog):

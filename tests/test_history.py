@@ -1,0 +1,118 @@
+"""The table loads: one row per run that succeeded, and per reset."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from conftest import Project
+from test_failures import refused
+from test_incremental import event, load_by_prefix, loaded, song, two_events  # noqa: F401: fixtures
+from test_retries import LAST, fresh, load, lose_the_reply, proxy, ready  # noqa: F401
+
+COUNTS = ("files", "staging_events", "staging_songs", "users", "artists", "songs", "songplays", "time",
+          "with_song", "with_artist", "rejected")
+
+
+def kinds(project: Project) -> list[str]:
+    """What the history tells of, in its order."""
+    return [kind for kind, in project.query("SELECT kind FROM loads ORDER BY begun_at, finished_at")]
+
+
+def last_load(project: Project) -> dict:
+    row, = project.query(f"SELECT {', '.join(COUNTS)} FROM loads ORDER BY begun_at DESC LIMIT 1")
+    return dict(zip(COUNTS, row))
+
+
+def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):
+    warehouse.write("song_data/1.json", song())
+    warehouse.write("log_data/1.json", [event(1), event(2, song="Another"), event(3, artist="Nobody"),
+                                        event(4, page="Home", userId="8")])
+    began = datetime.now(timezone.utc).replace(tzinfo=None)
+    summary = warehouse.load().stdout
+    assert kinds(warehouse) == ["reset", "load"]
+    assert last_load(warehouse) == {
+        "files": 2, "staging_events": 4, "staging_songs": 1, "users": 2, "artists": 1, "songs": 1,
+        "songplays": 3, "time": 3, "with_song": 1, "with_artist": 2, "rejected": 0}
+    for table, rows in re.findall(r"^(staging_events|users|songplays) .*?(\d+) +[0-9.]+$", summary,
+                                  re.MULTILINE):
+        assert int(rows) == last_load(warehouse)[table]
+    (run, begun, finished, size, whole), = warehouse.query(
+        "SELECT run, begun_at, finished_at, bytes, loaded_whole FROM loads WHERE kind = 'load'")
+    assert re.fullmatch("[0-9a-f]{6}", run)
+    seconds = float(summary.split()[-1])
+    assert began <= begun and timedelta(seconds=seconds / 2) < finished - begun
+    assert finished - begun < timedelta(seconds=seconds + 0.01)
+    assert size == sum(file.stat().st_size for file in warehouse.folder.glob("*_data/*"))
+    assert whole is None
+
+
+def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(loaded):  # noqa: F811
+    loaded.load()
+    loaded.write("log_data/2.json", [event(5, ts="soon")])
+    refused(loaded, 3, "rows were rejected")
+    loaded.load("--status")
+    loaded.load("--dry-run")
+    assert kinds(loaded) == ["reset", "load", "nothing new"]
+    assert loaded.query("SELECT files, songplays, rejected FROM loads WHERE kind = 'nothing new'") == [
+        (None, None, None)]
+
+
+def test_what_was_loaded_whole_is_told_with_the_reason(loaded, monkeypatch):  # noqa: F811
+    def reason() -> str | None:
+        return loaded.query("SELECT loaded_whole FROM loads ORDER BY begun_at DESC LIMIT 1")[0][0]
+
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.load()
+    assert reason() is None
+    loaded.write("song_data/other.json", song("SO9"))
+    loaded.write("log_data/2.json", [event(6)])
+    loaded.load()
+    assert reason() == (f"log file {loaded.folder}/log_data/2.json changed without growing;"
+                        f" song file {loaded.folder}/song_data/other.json changed")
+    loaded.load("--full")
+    assert reason() == "--full"
+    load_by_prefix(loaded, monkeypatch)
+    assert reason() == "MANIFESTS is not set, so every file is copied by prefix"
+    assert last_load(loaded)["files"] is None and last_load(loaded)["songplays"] == 3
+    loaded.load()
+    assert reason() == "the tables hold rows of a load by prefix"
+
+
+def test_a_reason_longer_than_the_column_is_cut(loaded):  # noqa: F811
+    folder = "/".join(["song_data", *["ö" + "o" * 240] * 5])
+    for number in range(2):
+        loaded.write(f"{folder}/1.json", song("SO1", year=number))
+        loaded.load()
+    whole, = loaded.query("SELECT loaded_whole FROM loads ORDER BY begun_at DESC LIMIT 1")[0]
+    assert whole.startswith("song file") and len(whole) == 1000
+
+
+def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):  # noqa: F811
+    before = loaded.query("SELECT * FROM loads ORDER BY begun_at")
+    for number in (5, 6):
+        loaded.write(f"log_data/{number}.json", [event(number)])
+        loaded.load()
+    assert loaded.run("create_tables.py").returncode == 0
+    assert "last load: none" in loaded.load("--status").stdout
+    loaded.load()
+    loaded.load()
+    assert loaded.query("SELECT * FROM loads ORDER BY begun_at")[: len(before)] == before
+    assert kinds(loaded) == ["reset", "load", "load", "load", "reset", "load", "nothing new"]
+    shown = loaded.load("--status").stdout.partition("last load: ")[2].splitlines()
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", shown[0])
+    assert shown[2].split()[2:] == ["kind", "files", "bytes", "songplays", "with", "song", "with",
+                                    "artist", "rejected"]
+    assert [re.split("  +", line)[1] for line in shown[3:]] == [
+        "nothing new", "load", "reset", "load", "load"]
+    assert shown[4].split()[3:] == [
+        "4", f"{sum(file.stat().st_size for file in loaded.folder.glob('*_data/*')):,}", "4", "0", "4",
+        "0"]
+
+
+def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load):  # noqa: F811
+    proxy.on("COMMIT", lose_the_reply, after=LAST)
+    assert load() == 2
+    assert kinds(fresh) == ["reset", "load"]
+    proxy.on("COMMIT", lose_the_reply, after=LAST)
+    assert fresh.run("create_tables.py").returncode == 0
+    assert kinds(fresh) == ["reset", "load", "reset"]
+    assert fresh.query("SELECT COUNT(DISTINCT run) FROM loads") == [(3,)]
