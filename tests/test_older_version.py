@@ -1,0 +1,67 @@
+"""A warehouse of version 0.3.0: it is named for what it is, left alone, and replaced when told to."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from conftest import Project
+from test_create_tables import create, relations
+from test_failures import execute, refused
+from test_incremental import event, song
+
+from warehouse import config, connection
+
+OLDER = (Path(__file__).parent / "version_0_3_0.sql").read_text()
+NAMED = ("the tables are those of version 0.3.0 or older", "create_tables.py --force drops them")
+
+
+def run_sql(project: Project, text: str, monkeypatch) -> None:
+    """Run Redshift's SQL on the stand-in."""
+    project.write_config()
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
+    with contextlib.closing(connection.connect(config.read(project.config))) as redshift:
+        with redshift, redshift.cursor() as cursor:
+            for statement in text.rstrip().rstrip(";").split(";\n"):
+                cursor.execute(statement)
+
+
+@pytest.fixture
+def older(project, monkeypatch):
+    """A warehouse that version 0.3.0 has filled, and files for the next load."""
+    run_sql(project, OLDER, monkeypatch)
+    project.write("log_data/1.json", [event(1), event(2)])
+    project.write("song_data/1.json", song())
+    return project
+
+
+def everything(project: Project) -> dict[str, list[tuple]]:
+    return project.snapshot(tuple(sorted(relations(project))))
+
+
+@pytest.mark.parametrize("command", [
+    "etl.py", "etl.py --full --force", "etl.py --no-reload", "etl.py --status", "etl.py --dry-run",
+    "create_tables.py", "create_tables.py --views"])
+def test_it_is_named_with_what_to_do_and_left_alone(older, command):
+    script, *arguments = command.split()
+    before = everything(older)
+    refused(older, 2, *NAMED, script=script, arguments=arguments)
+    assert everything(older) == before
+
+
+def test_it_is_replaced_when_told_to_and_the_next_load_brings_every_file(older):
+    create(older, "--force")
+    assert "staging_catalogue" not in relations(older)
+    assert {"catalogue", "latest_events", "loads", "top_songs"} <= relations(older)
+    older.load()
+    assert older.query("SELECT COUNT(*), COUNT(song_id) FROM songplays") == [(2, 2)]
+    assert "found nothing new" in older.load().stderr
+    create(older)
+
+
+def test_a_staging_catalogue_of_other_columns_is_a_stranger(project):
+    execute(project, "CREATE TABLE staging_catalogue (song_id TEXT, note TEXT)")
+    refused(project, 2, "not of this toolkit", "staging_catalogue (song_id, note)", "--force",
+            script="create_tables.py")
+    assert relations(project) == {"staging_catalogue"}
+    create(project, "--force")
+    assert "staging_catalogue" not in relations(project)
