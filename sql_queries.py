@@ -1,4 +1,4 @@
-"""The SQL of the warehouse: tables, lock, copy, touch, delete and insert, checks, ledger, views.
+"""The SQL of the warehouse: tables, lock, copy, touch, match, delete and insert, checks, ledger, views.
 
 This is data: importing it does nothing. Each statement is complete Amazon Redshift SQL, as it could be
 pasted into a query editor. Values stand as %(name)s and are bound by psycopg2. The first line,
@@ -486,7 +486,7 @@ JOIN touched_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-late_songs_insert = """-- insert played_songs: titles of the earlier plays that the catalogue has
+late_songs_insert = """-- insert late played_songs: titles of the earlier plays that the catalogue has
 INSERT INTO played_songs (song_title, artist_name, length)
 SELECT DISTINCT plays.song_title, plays.artist_name, plays.length
 FROM (SELECT DISTINCT title, artist_name FROM catalogue) AS songs
