@@ -993,29 +993,31 @@ WHERE plays.user_id IS NOT NULL
     AND users.user_id IS NULL
 """
 
-songplays_songs_known = """-- songplays_songs_known: song_id and artist_id of a play are in the catalogue, together
-SELECT plays.song_id, plays.artist_id
+songplays_songs_known = """-- songplays_songs_known: song_id, artist_id and artist_name are together in the catalogue
+SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
-    SELECT DISTINCT song_id, artist_id
+    SELECT DISTINCT song_id, artist_id, artist_name
     FROM songplays
     WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
 ) AS plays
 LEFT JOIN catalogue
     ON catalogue.artist_id = plays.artist_id
+    AND catalogue.artist_name = plays.artist_name
     AND (catalogue.song_id = plays.song_id OR plays.song_id IS NULL)
 WHERE catalogue.song_id IS NULL
     AND (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)
 """
 
 changed_plays_known = """-- changed_plays_known: after songs changed, too, plays are of songs and artists of the catalogue
-SELECT plays.song_id, plays.artist_id
+SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
-    SELECT DISTINCT song_id, artist_id
+    SELECT DISTINCT song_id, artist_id, artist_name
     FROM songplays
     WHERE start_time BETWEEN %(first_changed)s AND %(last_changed)s
 ) AS plays
 LEFT JOIN catalogue
     ON catalogue.artist_id = plays.artist_id
+    AND catalogue.artist_name = plays.artist_name
     AND (catalogue.song_id = plays.song_id OR plays.song_id IS NULL)
 WHERE catalogue.song_id IS NULL
     AND (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)
