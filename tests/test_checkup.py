@@ -467,7 +467,8 @@ def test_an_object_that_may_not_be_removed_is_named(bucket):
 # ------------------------------------------------------------------------------------ usage, README
 
 @pytest.mark.parametrize("other, said", [
-    ("--status", "not allowed with"), ("--full", "neither --full nor --force")])
+    ("--status", "not allowed with"), ("--full", "neither --full nor --force"),
+    ("--no-reload", "nor --no-reload")])
 def test_check_goes_with_nothing_that_loads_or_shows(module_warehouse, other, said):
     done = module_warehouse.run("etl.py", "--check", other)
     assert (done.returncode, done.stdout) == (2, "")

@@ -28,8 +28,9 @@ LOCK_TIMEOUT = 5  # seconds, if dwh.cfg does not say less
 
 def show(config: Config, arguments: argparse.Namespace) -> None:
     """Try everything in the order of a load; at the end raises NotReady if one could not run."""
-    if arguments.full or arguments.force:
-        raise ConfigError("--check changes nothing, so it takes neither --full nor --force.")
+    if arguments.full or arguments.force or arguments.no_reload:
+        raise ConfigError(
+            "--check changes nothing, so it takes neither --full nor --force nor --no-reload.")
     report = Report(arguments.quiet)
     check_settings(report, config)
     with ExitStack() as stack:
