@@ -94,14 +94,15 @@ def warn(cursor, values, checks):
 
 def options():
     parser = command.parser(__doc__)
-    parser.add_argument("--full", action="store_true",
-                        help="empty every table and load all files, in one transaction")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--full", action="store_true",
+                     help="empty every table and load all files, in one transaction")
+    how.add_argument("--no-reload", action="store_true",
+                     help="load changed files like grown ones: known events stay, corrected lines"
+                          " may keep their old rows")
     parser.add_argument("--force", action="store_true",
                         help="load all files of a source again where that is due, in spite of its size"
                              " and of files that are gone from S3 and lose their rows")
-    parser.add_argument("--no-reload", action="store_true",
-                        help="load changed files like grown ones: known events stay, corrected lines"
-                             " may keep their old rows")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")

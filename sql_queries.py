@@ -1,4 +1,4 @@
-"""The SQL of the warehouse: tables, lock, copy, touch, delete and insert, checks, ledger, views.
+"""The SQL of the warehouse: tables, lock, copy, touch, match, delete and insert, checks, ledger, views.
 
 This is data: importing it does nothing. Each statement is complete Amazon Redshift SQL, as it could be
 pasted into a query editor. Values stand as %(name)s and are bound by psycopg2. The first line,
@@ -486,7 +486,7 @@ JOIN touched_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-late_songs_insert = """-- insert played_songs: titles of the earlier plays that the catalogue has
+late_songs_insert = """-- insert late played_songs: titles of the earlier plays that the catalogue has
 INSERT INTO played_songs (song_title, artist_name, length)
 SELECT DISTINCT plays.song_title, plays.artist_name, plays.length
 FROM (SELECT DISTINCT title, artist_name FROM catalogue) AS songs
@@ -993,29 +993,31 @@ WHERE plays.user_id IS NOT NULL
     AND users.user_id IS NULL
 """
 
-songplays_songs_known = """-- songplays_songs_known: song_id and artist_id of a play are in the catalogue, together
-SELECT plays.song_id, plays.artist_id
+songplays_songs_known = """-- songplays_songs_known: song_id, artist_id and artist_name are together in the catalogue
+SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
-    SELECT DISTINCT song_id, artist_id
+    SELECT DISTINCT song_id, artist_id, artist_name
     FROM songplays
     WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
 ) AS plays
 LEFT JOIN catalogue
     ON catalogue.artist_id = plays.artist_id
+    AND catalogue.artist_name = plays.artist_name
     AND (catalogue.song_id = plays.song_id OR plays.song_id IS NULL)
 WHERE catalogue.song_id IS NULL
     AND (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)
 """
 
 changed_plays_known = """-- changed_plays_known: after songs changed, too, plays are of songs and artists of the catalogue
-SELECT plays.song_id, plays.artist_id
+SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
-    SELECT DISTINCT song_id, artist_id
+    SELECT DISTINCT song_id, artist_id, artist_name
     FROM songplays
     WHERE start_time BETWEEN %(first_changed)s AND %(last_changed)s
 ) AS plays
 LEFT JOIN catalogue
     ON catalogue.artist_id = plays.artist_id
+    AND catalogue.artist_name = plays.artist_name
     AND (catalogue.song_id = plays.song_id OR plays.song_id IS NULL)
 WHERE catalogue.song_id IS NULL
     AND (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)

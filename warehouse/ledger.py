@@ -116,9 +116,9 @@ def why_whole(source: Source, loaded: dict[str, Object]) -> str:
 
 
 def describe(plan: Plan) -> str:
-    """What the plan found, for the log."""
+    """What the plan found and what is loaded whole, for the log."""
     if plan.by_prefix:
-        return plan.full
+        return f"everything to load: {plan.full}"
     parts = [
         f"{len(source.listed):,} files for {source.table} ({len(source.new):,} new,"
         f" {len(source.changed):,} changed)"
@@ -129,6 +129,11 @@ def describe(plan: Plan) -> str:
             fate = "lose their rows" if source.whole else "stay loaded"
             parts.append(
                 f"files of {source.table} that are gone and {fate}: {len(source.vanished):,}")
+    if plan.full:
+        parts.append(f"all are loaded, because {plan.full}")
+    else:
+        parts += [f"all for {source.table} are loaded, because {source.whole}"
+                  for source in plan.sources if source.whole]
     return "; ".join(parts)
 
 

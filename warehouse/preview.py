@@ -89,8 +89,6 @@ def last_loads(cursor: extensions.cursor) -> str:
 def files(plan: Plan) -> str:
     """The files that would be loaded, as SQL comments."""
     lines = [f"-- dry run: {ledger.describe(plan)}"]
-    if plan.full:
-        lines.append(f"-- full load: {plan.full}")
     for source in plan.sources:
         chosen = source.files
         lines += [
