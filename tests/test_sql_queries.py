@@ -245,12 +245,13 @@ def test_the_docstring_lists_the_parts_of_the_file_in_their_order():
 
 
 def test_what_a_load_deletes_of_a_table_it_inserts_again_later():
-    queries = WHOLE.replace_queries
+    queries = [*WHOLE.replace_queries, *WHOLE.record_queries]
     deletes = {place: found[1] for place, sql in enumerate(queries)
                if (found := re.search(r"^DELETE FROM (\w+) ?(?:USING|WHERE|\n)", sql, re.MULTILINE))}
     assert len(deletes) >= 7
     for place, table in deletes.items():
-        assert any(f"INSERT INTO {table} " in sql for sql in queries[place:]), table
+        assert any(re.search(f"^(INSERT INTO|COPY) {table} ", sql, re.MULTILINE)
+                   for sql in queries[place:]), table
 
 
 def test_the_summary_counts_rows_of_what_a_load_runs():
