@@ -52,9 +52,9 @@ NIGHT_USERS = 100  # fewer than a warehouse has: a night's users are known every
 NIGHT_WAREHOUSE_USERS = 1_000  # in every warehouse: what a night reads of them is no history
 DAY = 86_400_000  # milliseconds
 HEADER = ("comparison", "measured", "median (min–max)", "against", "median (min–max)", "ratio")
-PARTS = {"listing": ("lock", "count", "list"), "COPY": ("copy",),
-         "touch and delete": ("touch", "delete", "forget"), "inserts": ("insert",),
-         "analyze": ("analyze",)}
+PARTS = {"listing": ("list",), "COPY": ("copy",),
+         "touch and match": ("keep", "touch", "span", "choose", "create", "match"),
+         "delete": ("delete", "forget"), "inserts": ("insert", "update"), "analyze": ("analyze",)}
 STATEMENT = re.compile(r"\S+ DEBUG +(.+) in ([0-9.]+) s$", re.MULTILINE)
 
 # Serves S3 until its stdin is closed, so it never outlives the benchmark.
@@ -297,9 +297,10 @@ def each(function: Callable, items: list) -> None:
 def copied(connection, table: str, source: str, jsonpath: str = "", max_errors: int = 0) -> float:
     """Seconds of one COPY with its COMMIT into a table that was just created."""
     fresh(connection, table)
-    values = {"log_data": source, "song_data": source, "log_jsonpath": jsonpath,
-              "iam_role": AsIs("default"), "region": "us-west-2", "maxerror": max_errors + 1}
-    return seconds_of(commit, connection, getattr(sql_queries, f"{table}_copy_prefix"), values)
+    values = {f"{table}_files": source, f"{table}_manifest": AsIs(""), "log_jsonpath": jsonpath,
+              "iam_role": AsIs("default"), "region": "us-west-2", "maxerror": max_errors + 1,
+              "noload": AsIs("")}
+    return seconds_of(commit, connection, getattr(sql_queries, f"{table}_copy"), values)
 
 
 def fresh(connection, table: str) -> None:
@@ -343,7 +344,7 @@ def copy(bench: Bench) -> None:
 
 
 def copy_columns() -> str:
-    return re.search(r"\(([^)]*)\)", sql_queries.staging_events_copy_prefix)[1]
+    return re.search(r"\(([^)]*)\)", sql_queries.staging_events_copy)[1]
 
 
 def ready_text(bench: Bench, database: str) -> Path:
@@ -844,10 +845,8 @@ def peers(bench: Bench) -> None:
 
 def peer_columns() -> list[tuple[str, str]]:
     """staging_events as both can load it: "" is no integer to them."""
-    found = re.findall(r"^    (\w+) +([A-Z]+(?:\([0-9, ]+\))?)",
-                       sql_queries.staging_events_table_create, re.MULTILINE)
-    return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found
-            if name != "loaded_at"]
+    found = declared_columns(sql_queries.staging_events_table_create)
+    return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found.items()]
 
 
 def by_rs_mock(url: str, log: Path) -> float:
