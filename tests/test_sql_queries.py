@@ -245,7 +245,7 @@ def test_the_docstring_lists_the_parts_of_the_file_in_their_order():
 
 
 def test_what_a_load_deletes_of_a_table_it_inserts_again_later():
-    queries = [*WHOLE.replace_queries, *sql_queries.record_queries]
+    queries = [*WHOLE.replace_queries, sql_queries.loaded_files_copy]
     deletes = {place: found[1] for place, sql in enumerate(queries)
                if (found := re.search(r"^DELETE FROM (\w+) ?(?:USING|WHERE|\n)", sql, re.MULTILINE))}
     assert len(deletes) >= 7
