@@ -59,7 +59,8 @@ def copy(cursor, values, plan, summary):
         rejected = load_errors.count_rejected(cursor)
         run_all(cursor, values, [sql_queries.last_copy, analyze])
         rows = values[f"{source.table}_rows"] = values["copied"]
-        summary.add(source.table, rows, seconds, len(source.to_copy), rejected, values["copy_id"])
+        files = None if plan.by_prefix else len(source.to_copy)
+        summary.add(source.table, rows, seconds, files, rejected, values["copy_id"])
         log.info("copied %s: %s rows in %.1f s", source.table, f"{rows:,}", seconds)
         check(cursor, values, checks)
         warn(cursor, values, warnings)

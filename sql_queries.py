@@ -1,4 +1,4 @@
-"""The SQL of the warehouse: tables, lock, copy, touch, delete and insert, checks, ledger, views.
+"""The SQL of the warehouse: tables, lock, copy, touch, match, delete and insert, checks, ledger, views.
 
 This is data: importing it does nothing. Each statement is complete Amazon Redshift SQL, as it could be
 pasted into a query editor. Values stand as %(name)s and are bound by psycopg2. The first line,
@@ -315,11 +315,6 @@ FROM versions
 WHERE nth_version = 1
 """
 
-catalogue_delete = """-- delete catalogue: songs of several versions
-DELETE FROM catalogue USING chosen_songs
-WHERE catalogue.song_id = chosen_songs.song_id
-"""
-
 catalogue_choose = """-- choose catalogue: the version of each that counts
 INSERT INTO catalogue (
     song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
@@ -331,33 +326,24 @@ SELECT
 FROM chosen_songs
 """
 
-touched_songs_create = """-- touch songs: rows of the catalogue that stand before or after this load only
+touched_songs_create = """-- touch songs: rows of the catalogue that stand only before or only after this load
 CREATE TEMP TABLE touched_songs AS
-WITH before_only AS (
+SELECT song_id, artist_id, artist_name
+FROM (
     SELECT
         song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
         year, duration
     FROM earlier_catalogue
-    EXCEPT
+    UNION ALL
     SELECT
         song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
         year, duration
     FROM catalogue
-),
-after_only AS (
-    SELECT
-        song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
-        year, duration
-    FROM catalogue
-    EXCEPT
-    SELECT
-        song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
-        year, duration
-    FROM earlier_catalogue
-)
-SELECT song_id, artist_id, artist_name FROM before_only
-UNION
-SELECT song_id, artist_id, artist_name FROM after_only
+) AS before_and_after
+GROUP BY
+    song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
+    duration
+HAVING COUNT(*) = 1
 """
 
 late_plays_create = """-- touch earlier plays: those whose song or artist may be another one now
@@ -486,7 +472,7 @@ JOIN touched_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-late_songs_insert = """-- insert played_songs: titles of the earlier plays that the catalogue has
+late_songs_insert = """-- insert late played_songs: titles of the earlier plays that the catalogue has
 INSERT INTO played_songs (song_title, artist_name, length)
 SELECT DISTINCT plays.song_title, plays.artist_name, plays.length
 FROM (SELECT DISTINCT title, artist_name FROM catalogue) AS songs
@@ -605,11 +591,6 @@ FROM versions
 WHERE nth_latest = 1
 """
 
-latest_events_delete = """-- delete latest_events: users of several events
-DELETE FROM latest_events USING chosen_events
-WHERE latest_events.userid = chosen_events.userid
-"""
-
 latest_events_choose = """-- choose latest_events: the latest event of each
 INSERT INTO latest_events (
     userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
@@ -627,20 +608,10 @@ SELECT user_id, first_name, last_name, gender, level
 FROM users
 """
 
-user_table_delete = """-- delete users: the touched ones
-DELETE FROM users USING touched_users
-WHERE users.user_id = touched_users.user_id
-"""
-
 user_table_insert = """-- insert users: as the latest event of each knows them
 INSERT INTO users (user_id, first_name, last_name, gender, level)
 SELECT user_id, first_name, last_name, gender, level
 FROM touched_users
-"""
-
-artist_table_delete = """-- delete artists: those of the touched songs
-DELETE FROM artists
-WHERE artist_id IN (SELECT artist_id FROM touched_songs)
 """
 
 artist_table_insert = """-- insert artists: one song's row each, with a location and coordinates if any has them
@@ -668,11 +639,6 @@ SELECT
 FROM candidates
 JOIN catalogue AS songs ON songs.song_id = candidates.song_id
 WHERE candidates.nth_best = 1
-"""
-
-song_table_delete = """-- delete songs: the touched ones
-DELETE FROM songs
-WHERE song_id IN (SELECT song_id FROM touched_songs)
 """
 
 song_table_insert = """-- insert songs: from the catalogue; an unknown year (0) is NULL
@@ -883,15 +849,11 @@ HAVING COUNT(songs.song_id) <> COUNT(DISTINCT catalogue.song_id)
 
 artists_unique = """-- artists_unique: a touched artist stands once in artists, and nowhere without a song
 SELECT touched.artist_id, COUNT(artists.artist_id) AS times
-FROM (
-    SELECT touched_songs.artist_id, COUNT(DISTINCT catalogue.artist_id) AS artists
-    FROM touched_songs
-    LEFT JOIN catalogue ON catalogue.artist_id = touched_songs.artist_id
-    GROUP BY touched_songs.artist_id
-) AS touched
+FROM (SELECT DISTINCT artist_id FROM touched_songs) AS touched
+LEFT JOIN (SELECT DISTINCT artist_id FROM catalogue) AS known ON known.artist_id = touched.artist_id
 LEFT JOIN artists ON artists.artist_id = touched.artist_id
-GROUP BY touched.artist_id, touched.artists
-HAVING COUNT(artists.artist_id) <> touched.artists
+GROUP BY touched.artist_id, known.artist_id
+HAVING COUNT(artists.artist_id) <> CASE WHEN known.artist_id IS NULL THEN 0 ELSE 1 END
 """
 
 songs_artists_known = """-- songs_artists_known: the artist_id of a touched song is in artists
@@ -993,32 +955,40 @@ WHERE plays.user_id IS NOT NULL
     AND users.user_id IS NULL
 """
 
-songplays_songs_known = """-- songplays_songs_known: song_id and artist_id of a play are in the catalogue, together
-SELECT plays.song_id, plays.artist_id
+songplays_songs_known = """-- songplays_songs_known: song_id, artist_id and artist_name are together in the catalogue
+SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
-    SELECT DISTINCT song_id, artist_id
+    SELECT DISTINCT song_id, artist_id, artist_name
     FROM songplays
     WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
 ) AS plays
-LEFT JOIN catalogue
-    ON catalogue.artist_id = plays.artist_id
-    AND (catalogue.song_id = plays.song_id OR plays.song_id IS NULL)
-WHERE catalogue.song_id IS NULL
-    AND (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)
+LEFT JOIN catalogue AS songs
+    ON songs.song_id = plays.song_id
+    AND songs.artist_id = plays.artist_id
+    AND songs.artist_name = plays.artist_name
+LEFT JOIN (SELECT DISTINCT artist_id, artist_name FROM catalogue) AS artists
+    ON artists.artist_id = plays.artist_id
+    AND artists.artist_name = plays.artist_name
+WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
+    OR (plays.artist_id IS NOT NULL AND artists.artist_id IS NULL)
 """
 
-changed_plays_known = """-- changed_plays_known: after songs changed, too, plays are of songs and artists of the catalogue
-SELECT plays.song_id, plays.artist_id
+changed_plays_known = """-- changed_plays_known: they are also where songs changed, and everywhere after a load of all
+SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
-    SELECT DISTINCT song_id, artist_id
+    SELECT DISTINCT song_id, artist_id, artist_name
     FROM songplays
     WHERE start_time BETWEEN %(first_changed)s AND %(last_changed)s
 ) AS plays
-LEFT JOIN catalogue
-    ON catalogue.artist_id = plays.artist_id
-    AND (catalogue.song_id = plays.song_id OR plays.song_id IS NULL)
-WHERE catalogue.song_id IS NULL
-    AND (plays.song_id IS NOT NULL OR plays.artist_id IS NOT NULL)
+LEFT JOIN catalogue AS songs
+    ON songs.song_id = plays.song_id
+    AND songs.artist_id = plays.artist_id
+    AND songs.artist_name = plays.artist_name
+LEFT JOIN (SELECT DISTINCT artist_id, artist_name FROM catalogue) AS artists
+    ON artists.artist_id = plays.artist_id
+    AND artists.artist_name = plays.artist_name
+WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
+    OR (plays.artist_id IS NOT NULL AND artists.artist_id IS NULL)
 """
 
 time_unique = """-- time_unique: the start_time of a touched play stands once in time
@@ -1416,7 +1386,7 @@ keep_catalogue_queries = (earlier_catalogue_create,)
 touch_song_queries = (
     catalogue_insert,
     chosen_songs_create,
-    catalogue_delete,
+    "DELETE FROM catalogue WHERE song_id IN (SELECT song_id FROM chosen_songs)",
     catalogue_choose,
     "ANALYZE catalogue",
     touched_songs_create,
@@ -1435,9 +1405,9 @@ touch_play_queries = (
 touch_late_play_queries = (late_plays_create, late_songs_insert)
 match_queries = ("ANALYZE played_songs", song_matches_create, artist_matches_create)
 replace_song_queries = (
-    artist_table_delete,
+    "DELETE FROM artists WHERE artist_id IN (SELECT artist_id FROM touched_songs)",
     artist_table_insert,
-    song_table_delete,
+    "DELETE FROM songs WHERE song_id IN (SELECT song_id FROM touched_songs)",
     song_table_insert,
     "ANALYZE artists",
     "ANALYZE songs",
@@ -1449,10 +1419,10 @@ whole_song_queries = (every_span,)
 replace_log_queries = (
     latest_events_insert,
     chosen_events_create,
-    latest_events_delete,
+    "DELETE FROM latest_events WHERE userid IN (SELECT userid FROM chosen_events)",
     latest_events_choose,
     touched_users_create,
-    user_table_delete,
+    "DELETE FROM users WHERE user_id IN (SELECT user_id FROM touched_users)",
     user_table_insert,
     songplay_table_insert,
     time_table_insert,

@@ -2,9 +2,9 @@
 beside the function that asks."""
 
 import sql_queries
-from warehouse import answers, checkup, ledger, load_errors, preview, statements, tables
+from warehouse import answers, checkup, history, ledger, load_errors, statements, tables
 
-ASKERS = (answers, checkup, ledger, load_errors, preview, statements, tables)
+ASKERS = (answers, checkup, history, ledger, load_errors, statements, tables)
 
 
 def named_in(module) -> dict[str, str]:

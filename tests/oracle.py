@@ -34,13 +34,23 @@ def star_schema(folder: Path) -> dict[str, list[tuple]]:
 
 
 def documents(folder: Path) -> Iterator[dict]:
-    """The JSON documents of every file, their keys in lower case."""
+    """The JSON documents of every file."""
     for file in folder.rglob("*.json"):
-        text = file.read_text(encoding="utf-8").lstrip()
-        while text:
-            document, end = DECODER.raw_decode(text)
-            yield {key.lower(): value for key, value in document.items()}
-            text = text[end:].lstrip()
+        yield from map(document, as_written(file))
+
+
+def as_written(file: Path) -> Iterator[str]:
+    """The JSON documents of a file, each as it is written."""
+    rest = file.read_text(encoding="utf-8").lstrip()
+    while rest:
+        _, end = DECODER.raw_decode(rest)
+        yield rest[:end]
+        rest = rest[end:].lstrip()
+
+
+def document(written: str) -> dict:
+    """With its keys in lower case."""
+    return {key.lower(): value for key, value in DECODER.decode(written).items()}
 
 
 def nulls_last(values: Iterable) -> tuple:
@@ -77,12 +87,17 @@ def catalogue_of(songs: Iterable[dict]) -> dict[str, dict]:
     """The songs by id. Of several versions the first by content counts, whole."""
     versions = defaultdict(list)
     for song in songs:
-        versions[text(song["song_id"])].append((
-            text(song["title"]), text(song["artist_id"]), text(song["artist_name"]),
-            decimal(song["duration"]), whole(song.get("year")), text(song.get("artist_location")),
-            decimal(song.get("artist_latitude")), decimal(song.get("artist_longitude")),
-        ))
+        versions[text(song["song_id"])].append(version_of(song))
     return {key: song_of(min(rows, key=nulls_last)) for key, rows in versions.items()}
+
+
+def version_of(song: dict) -> tuple:
+    """The content of a song, by which its versions compete."""
+    return (
+        text(song["title"]), text(song["artist_id"]), text(song["artist_name"]),
+        decimal(song["duration"]), whole(song.get("year")), text(song.get("artist_location")),
+        decimal(song.get("artist_latitude")), decimal(song.get("artist_longitude")),
+    )
 
 
 def song_of(version: tuple) -> dict:

@@ -61,9 +61,10 @@ def test_an_unknown_comparison_is_refused(folder):
 
 
 @pytest.mark.parametrize("statement, part", [
-    ("DELETE FROM users", "touch and delete"), ("delete users", "touch and delete"),
-    ("touch plays", "touch and delete"), ("ANALYZE users", "analyze"), ("insert users", "inserts"),
-    ("copy staging_events", "COPY"), ("users_unique", "checks"), ("songplays matched", "report"),
+    ("DELETE FROM users", "delete"), ("delete users", "delete"), ("touch plays", "touch and match"),
+    ("span of touched_plays", "touch and match"), ("ANALYZE users", "analyze"),
+    ("insert users", "inserts"), ("update songplays", "inserts"), ("copy staging_events", "COPY"),
+    ("users_unique", "checks"), ("count songplays", "report"),
 ])
 def test_the_time_of_a_statement_counts_in_the_part_of_its_first_word(statement, part):
     assert benchmark.part_of(statement) == part

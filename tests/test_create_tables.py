@@ -12,8 +12,9 @@ from test_incremental import event, hold, song, wait_until_somebody_waits_for
 import sql_queries
 from warehouse import tables
 
-OUR_TABLES = {"etl_lock", "loaded_files", "staging_events", "staging_songs", "staging_catalogue",
-              "users", "songs", "artists", "time", "songplays"}
+LASTING = {"etl_lock", "loads"}
+OUR_TABLES = LASTING | {"loaded_files", "staging_events", "staging_songs", "catalogue",
+                        "latest_events", "users", "songs", "artists", "time", "songplays"}
 OUR_VIEWS = {tables.subject_of(sql) for sql in sql_queries.create_view_queries}
 OURS = OUR_TABLES | OUR_VIEWS
 
@@ -41,20 +42,41 @@ def test_a_reset_empties_every_table_and_the_next_load_brings_everything_again(l
     before = loaded.snapshot()
     create(loaded)
     assert relations(loaded) == OURS
-    for table in OUR_TABLES - {"etl_lock"}:
+    for table in OUR_TABLES - LASTING:
         assert loaded.query(f"SELECT COUNT(*) FROM {table}") == [(0,)]
     loaded.load()
     assert loaded.snapshot() == before
 
 
-def test_the_lock_is_never_dropped(loaded):
-    which = "SELECT 'etl_lock'::regclass::oid"
+def test_the_lock_and_the_history_are_never_dropped(loaded):
+    which = "SELECT 'etl_lock'::regclass::oid, 'loads'::regclass::oid"
     before = loaded.query(which)
     create(loaded)
     create(loaded, "--force")
     assert loaded.query(which) == before
     assert loaded.query("SELECT COUNT(*) FROM etl_lock") == [(1,)]
-    assert not any("etl_lock" in sql for sql in sql_queries.drop_table_queries)
+    assert loaded.query("SELECT kind, songplays FROM loads ORDER BY begun_at DESC LIMIT 3") == [
+        ("reset", None), ("reset", None), ("load", 2)]
+    assert not any(table in sql for table in LASTING for sql in sql_queries.drop_table_queries)
+
+
+def test_a_warehouse_of_an_older_version_is_named_and_kept_and_force_replaces_it(loaded):
+    before = relations(loaded)
+    execute(loaded, "ALTER TABLE loaded_files DROP COLUMN loaded_into; CREATE TABLE staging_catalogue"
+                    f" ({' TEXT, '.join(tables.OLDER_CATALOGUE)} TEXT)")
+    for script in ("create_tables.py", "etl.py"):
+        refused(loaded, 2, "the tables are those of version 0.3.0 or older", "create_tables.py --force",
+                script=script)
+    assert plays(loaded) == 2
+    create(loaded, "--force")
+    assert relations(loaded) == before
+    loaded.load()
+    assert plays(loaded) == 2
+
+
+def test_a_table_that_only_has_the_name_of_one_of_an_older_version_is_a_foreign_one(project):
+    execute(project, "CREATE TABLE staging_catalogue (email TEXT)")
+    refused(project, 2, "staging_catalogue (email)", "not of this toolkit", script="create_tables.py")
 
 
 def test_two_resets_at_once_on_a_fresh_database_both_succeed(project):
@@ -104,7 +126,7 @@ def test_a_foreign_table_is_named_and_kept_and_force_drops_it(project, table):
 
 def test_all_foreign_tables_are_named_at_once(project):
     execute(project, "CREATE TABLE users (email TEXT); CREATE TABLE time (now TIME)")
-    refused(project, 2, "users (email); time (now)", script="create_tables.py")
+    refused(project, 2, "time (now); users (email)", script="create_tables.py")
 
 
 def test_a_foreign_table_that_comes_while_the_reset_waits_for_the_lock_is_named_and_kept(loaded):
@@ -145,7 +167,7 @@ def test_a_view_in_the_way_is_named_and_kept(project, arguments):
     execute(project, "CREATE TABLE people (email TEXT); CREATE VIEW users AS SELECT * FROM people")
     refused(project, 2, "users", "SCHEMA", script="create_tables.py", arguments=arguments)
     assert {"people", "users"} <= relations(project)
-    assert not relations(project) & (OURS - {"users", "etl_lock"})
+    assert not relations(project) & (OURS - {"users"} - LASTING)
 
 
 def test_a_table_of_another_owner_is_kept(project):
@@ -186,7 +208,8 @@ def test_views_that_are_replaced_keep_their_grants_and_other_peoples_views(loade
     execute(loaded, "GRANT SELECT ON catalogue_match TO PUBLIC;"
                     " CREATE VIEW favourites AS SELECT plays FROM catalogue_match;"
                     " CREATE OR REPLACE VIEW catalogue_match (plays, catalogue_plays,"
-                    " catalogue_percent) AS SELECT 7::BIGINT, 7::BIGINT, 7::NUMERIC(5, 2)")
+                    " catalogue_percent, artist_plays, artist_percent) AS"
+                    " SELECT 7::BIGINT, 7::BIGINT, 7::NUMERIC(5, 2), 7::BIGINT, 7::NUMERIC(5, 2)")
     granted = loaded.query("SELECT relacl::text FROM pg_class WHERE relname = 'catalogue_match'")
     before = views_of(loaded)
     create(loaded, "--views")
@@ -198,7 +221,8 @@ def test_views_that_are_replaced_keep_their_grants_and_other_peoples_views(loade
 
 def test_a_view_of_other_types_is_replaced_with_force_only(loaded):
     execute(loaded, "DROP VIEW catalogue_match; CREATE VIEW catalogue_match AS SELECT '1' AS plays,"
-                    " 1 AS catalogue_plays, 1 AS catalogue_percent")
+                    " 1 AS catalogue_plays, 1 AS catalogue_percent, 1 AS artist_plays,"
+                    " 1 AS artist_percent")
     refused(loaded, 2, "create catalogue_match: cannot change data type of view column", "--force",
             script="create_tables.py", arguments=("--views",))
     create(loaded, "--views", "--force")
@@ -225,7 +249,7 @@ def test_a_view_of_other_columns_is_named_and_kept_and_force_drops_it(loaded, ar
 
 @pytest.mark.parametrize("columns, arguments", [
     ("email", ()), ("email", ("--views", "--force")),
-    ("plays, catalogue_plays, catalogue_percent", ("--views",))])
+    ("plays, catalogue_plays, catalogue_percent, artist_plays, artist_percent", ("--views",))])
 def test_a_table_in_the_place_of_a_view_is_named_and_kept(loaded, columns, arguments):
     """As is a view in the place of a table: nothing is dropped as what it is not."""
     execute(loaded, "DROP VIEW catalogue_match; CREATE TABLE catalogue_match AS SELECT"
@@ -254,9 +278,10 @@ def test_the_columns_read_from_the_statements_are_those_of_the_tables_and_views(
     ) as connection, connection.cursor() as cursor:
         existing = tables.existing_columns(cursor, {})
     declared = {
-        tables.subject_of(sql): tables.declared_columns(sql) for sql in sql_queries.create_table_queries
+        tables.subject_of(sql): tables.declared_columns(sql)
+        for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries
     }
-    assert declared == {name: existing[name] for name in OUR_TABLES - {"etl_lock"}}
+    assert declared == {name: existing[name] for name in OUR_TABLES}
     for sql in sql_queries.create_view_queries:
         assert list(tables.declared_columns(sql)) == list(existing[tables.subject_of(sql)])
 

@@ -37,13 +37,14 @@ def test_the_picture_is_a_png_as_wide_as_a_readme():
 
 def test_every_column_with_its_type_and_every_key_is_drawn():
     text = erd.dot()
-    for sql in sql_queries.create_table_queries:
+    assert {*sql_queries.create_table_queries, sql_queries.loads_table_create} <= {*erd.DRAWN}
+    for sql in erd.DRAWN:
         [box] = re.findall(rf"^{subject_of(sql)} \[label=.*", text, re.MULTILINE)
         shown = re.findall(r'port="(\w+)"><font[^>]*>([^<]+)<', box)
         assert dict(shown) == tables.declared_columns(sql)
         assert len(re.findall(">PK[ <]", box)) == sql.count("PRIMARY KEY (")
         assert len(re.findall("[> ]FK<", box)) == sql.count("FOREIGN KEY")
-    foreign = sum(sql.count("FOREIGN KEY") for sql in sql_queries.create_table_queries)
+    foreign = sum(sql.count("FOREIGN KEY") for sql in erd.DRAWN)
     assert text.count("=crowodot") == foreign
 
 
@@ -62,7 +63,7 @@ def test_a_line_ends_in_none_or_one_where_the_foreign_key_may_be_null():
     ("SORTKEY (start_time)", "SORTKEY (user_id)"),
 ])
 def test_a_change_of_the_tables_changes_the_diagram(before, after):
-    *others, songplays = sql_queries.create_table_queries
+    *others, songplays = erd.DRAWN
     assert before in songplays
     assert erd.dot((*others, songplays.replace(before, after))) != erd.dot()
 

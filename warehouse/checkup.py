@@ -28,8 +28,9 @@ LOCK_TIMEOUT = 5  # seconds, if dwh.cfg does not say less
 
 def show(config: Config, arguments: argparse.Namespace) -> None:
     """Try everything in the order of a load; at the end raises NotReady if one could not run."""
-    if arguments.full or arguments.force:
-        raise ConfigError("--check changes nothing, so it takes neither --full nor --force.")
+    if arguments.full or arguments.force or arguments.no_reload:
+        raise ConfigError(
+            "--check changes nothing, so it takes neither --full nor --force nor --no-reload.")
     report = Report(arguments.quiet)
     check_settings(report, config)
     with ExitStack() as stack:
@@ -97,7 +98,7 @@ def check_database(report: Report, connection: extensions.connection, config: Co
     report.tried("TLS", check_tls, connection)
     report.tried("engine", check_engine, connection)
     report.tried("etl_lock", check_lock, connection, config)
-    for sql in sql_queries.create_table_queries:
+    for sql in (sql_queries.loads_table_create, *sql_queries.create_table_queries):
         report.tried(statements.subject_of(sql), check_table, connection, sql)
     report.tried("views", check_views, connection)
     report.tried("TEMP tables", check_temporary, connection)
@@ -167,6 +168,10 @@ def check_lock(connection: extensions.connection, config: Config) -> str:
     return "free" if free else "free again: another load has just committed"
 
 
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")  # as TABLE_RIGHTS asks for them
+NOT_NEEDED = {"loads": {"UPDATE", "DELETE"}, "songplays": set()}  # by a load
+
+
 def check_table(connection: extensions.connection, create: str) -> str:
     """The columns and their types, and what the user may do. A longer VARCHAR is as good."""
     table, wanted = statements.subject_of(create), tables.declared_columns(create)
@@ -176,18 +181,19 @@ def check_table(connection: extensions.connection, create: str) -> str:
             raise WarehouseError("there is no such table, or the user has no right to it. Run"
                                  " create_tables.py, or GRANT the rights.")
         statements.execute(cursor, tables.TABLE_RIGHTS, {"table": table})
-        rights = dict(zip(("SELECT", "INSERT", "DELETE"), cursor.fetchone()))
+        has = dict(zip(RIGHTS, cursor.fetchone()))
+    needed = [right for right in RIGHTS if right not in NOT_NEEDED.get(table, {"UPDATE"})]
     wrong = [f"{column} is {found.get(column, 'missing')} and should be {of_type}"
              for column, of_type in wanted.items() if not as_good(found.get(column, ""), of_type)]
     if wrong:
         raise WarehouseError(
             f"{'; '.join(wrong)}. create_tables.py makes the tables anew, empty (--force if it"
             " refuses this one); or set another SCHEMA.")
-    if missing := ", ".join(right for right, has in rights.items() if not has):
+    if missing := ", ".join(right for right in needed if not has[right]):
         raise lacking(missing, f"TABLE {table}", connection)
     others = [column for column in found if column not in wanted]
     more = f" (and not of this toolkit: {', '.join(others)})" if others else ""
-    return f"{len(wanted)} columns{more}; the user may {', '.join(rights)}"
+    return f"{len(wanted)} columns{more}; the user may {', '.join(needed)}"
 
 
 def check_views(connection: extensions.connection) -> str:

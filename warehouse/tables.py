@@ -99,10 +99,11 @@ def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values
         )
 
 
-TABLE_RIGHTS = """-- table rights: whether the user may read, fill and empty a table
+TABLE_RIGHTS = """-- table rights: whether the user may read, fill, change and empty a table
 SELECT
     HAS_TABLE_PRIVILEGE(%(table)s, 'SELECT'),
     HAS_TABLE_PRIVILEGE(%(table)s, 'INSERT'),
+    HAS_TABLE_PRIVILEGE(%(table)s, 'UPDATE'),
     HAS_TABLE_PRIVILEGE(%(table)s, 'DELETE')
 """
 

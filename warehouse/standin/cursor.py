@@ -113,7 +113,7 @@ def adopt(connection: extensions.connection, session: Session) -> None:
         cursor.execute("SET TIME ZONE 'UTC'")
         # A backslash escapes in every '…', and psycopg2 doubles it in values, as with Redshift.
         cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")
-        cursor.execute("SET work_mem = '128MB'")  # a load joins and sorts everything it brings
+        cursor.execute("SET work_mem = '256MB'")  # a load joins and sorts everything it brings
         cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
         # Redshift joins by hash or merge, and in a nested loop only where there is no equality.
         # PostgreSQL takes the loop after a misjudged estimate, too; without an index that is minutes.
