@@ -3,8 +3,9 @@
 import re
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from conftest import Project
-from test_failures import refused
+from test_failures import execute, refused
 from test_incremental import event, load_by_prefix, loaded, song, two_events  # noqa: F401: fixtures
 from test_retries import LAST, fresh, load, lose_the_reply, proxy, ready  # noqa: F401
 
@@ -116,3 +117,12 @@ def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load):  #
     assert fresh.run("create_tables.py").returncode == 0
     assert kinds(fresh) == ["reset", "load", "reset"]
     assert fresh.query("SELECT COUNT(DISTINCT run) FROM loads") == [(3,)]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["", "--force"])
+def test_somebody_elses_table_of_that_name_is_named_and_kept(project, arguments):
+    execute(project, "CREATE TABLE loads (weight INT)")
+    refused(project, 2, "loads (weight) is in the way", "Set another SCHEMA", "by hand",
+            script="create_tables.py", arguments=arguments)
+    assert project.query("SELECT table_name FROM information_schema.tables"
+                         " WHERE table_schema = 'public'") == [("loads",)]

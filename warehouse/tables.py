@@ -124,17 +124,26 @@ def unreadable_views(cursor: extensions.cursor) -> list[str]:
 def make_lasting(connection: extensions.connection, values: dict) -> None:
     """Create what a reset keeps, etl_lock without its row and loads, where missing; commit it.
 
-    What is there is not touched: a load may hold it. Where another reset creates it at the same
-    moment, the second try finds it.
+    What is there is not touched: a load may hold it. Raises ConfigError if its columns are not ours.
+    Where another reset creates it at the same moment, the second try finds it.
     """
     for last_try in (False, True):
         try:
             with transaction(connection) as cursor:
                 existing = existing_columns(cursor, values)
                 for sql in sql_queries.create_lasting_queries:
-                    if subject_of(sql) not in existing:
+                    table = subject_of(sql)
+                    if table not in existing:
                         execute(cursor, sql, values)
+                    elif list(existing[table]) != list(declared_columns(sql)):
+                        raise ConfigError(
+                            f"{table} ({', '.join(existing[table])}) is in the way and is not of this"
+                            " toolkit, or of another version. Set another SCHEMA in dwh.cfg, or rename"
+                            " or drop it by hand: a reset keeps a table of this name, even with --force."
+                        )
             return
+        except ConfigError:
+            raise
         except WarehouseError:
             if last_try or connection.closed:
                 raise
