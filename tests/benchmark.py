@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 import generate
 import psycopg2
-from conftest import S3_ENVIRONMENT, Project
+from conftest import S3_ENVIRONMENT, Project, maintenance
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
 
@@ -528,16 +528,20 @@ def dead(bench: Bench) -> None:
     count = bench.sized(1_000_000)
     warehouse = Warehouse(
         bench, "dead", bench.data(count, bench.sized(SONGS), users=NIGHT_WAREHOUSE_USERS))
-    warehouse.query("ALTER SYSTEM SET autovacuum = off")
-    warehouse.query("SELECT pg_reload_conf()")
+    set_for_all(bench, "SET autovacuum = off")
     warehouse.first_load()
     for number in range(100, 105):
         arrive({"": warehouse}, write_night(bench, number, bench.sized(500)))
         run = warehouse.later_load()
         bench.line("dead", Figures(f"night {number - 99} of 500 events, {count:,} loaded",
                                    [run.seconds]))
-    warehouse.query("ALTER SYSTEM RESET autovacuum")
-    warehouse.query("SELECT pg_reload_conf()")
+    set_for_all(bench, "RESET autovacuum")
+
+
+def set_for_all(bench: Bench, setting: str) -> None:
+    with maintenance(bench.server) as cursor:
+        cursor.execute(f"ALTER SYSTEM {setting}")
+        cursor.execute("SELECT pg_reload_conf()")
 
 
 def arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],
@@ -787,12 +791,16 @@ def signals(bench: Bench) -> None:
 
 
 def seconds_to_end(warehouse: Warehouse, statement: str, later: float) -> float:
-    """How long a load takes to end that gets SIGTERM some seconds after a statement has begun."""
-    process = warehouse.start("etl.py")
+    """How long a load takes to end that gets SIGTERM some seconds after a statement has begun. A load
+    that ends before the statement is seen is followed by another."""
+    process = warehouse.start("etl.py", "--full")
     while not warehouse.query(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
             f" AND pid <> pg_backend_pid() AND query LIKE '{statement}'"):
-        time.sleep(0.01)
+        time.sleep(0.001)
+        if process.poll() is not None:
+            process.communicate()
+            process = warehouse.start("etl.py", "--full")
     time.sleep(later)
     started = time.perf_counter()
     process.terminate()
