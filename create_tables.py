@@ -1,4 +1,5 @@
-"""Create every table, empty, and every view; drop those that are there. One transaction.
+"""Create every table, empty, and every view; drop those that are there, in one transaction. Only the
+history of loads stays.
 
 This is for the first day. etl.py empties and reloads by itself, atomically, and keeps grants and
 other people's views.
@@ -38,7 +39,7 @@ def run(config, arguments):
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, values)
             if not arguments.views:
-                history.record(cursor, command.RUN, "reset", begun_at)
+                history.record(cursor, "reset", begun_at)
     log.info("created %s", ", ".join(map(statements.subject_of, creates)))
 
 

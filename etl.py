@@ -33,7 +33,7 @@ def run(config, arguments):
             plan = manifests.plan(cursor, arguments)
             if plan.nothing_new:
                 log.info("found nothing new: %s", ledger.describe(plan))
-                history.record(cursor, command.RUN, "nothing new", summary.begun_at)
+                history.record(cursor, "nothing new", summary.begun_at)
                 return None
             ledger.refuse_reload(plan, config, arguments)
             ledger.refuse_archived(plan)
@@ -45,15 +45,14 @@ def run(config, arguments):
             check(cursor, values, plan.star_checks)
             run_all(cursor, values, plan.record_queries)
             check(cursor, values, plan.ledger_checks)
-            history.record(cursor, command.RUN, "load", summary.begun_at,
-                           values | plan.totals | summary.totals)
+            history.record(cursor, "load", summary.begun_at, plan.totals | summary.totals)
         log.info("committed %s", summary.total())
         load_errors.warn(connection, summary)
     return None if arguments.quiet else summary
 
 
 def copy(cursor, values, plan, summary):
-    """Fill staging and check it. values learn how many rows each COPY reported."""
+    """Fill staging and check it. Adds to values how many rows each COPY reported."""
     for source, sql, analyze, checks, warnings in plan.copies:
         seconds = statements.run(cursor, sql, values).seconds
         rejected = load_errors.count_rejected(cursor)
@@ -67,13 +66,16 @@ def copy(cursor, values, plan, summary):
 
 
 def replace(cursor, values, plan, summary):
-    """In the star schema, replace what the new rows change. values learn when these plays were."""
+    """In the star schema, replace what the new rows change. Adds to values when these plays were."""
     for sql in plan.replace_queries:
         rows, seconds = statements.run(cursor, sql, values)
-        if sql in sql_queries.insert_table_queries:
+        if sql in (*sql_queries.insert_table_queries, sql_queries.songplay_table_update):
             summary.add(subject_of(sql), rows, seconds)
             log.info("%s: %s rows in %.1f s", name_of(sql), f"{rows:,}", seconds)
+        if sql == sql_queries.songplay_table_update:
+            summary.changed_plays = rows
     if plan.loads_logs and values["first_play"]:
+        summary.with_song, summary.with_artist = values["with_song"], values["with_artist"]
         log.info("of %s plays %s have a song and %s an artist of the catalogue",
                  *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
 
@@ -84,7 +86,8 @@ def check(cursor, values, checks):
     failures = [failure for sql in checks if (failure := statements.check(cursor, sql, values))]
     if failures:
         raise DataError("\n".join([*failures, "Fix the files and run etl.py again."]))
-    log.info("passed %s", ", ".join(map(name_of, checks)))
+    if checks:
+        log.info("passed %s", ", ".join(map(name_of, checks)))
 
 
 def warn(cursor, values, checks):
@@ -97,13 +100,13 @@ def options():
     parser = command.parser(__doc__)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--full", action="store_true",
-                     help="empty every table and load all files, in one transaction")
+                     help="empty every table but loads and load all files, in one transaction")
     how.add_argument("--no-reload", action="store_true",
-                     help="load changed files like grown ones: known events stay, corrected lines"
-                          " may keep their old rows")
+                     help="load changed files like grown ones: known events stay, and corrected lines"
+                          " may keep their old rows until the next --full")
     parser.add_argument("--force", action="store_true",
-                        help="load all files of a source again where that is due, in spite of its size"
-                             " and of files that are gone from S3 and lose their rows")
+                        help="do a reload that is due even if it is larger than MAX_RELOAD or loses the"
+                             " rows of files that are gone from S3")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_true",
                       help="compare S3 with what is loaded; change nothing")

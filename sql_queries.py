@@ -39,6 +39,7 @@ CREATE TABLE loads (
     time           BIGINT,
     with_song      BIGINT,
     with_artist    BIGINT,
+    changed_plays  BIGINT,
     rejected       BIGINT
 )
 DISTSTYLE EVEN          -- read by itself
@@ -346,8 +347,8 @@ GROUP BY
 HAVING COUNT(*) = 1
 """
 
-late_plays_create = """-- touch earlier plays: those whose song or artist may be another one now
-CREATE TEMP TABLE late_plays AS
+earlier_plays_create = """-- touch earlier plays: those whose song or artist may be another one now
+CREATE TEMP TABLE earlier_plays AS
 SELECT songplay_id, start_time, song_title, artist_name, length, song_id, artist_id
 FROM songplays
 WHERE artist_name IN (SELECT artist_name FROM touched_songs)
@@ -361,20 +362,20 @@ DISTKEY (start_time)    -- as songplays, to be joined without moving rows
 SORTKEY (start_time)
 AS
 SELECT
-    MD5(
+    CAST(MD5(
         COALESCE(CAST(userid AS VARCHAR), '') || '|' || CAST(sessionid AS VARCHAR) || '|'
         || CAST(iteminsession AS VARCHAR) || '|' || CAST(ts AS VARCHAR)
-    ) AS songplay_id,
+    ) AS VARCHAR(32)) AS songplay_id,
     TIMESTAMP 'epoch' + ts * INTERVAL '0.001 second' AS start_time,
     userid AS user_id,
     level,
     sessionid AS session_id,
     location,
-    NULLIF(RTRIM(CASE  -- the log wraps agents in a pair of quotes
+    CAST(NULLIF(RTRIM(CASE  -- the log wraps agents in a pair of quotes
         WHEN LEN(useragent) > 1 AND LEFT(useragent, 1) = '"' AND RIGHT(useragent, 1) = '"'
             THEN SUBSTRING(useragent, 2, LEN(useragent) - 2)
         ELSE useragent
-    END), '') AS user_agent,
+    END), '') AS VARCHAR(2048)) AS user_agent,
     song AS song_title,
     artist AS artist_name,
     length
@@ -402,6 +403,13 @@ JOIN songplays AS plays
     ON plays.start_time = touched.start_time
     AND plays.songplay_id = touched.songplay_id
 WHERE plays.start_time BETWEEN %(first_play)s AND %(last_play)s
+"""
+
+songplay_table_delete = """-- delete songplays: the same plays, which are inserted again
+DELETE FROM songplays USING touched_plays
+WHERE songplays.start_time = touched_plays.start_time
+    AND songplays.songplay_id = touched_plays.songplay_id
+    AND songplays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
 chosen_plays_create = """-- choose plays: of several versions of a play the first by content
@@ -472,17 +480,19 @@ JOIN touched_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-late_songs_insert = """-- insert late played_songs: titles of the earlier plays that the catalogue has
+earlier_songs_insert = """-- insert earlier played_songs: titles of the earlier plays that the catalogue has
 INSERT INTO played_songs (song_title, artist_name, length)
 SELECT DISTINCT plays.song_title, plays.artist_name, plays.length
 FROM (SELECT DISTINCT title, artist_name FROM catalogue) AS songs
-JOIN late_plays AS plays
+JOIN earlier_plays AS plays
     ON plays.song_title = songs.title
     AND plays.artist_name = songs.artist_name
 """
 
-song_matches_create = """-- match songs: of the songs of a title and artist the nearest in length, then the lowest id
-CREATE TEMP TABLE song_matches AS
+song_matches_create = """-- match songs: for each title and artist the song nearest in length, then of the lowest id
+CREATE TEMP TABLE song_matches
+DISTSTYLE ALL           -- joined with plays from every node
+AS
 WITH nearest AS (
     SELECT
         played.song_title, played.artist_name, played.length,
@@ -511,108 +521,18 @@ FROM matched
 JOIN catalogue AS songs ON songs.song_id = matched.song_id
 """
 
-artist_matches_create = """-- match artists: names that one artist alone bears
-CREATE TEMP TABLE artist_matches AS
+artist_matches_create = """-- match artists: the artist of each name that only one artist bears
+CREATE TEMP TABLE artist_matches
+DISTSTYLE ALL           -- joined with plays from every node
+AS
 SELECT artist_name, MIN(artist_id) AS artist_id
 FROM catalogue
 GROUP BY artist_name
 HAVING MIN(artist_id) = MAX(artist_id)
 """
 
-changed_plays_create = """-- touch changed plays: earlier plays with their new song and artist, where these changed
-CREATE TEMP TABLE changed_plays
-DISTKEY (start_time)    -- as songplays, to be joined without moving rows
-SORTKEY (start_time)
-AS
-SELECT songplay_id, start_time, song_id, artist_id
-FROM (
-    SELECT
-        plays.songplay_id, plays.start_time,
-        plays.song_id AS earlier_song_id, plays.artist_id AS earlier_artist_id,
-        songs.song_id, COALESCE(songs.artist_id, artists.artist_id) AS artist_id
-    FROM late_plays AS plays
-    LEFT JOIN song_matches AS songs
-        ON songs.song_title = plays.song_title
-        AND songs.artist_name = plays.artist_name
-        AND songs.length = COALESCE(CAST(plays.length AS VARCHAR), '')
-    LEFT JOIN artist_matches AS artists ON artists.artist_name = plays.artist_name
-) AS matches
-WHERE COALESCE(song_id, '') <> COALESCE(earlier_song_id, '')
-    OR COALESCE(artist_id, '') <> COALESCE(earlier_artist_id, '')
-"""
-
-changed_span = """-- span of changed_plays: the first and the last start_time
-SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
-FROM changed_plays
-"""
-
-every_span = """-- span of songplays: after a load of all songs every play is checked
-SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
-FROM songplays
-"""
-
 # ---------------------------------------------------------------------------------- delete, insert
 # What is touched is deleted and inserted again: an upsert that both engines have.
-
-latest_events_insert = """-- insert latest_events: of each user in the new files the events of the latest ts
-INSERT INTO latest_events (
-    userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
-)
-SELECT
-    events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
-    events.firstname, events.lastname, events.gender
-FROM (
-    SELECT userid, MAX(ts) AS ts
-    FROM staging_events
-    WHERE userid IS NOT NULL
-    GROUP BY userid
-) AS latest
-JOIN staging_events AS events
-    ON events.userid = latest.userid
-    AND events.ts = latest.ts
-"""
-
-chosen_events_create = """-- choose events: of several of a user the latest, then the first by content
-CREATE TEMP TABLE chosen_events AS
-WITH versions AS (
-    SELECT
-        events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
-        events.firstname, events.lastname, events.gender,
-        ROW_NUMBER() OVER (
-            PARTITION BY events.userid
-            ORDER BY events.ts DESC, events.iteminsession DESC, events.sessionid DESC,
-                events.level, events.firstname, events.lastname, events.gender
-        ) AS nth_latest
-    FROM (SELECT userid FROM latest_events GROUP BY userid HAVING COUNT(*) > 1) AS rivals
-    JOIN latest_events AS events ON events.userid = rivals.userid
-)
-SELECT userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
-FROM versions
-WHERE nth_latest = 1
-"""
-
-latest_events_choose = """-- choose latest_events: the latest event of each
-INSERT INTO latest_events (
-    userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
-)
-SELECT userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
-FROM chosen_events
-"""
-
-touched_users_create = """-- touch users: those of whom the latest event says something else than users
-CREATE TEMP TABLE touched_users AS
-SELECT userid AS user_id, firstname AS first_name, lastname AS last_name, gender, level
-FROM latest_events
-EXCEPT
-SELECT user_id, first_name, last_name, gender, level
-FROM users
-"""
-
-user_table_insert = """-- insert users: as the latest event of each knows them
-INSERT INTO users (user_id, first_name, last_name, gender, level)
-SELECT user_id, first_name, last_name, gender, level
-FROM touched_users
-"""
 
 artist_table_insert = """-- insert artists: one song's row each, with a location and coordinates if any has them
 INSERT INTO artists (artist_id, name, location, latitude, longitude)
@@ -648,6 +568,33 @@ FROM catalogue
 WHERE song_id IN (SELECT song_id FROM touched_songs)
 """
 
+changed_plays_create = """-- touch changed plays: earlier plays with their new song and artist, where these changed
+CREATE TEMP TABLE changed_plays
+DISTKEY (start_time)    -- as songplays, to be joined without moving rows
+SORTKEY (start_time)
+AS
+SELECT songplay_id, start_time, song_id, artist_id
+FROM (
+    SELECT
+        plays.songplay_id, plays.start_time,
+        plays.song_id AS earlier_song_id, plays.artist_id AS earlier_artist_id,
+        songs.song_id, COALESCE(songs.artist_id, artists.artist_id) AS artist_id
+    FROM earlier_plays AS plays
+    LEFT JOIN song_matches AS songs
+        ON songs.song_title = plays.song_title
+        AND songs.artist_name = plays.artist_name
+        AND songs.length = COALESCE(CAST(plays.length AS VARCHAR), '')
+    LEFT JOIN artist_matches AS artists ON artists.artist_name = plays.artist_name
+) AS matches
+WHERE COALESCE(song_id, '') <> COALESCE(earlier_song_id, '')
+    OR COALESCE(artist_id, '') <> COALESCE(earlier_artist_id, '')
+"""
+
+changed_span = """-- span of changed_plays: the first and the last start_time
+SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
+FROM changed_plays
+"""
+
 songplay_table_update = """-- update songplays: song and artist of earlier plays
 UPDATE songplays
 SET song_id = changed.song_id, artist_id = changed.artist_id
@@ -657,14 +604,72 @@ WHERE songplays.start_time = changed.start_time
     AND songplays.start_time BETWEEN %(first_changed)s AND %(last_changed)s
 """
 
-songplay_table_delete = """-- delete songplays: the touched ones
-DELETE FROM songplays USING touched_plays
-WHERE songplays.start_time = touched_plays.start_time
-    AND songplays.songplay_id = touched_plays.songplay_id
-    AND songplays.start_time BETWEEN %(first_play)s AND %(last_play)s
+every_span = """-- span of songplays: after a load of all songs every play is checked
+SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
+FROM songplays
 """
 
-songplay_table_insert = """-- insert songplays: each play with its song, and with its artist, if need be by name
+latest_events_insert = """-- insert latest_events: the newest events of each user in the new files
+INSERT INTO latest_events (
+    userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
+)
+SELECT
+    events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
+    events.firstname, events.lastname, events.gender
+FROM (
+    SELECT userid, MAX(ts) AS ts
+    FROM staging_events
+    WHERE userid IS NOT NULL
+    GROUP BY userid
+) AS latest
+JOIN staging_events AS events
+    ON events.userid = latest.userid
+    AND events.ts = latest.ts
+"""
+
+chosen_events_create = """-- choose events: the latest of each user; of equals the first by content
+CREATE TEMP TABLE chosen_events AS
+WITH versions AS (
+    SELECT
+        events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
+        events.firstname, events.lastname, events.gender,
+        ROW_NUMBER() OVER (
+            PARTITION BY events.userid
+            ORDER BY events.ts DESC, events.iteminsession DESC, events.sessionid DESC,
+                events.level, events.firstname, events.lastname, events.gender
+        ) AS nth_latest
+    FROM (SELECT userid FROM latest_events GROUP BY userid HAVING COUNT(*) > 1) AS rivals
+    JOIN latest_events AS events ON events.userid = rivals.userid
+)
+SELECT userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
+FROM versions
+WHERE nth_latest = 1
+"""
+
+latest_events_choose = """-- choose latest_events: the latest event of each
+INSERT INTO latest_events (
+    userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
+)
+SELECT userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
+FROM chosen_events
+"""
+
+touched_users_create = """-- touch users: users whose latest event differs from their row
+CREATE TEMP TABLE touched_users AS
+SELECT userid AS user_id, firstname AS first_name, lastname AS last_name, gender, level
+FROM latest_events
+EXCEPT
+SELECT user_id, first_name, last_name, gender, level
+FROM users
+"""
+
+user_table_insert = """-- insert users: as the latest event of each knows them
+INSERT INTO users (user_id, first_name, last_name, gender, level)
+SELECT user_id, first_name, last_name, gender, level
+FROM touched_users
+"""
+
+songplay_table_insert = """-- insert songplays: each play with its song and artist, or the artist by name
 INSERT INTO songplays (
     songplay_id, start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,
     song_title, artist_name, length
@@ -683,7 +688,7 @@ LEFT JOIN artist_matches AS artists ON artists.artist_name = plays.artist_name
 ORDER BY plays.start_time  -- as the table is sorted
 """
 
-time_table_insert = """-- insert time: instants of plays that it lacks; week is ISO, weekday 0 is Sunday
+time_table_insert = """-- insert time: instants of plays that are missing; week is ISO, weekday 0 is Sunday
 INSERT INTO time (start_time, hour, day, week, month, year, weekday)
 SELECT
     start_time,
@@ -714,8 +719,9 @@ WHERE plays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
 # ------------------------------------------------------------------------------------------- checks
-# Each selects the rows that offend; none is a pass. They look at what the load touched. None joins
-# along a declared foreign key, which Redshift's planner trusts and might not look at.
+# Each selects the rows that offend; none is a pass. Redshift's planner trusts declared keys and may
+# drop what only proves them. So rows are counted, not joined: those of a table as 1, and as 0 those
+# that say which keys must be there.
 
 staging_events_complete = """-- staging_events_complete: staging_events holds as many rows as COPY reported
 SELECT COUNT(*) AS rows_found, %(staging_events_rows)s AS rows_copied
@@ -791,11 +797,14 @@ HAVING COUNT(*) >= 100  -- a few rows may well lack something
 """
 
 catalogue_unique = """-- catalogue_unique: a song_id of the new files stands for one song of the catalogue
-SELECT staged.song_id, COUNT(catalogue.song_id) AS times
-FROM (SELECT DISTINCT song_id FROM staging_songs) AS staged
-LEFT JOIN catalogue ON catalogue.song_id = staged.song_id
-GROUP BY staged.song_id
-HAVING COUNT(catalogue.song_id) <> 1
+SELECT song_id, SUM(times) AS times
+FROM (
+    SELECT song_id, 1 AS times FROM catalogue
+    UNION ALL
+    SELECT song_id, 0 FROM staging_songs
+) AS counted
+GROUP BY song_id
+HAVING SUM(times) <> 1
 """
 
 catalogue_first = """-- catalogue_first: no version of a song in the new files comes before the one in the catalogue
@@ -838,38 +847,48 @@ WHERE nth_version = 1
     AND is_other = 1
 """
 
-songs_unique = """-- songs_unique: a touched song stands once in songs, and nowhere if the catalogue lost it
-SELECT touched.song_id, COUNT(songs.song_id) AS times
-FROM (SELECT DISTINCT song_id FROM touched_songs) AS touched
-LEFT JOIN catalogue ON catalogue.song_id = touched.song_id
-LEFT JOIN songs ON songs.song_id = touched.song_id
-GROUP BY touched.song_id
-HAVING COUNT(songs.song_id) <> COUNT(DISTINCT catalogue.song_id)
+songs_unique = """-- songs_unique: a song of the catalogue stands once in songs, and no other song does
+SELECT song_id, SUM(times) AS times
+FROM (
+    SELECT song_id, 1 AS times, 0 AS songs FROM songs
+    UNION ALL
+    SELECT song_id, 0, 1 FROM catalogue
+) AS counted
+GROUP BY song_id
+HAVING SUM(times) <> 1 OR SUM(songs) = 0
 """
 
-artists_unique = """-- artists_unique: a touched artist stands once in artists, and nowhere without a song
-SELECT touched.artist_id, COUNT(artists.artist_id) AS times
-FROM (SELECT DISTINCT artist_id FROM touched_songs) AS touched
-LEFT JOIN (SELECT DISTINCT artist_id FROM catalogue) AS known ON known.artist_id = touched.artist_id
-LEFT JOIN artists ON artists.artist_id = touched.artist_id
-GROUP BY touched.artist_id, known.artist_id
-HAVING COUNT(artists.artist_id) <> CASE WHEN known.artist_id IS NULL THEN 0 ELSE 1 END
+artists_unique = """-- artists_unique: an artist of the catalogue stands once in artists, and no other artist does
+SELECT artist_id, SUM(times) AS times
+FROM (
+    SELECT artist_id, 1 AS times, 0 AS songs FROM artists
+    UNION ALL
+    SELECT artist_id, 0, 1 FROM catalogue
+) AS counted
+GROUP BY artist_id
+HAVING SUM(times) <> 1 OR SUM(songs) = 0
 """
 
-songs_artists_known = """-- songs_artists_known: the artist_id of a touched song is in artists
-SELECT DISTINCT catalogue.artist_id
-FROM catalogue
-LEFT JOIN artists ON artists.artist_id = catalogue.artist_id
-WHERE catalogue.song_id IN (SELECT song_id FROM touched_songs)
-    AND artists.artist_id IS NULL
+songs_artists_known = """-- songs_artists_known: every artist_id of songs is in artists
+SELECT artist_id, SUM(songs) AS songs
+FROM (
+    SELECT artist_id, 1 AS songs, 0 AS artists FROM songs
+    UNION ALL
+    SELECT artist_id, 0, 1 FROM artists
+) AS counted
+GROUP BY artist_id
+HAVING SUM(artists) = 0
 """
 
 latest_events_unique = """-- latest_events_unique: a user_id of the new files has one latest event
-SELECT staged.userid, COUNT(latest.userid) AS times
-FROM (SELECT DISTINCT userid FROM staging_events WHERE userid IS NOT NULL) AS staged
-LEFT JOIN latest_events AS latest ON latest.userid = staged.userid
-GROUP BY staged.userid
-HAVING COUNT(latest.userid) <> 1
+SELECT userid, SUM(times) AS times
+FROM (
+    SELECT userid, 1 AS times FROM latest_events
+    UNION ALL
+    SELECT userid, 0 FROM staging_events WHERE userid IS NOT NULL
+) AS counted
+GROUP BY userid
+HAVING SUM(times) <> 1
 """
 
 latest_events_latest = """-- latest_events_latest: no event of the new files comes before its user's latest one
@@ -877,6 +896,7 @@ WITH versions AS (
     SELECT
         userid, ts, iteminsession, sessionid, level, firstname, lastname, gender, 0 AS is_other
     FROM latest_events
+    WHERE userid IN (SELECT userid FROM staging_events)
     UNION ALL
     SELECT
         events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
@@ -902,36 +922,42 @@ WHERE nth_latest = 1
 """
 
 users_unique = """-- users_unique: a user_id of the new files stands for one user
-SELECT staged.userid AS user_id, COUNT(users.user_id) AS times
-FROM (SELECT DISTINCT userid FROM staging_events WHERE userid IS NOT NULL) AS staged
-LEFT JOIN users ON users.user_id = staged.userid
-GROUP BY staged.userid
-HAVING COUNT(users.user_id) <> 1
+SELECT user_id, SUM(times) AS times
+FROM (
+    SELECT user_id, 1 AS times FROM users
+    UNION ALL
+    SELECT userid, 0 FROM staging_events WHERE userid IS NOT NULL
+) AS counted
+GROUP BY user_id
+HAVING SUM(times) <> 1
 """
 
 songplays_complete = """-- songplays_complete: as many plays as different NextSong events in the new files
-SELECT events.found AS events, plays.found AS plays
+SELECT SUM(events) AS events, SUM(plays) AS plays
 FROM (
-    SELECT COUNT(*) AS found
+    SELECT COUNT(*) AS events, 0 AS plays
     FROM (
         SELECT DISTINCT userid, sessionid, iteminsession, ts
         FROM staging_events
         WHERE page = 'NextSong'
     ) AS different
-) AS events
-JOIN (SELECT COUNT(DISTINCT songplay_id) AS found FROM touched_plays) AS plays
-    ON plays.found <> events.found
+    UNION ALL
+    SELECT 0, COUNT(DISTINCT songplay_id) FROM touched_plays
+) AS counted
+HAVING SUM(events) <> SUM(plays)
 """
 
 songplays_unique = """-- songplays_unique: a touched play stands once in songplays
-SELECT touched.songplay_id, touched.start_time, COUNT(plays.songplay_id) AS times
-FROM touched_plays AS touched
-LEFT JOIN songplays AS plays
-    ON plays.start_time = touched.start_time
-    AND plays.songplay_id = touched.songplay_id
-    AND plays.start_time BETWEEN %(first_play)s AND %(last_play)s
-GROUP BY touched.songplay_id, touched.start_time
-HAVING COUNT(plays.songplay_id) <> 1
+SELECT songplay_id, start_time, SUM(times) AS times
+FROM (
+    SELECT songplay_id, start_time, 1 AS times
+    FROM songplays
+    WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
+    UNION ALL
+    SELECT songplay_id, start_time, 0 FROM touched_plays
+) AS counted
+GROUP BY songplay_id, start_time
+HAVING SUM(times) <> 1
 """
 
 songplays_real = """-- songplays_real: user, session and time of a touched play are those of a NextSong event
@@ -947,12 +973,18 @@ FROM staging_events
 WHERE page = 'NextSong'
 """
 
-songplays_users_known = """-- songplays_users_known: every user_id of a touched play is in users
-SELECT DISTINCT plays.user_id
-FROM touched_plays AS plays
-LEFT JOIN users ON users.user_id = plays.user_id
-WHERE plays.user_id IS NOT NULL
-    AND users.user_id IS NULL
+songplays_users_known = """-- songplays_users_known: every user_id of plays is in users
+SELECT user_id, SUM(plays) AS plays
+FROM (
+    SELECT user_id, 1 AS plays, 0 AS users
+    FROM songplays
+    WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
+        AND user_id IS NOT NULL
+    UNION ALL
+    SELECT user_id, 0, 1 FROM users
+) AS counted
+GROUP BY user_id
+HAVING SUM(users) = 0
 """
 
 songplays_songs_known = """-- songplays_songs_known: song_id, artist_id and artist_name are together in the catalogue
@@ -973,7 +1005,7 @@ WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
     OR (plays.artist_id IS NOT NULL AND artists.artist_id IS NULL)
 """
 
-changed_plays_known = """-- changed_plays_known: they are also where songs changed, and everywhere after a load of all
+changed_plays_known = """-- changed_plays_known: those of earlier plays are in the catalogue, too, after songs changed
 SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
     SELECT DISTINCT song_id, artist_id, artist_name
@@ -992,13 +1024,16 @@ WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
 """
 
 time_unique = """-- time_unique: the start_time of a touched play stands once in time
-SELECT plays.start_time, COUNT(time.start_time) AS times
-FROM (SELECT DISTINCT start_time FROM touched_plays) AS plays
-LEFT JOIN time
-    ON time.start_time = plays.start_time
-    AND time.start_time BETWEEN %(first_play)s AND %(last_play)s
-GROUP BY plays.start_time
-HAVING COUNT(time.start_time) <> 1
+SELECT start_time, SUM(times) AS times
+FROM (
+    SELECT start_time, 1 AS times
+    FROM time
+    WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
+    UNION ALL
+    SELECT start_time, 0 FROM touched_plays
+) AS counted
+GROUP BY start_time
+HAVING SUM(times) <> 1
 """
 
 loaded_files_unique = """-- loaded_files_unique: a file is loaded in one version
@@ -1030,12 +1065,13 @@ WHERE loaded_at <> SYSDATE
 loads_insert = """-- insert loads: this run
 INSERT INTO loads (
     run, kind, begun_at, finished_at, loaded_whole, files, bytes, staging_events, staging_songs,
-    users, artists, songs, songplays, time, with_song, with_artist, rejected
+    users, artists, songs, songplays, time, with_song, with_artist,
+    changed_plays, rejected
 )
 VALUES (
     %(run)s, %(kind)s, %(begun_at)s, %(finished_at)s, %(loaded_whole)s, %(files)s, %(bytes)s,
     %(staging_events)s, %(staging_songs)s, %(users)s, %(artists)s, %(songs)s, %(songplays)s,
-    %(time)s, %(with_song)s, %(with_artist)s, %(rejected)s
+    %(time)s, %(with_song)s, %(with_artist)s, %(changed_plays)s, %(rejected)s
 )
 """
 
@@ -1280,103 +1316,63 @@ FROM (
 
 create_lasting_queries = (etl_lock_create, loads_table_create)
 create_table_queries = (
-    loaded_files_table_create,
-    staging_events_table_create,
-    staging_songs_table_create,
-    catalogue_table_create,
-    latest_events_table_create,
-    user_table_create,
-    artist_table_create,
-    song_table_create,
-    time_table_create,
-    songplay_table_create,
+    loaded_files_table_create, staging_events_table_create, staging_songs_table_create,
+    catalogue_table_create, latest_events_table_create, user_table_create, artist_table_create,
+    song_table_create, time_table_create, songplay_table_create,
 )
 create_view_queries = (
-    top_songs_view_create,
-    top_artists_view_create,
-    plays_by_hour_view_create,
-    plays_by_weekday_view_create,
-    plays_by_weekday_hour_view_create,
-    plays_by_day_view_create,
-    plays_by_level_view_create,
-    listeners_by_day_view_create,
-    listening_by_user_view_create,
-    listening_by_session_view_create,
-    plays_by_location_view_create,
-    plays_by_browser_view_create,
+    top_songs_view_create, top_artists_view_create, plays_by_hour_view_create,
+    plays_by_weekday_view_create, plays_by_weekday_hour_view_create, plays_by_day_view_create,
+    plays_by_level_view_create, listeners_by_day_view_create, listening_by_user_view_create,
+    listening_by_session_view_create, plays_by_location_view_create, plays_by_browser_view_create,
     catalogue_match_view_create,
 )
 # In this order, views first, nothing that is dropped is still referred to, so CASCADE is never needed:
-# it would take other people's views along. staging_catalogue is of version 0.3.0.
+# it would take other people's views along.
 drop_view_queries = (
-    "DROP VIEW IF EXISTS top_songs",
-    "DROP VIEW IF EXISTS top_artists",
-    "DROP VIEW IF EXISTS plays_by_hour",
-    "DROP VIEW IF EXISTS plays_by_weekday",
-    "DROP VIEW IF EXISTS plays_by_weekday_hour",
-    "DROP VIEW IF EXISTS plays_by_day",
-    "DROP VIEW IF EXISTS plays_by_level",
-    "DROP VIEW IF EXISTS listeners_by_day",
-    "DROP VIEW IF EXISTS listening_by_user",
-    "DROP VIEW IF EXISTS listening_by_session",
-    "DROP VIEW IF EXISTS plays_by_location",
-    "DROP VIEW IF EXISTS plays_by_browser",
+    "DROP VIEW IF EXISTS top_songs", "DROP VIEW IF EXISTS top_artists",
+    "DROP VIEW IF EXISTS plays_by_hour", "DROP VIEW IF EXISTS plays_by_weekday",
+    "DROP VIEW IF EXISTS plays_by_weekday_hour", "DROP VIEW IF EXISTS plays_by_day",
+    "DROP VIEW IF EXISTS plays_by_level", "DROP VIEW IF EXISTS listeners_by_day",
+    "DROP VIEW IF EXISTS listening_by_user", "DROP VIEW IF EXISTS listening_by_session",
+    "DROP VIEW IF EXISTS plays_by_location", "DROP VIEW IF EXISTS plays_by_browser",
     "DROP VIEW IF EXISTS catalogue_match",
 )
 drop_table_queries = (
-    "DROP TABLE IF EXISTS songplays",
-    "DROP TABLE IF EXISTS time",
-    "DROP TABLE IF EXISTS songs",
-    "DROP TABLE IF EXISTS artists",
-    "DROP TABLE IF EXISTS users",
-    "DROP TABLE IF EXISTS latest_events",
-    "DROP TABLE IF EXISTS catalogue",
-    "DROP TABLE IF EXISTS staging_catalogue",
-    "DROP TABLE IF EXISTS staging_songs",
-    "DROP TABLE IF EXISTS staging_events",
+    "DROP TABLE IF EXISTS songplays", "DROP TABLE IF EXISTS time", "DROP TABLE IF EXISTS songs",
+    "DROP TABLE IF EXISTS artists", "DROP TABLE IF EXISTS users",
+    "DROP TABLE IF EXISTS latest_events", "DROP TABLE IF EXISTS catalogue",
+    "DROP TABLE IF EXISTS staging_catalogue",  # of version 0.3.0
+    "DROP TABLE IF EXISTS staging_songs", "DROP TABLE IF EXISTS staging_events",
     "DROP TABLE IF EXISTS loaded_files",
 )
 
 # A load: staging is emptied, and where all files of a source are loaded, what is made of them.
 # DELETE and not TRUNCATE, which commits on Redshift: readers keep the old rows until COMMIT.
 empty_staging_queries = (
-    "DELETE FROM staging_events",
-    "DELETE FROM staging_songs",
+    "DELETE FROM staging_events", "DELETE FROM staging_songs",
 )
 empty_table_queries = (
-    "DELETE FROM songplays",
-    "DELETE FROM time",
-    "DELETE FROM songs",
-    "DELETE FROM artists",
-    "DELETE FROM users",
-    "DELETE FROM latest_events",
-    "DELETE FROM catalogue",
+    "DELETE FROM songplays", "DELETE FROM time", "DELETE FROM songs", "DELETE FROM artists",
+    "DELETE FROM users", "DELETE FROM latest_events", "DELETE FROM catalogue",
     "DELETE FROM loaded_files",
 )
 empty_log_queries = (
-    "DELETE FROM songplays",
-    "DELETE FROM time",
-    "DELETE FROM users",
-    "DELETE FROM latest_events",
+    "DELETE FROM songplays", "DELETE FROM time", "DELETE FROM users", "DELETE FROM latest_events",
     "DELETE FROM loaded_files WHERE loaded_into = 'staging_events'",
 )
 empty_song_queries = (
-    "DELETE FROM catalogue",
-    "DELETE FROM loaded_files WHERE loaded_into = 'staging_songs'",
+    "DELETE FROM catalogue", "DELETE FROM loaded_files WHERE loaded_into = 'staging_songs'",
 )
 
 # A table that is filled within the transaction is unknown to the planner until it is analyzed.
 copy_table_queries = (staging_events_copy, staging_songs_copy)
 analyze_staging_queries = ("ANALYZE staging_events", "ANALYZE staging_songs")
 check_staging_events_queries = (
-    staging_events_complete,
-    staging_events_required,
-    staging_events_ts_plausible,
+    staging_events_complete, staging_events_required, staging_events_ts_plausible,
 )
 warn_staging_events_queries = (
-    staging_events_filled,
-    staging_events_next_song,
-    staging_events_levels,
+    staging_events_filled, staging_events_next_song, staging_events_levels,
 )
 check_staging_songs_queries = (staging_songs_complete, staging_songs_required)
 warn_staging_songs_queries = (staging_songs_filled,)
@@ -1402,7 +1398,7 @@ touch_play_queries = (
     "ANALYZE touched_plays",
     played_songs_insert,
 )
-touch_late_play_queries = (late_plays_create, late_songs_insert)
+touch_earlier_play_queries = (earlier_plays_create, earlier_songs_insert)
 match_queries = ("ANALYZE played_songs", song_matches_create, artist_matches_create)
 replace_song_queries = (
     "DELETE FROM artists WHERE artist_id IN (SELECT artist_id FROM touched_songs)",
@@ -1432,33 +1428,21 @@ replace_log_queries = (
     "ANALYZE time",
 )
 analyze_play_queries = ("ANALYZE songplays",)
-insert_table_queries = (  # those of the above whose rows the summary counts
+insert_table_queries = (  # what of the above fills the star schema
     artist_table_insert,
     song_table_insert,
-    songplay_table_update,
     user_table_insert,
     songplay_table_insert,
     time_table_insert,
 )
 
 check_song_queries = (
-    catalogue_unique,
-    catalogue_first,
-    songs_unique,
-    artists_unique,
-    songs_artists_known,
+    catalogue_unique, catalogue_first, songs_unique, artists_unique, songs_artists_known,
     changed_plays_known,
 )
 check_log_queries = (
-    latest_events_unique,
-    latest_events_latest,
-    users_unique,
-    songplays_complete,
-    songplays_unique,
-    songplays_real,
-    songplays_users_known,
-    songplays_songs_known,
-    time_unique,
+    latest_events_unique, latest_events_latest, users_unique, songplays_complete, songplays_unique,
+    songplays_real, songplays_users_known, songplays_songs_known, time_unique,
 )
 record_queries = (loaded_files_copy, "ANALYZE loaded_files", loaded_files_forget)
 check_ledger_queries = (loaded_files_unique,)

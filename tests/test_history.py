@@ -101,12 +101,12 @@ def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):  #
     shown = loaded.load("--status").stdout.partition("last load: ")[2].splitlines()
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", shown[0])
     assert shown[2].split()[2:] == ["kind", "files", "bytes", "songplays", "with", "song", "with",
-                                    "artist", "rejected"]
+                                    "artist", "changed", "plays", "rejected"]
     assert [re.split("  +", line)[1] for line in shown[3:]] == [
         "nothing new", "load", "reset", "load", "load"]
     assert shown[4].split()[3:] == [
         "4", f"{sum(file.stat().st_size for file in loaded.folder.glob('*_data/*')):,}", "4", "0", "4",
-        "0"]
+        "0", "0"]
 
 
 def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load):  # noqa: F811

@@ -19,13 +19,11 @@ import sql_queries
 from . import WarehouseError, __version__, load_errors, statements, transient
 from .config import Config, read
 from .connection import connect
-from .history import now
+from .history import RUN, now
 from .interruption import INTERRUPTION
 from .progress import PROGRESS
 
 log = logging.getLogger(__name__)
-
-RUN = os.urandom(3).hex()  # names this run in the log and in the server's query history
 
 BESIDE_THE_SCRIPTS = Path(sql_queries.__file__).resolve().parent
 
@@ -187,6 +185,9 @@ class Summary:
 
     def __init__(self):
         self.lines: list[Line] = []
+        self.with_song: int | None = None  # this and the next: of the plays that were inserted
+        self.with_artist: int | None = None
+        self.changed_plays = 0  # earlier plays that have another song or artist now
         self.started = time.monotonic()
         self.begun_at = now()
 
@@ -206,8 +207,12 @@ class Summary:
 
     @property
     def totals(self) -> dict[str, int]:
-        """Rows by table, and those rejected, for the history."""
-        return {line.table: line.rows for line in self.lines} | {"rejected": self.rejected}
+        """What the history keeps of a load; rows by table, of songplays the inserted ones."""
+        rows = {line.table: line.rows for line in self.lines}
+        if "songplays" in rows:
+            rows["songplays"] -= self.changed_plays
+        return rows | {"with_song": self.with_song, "with_artist": self.with_artist,
+                       "changed_plays": self.changed_plays, "rejected": self.rejected}
 
     def total(self) -> str:
         return f"{len(self.lines)} tables in {time.monotonic() - self.started:.1f} s"

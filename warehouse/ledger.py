@@ -19,8 +19,13 @@ SELECT loaded_into, url, etag, bytes
 FROM loaded_files
 """
 
-ANYTHING_LOADED = """-- list earlier rows: whether a load by prefix, which leaves no ledger, left any
-SELECT (SELECT COUNT(*) FROM catalogue) + (SELECT COUNT(*) FROM latest_events)
+EARLIER_ROWS = """-- count earlier rows: whether a load by prefix, which leaves no ledger, left any
+SELECT COUNT(*)
+FROM (
+    SELECT 'song' AS what FROM catalogue
+    UNION ALL
+    SELECT 'event' FROM latest_events
+) AS earlier_rows
 """
 
 
@@ -84,7 +89,7 @@ def read_ledger(cursor: extensions.cursor) -> dict[str, dict[str, Object]]:
 
 
 def why_first_with_manifests(cursor: extensions.cursor) -> str:
-    execute(cursor, ANYTHING_LOADED, {})
+    execute(cursor, EARLIER_ROWS, {})
     return LOADED_BY_PREFIX if cursor.fetchone()[0] else ""
 
 
@@ -138,8 +143,8 @@ def describe(plan: Plan) -> str:
 
 
 WAYS_OUT = (
-    "Run etl.py --no-reload to load the changed files like grown ones (known events stay, corrected"
-    " lines may keep their old rows), or etl.py --force to load these files again all the same, or"
+    "Run etl.py --no-reload to load the changed files like grown ones (known events stay, and corrected"
+    " lines may keep their old rows until the next etl.py --full), or etl.py --force to load these files again all the same, or"
     " etl.py {full} to load all logs and songs again."
 )
 
@@ -147,6 +152,12 @@ WAYS_OUT = (
 def refuse_reload(plan: Plan, config: Config, arguments: argparse.Namespace) -> None:
     """Raise DataError where a source would be loaded whole and lose rows of vanished files, or has
     more than MAX_RELOAD bytes and nobody asked for it. --force allows both."""
+    if refusal := explain_refusal(plan, config, arguments):
+        raise DataError(refusal)
+
+
+def explain_refusal(plan: Plan, config: Config, arguments: argparse.Namespace) -> str:
+    """Why the load of a plan is refused, and the ways out; '' if it is not."""
     refused = []
     for source in plan.sources:
         if arguments.force or source.first or not source.whole:
@@ -160,13 +171,12 @@ def refuse_reload(plan: Plan, config: Config, arguments: argparse.Namespace) -> 
         elif source.bytes > config.max_reload and not arguments.full:
             refused.append(f"{what}: {source.bytes:,} bytes, more than MAX_RELOAD ="
                            f" {config.max_reload:,}.")
-    if refused and arguments.full:
-        raise DataError("\n".join(
-            [*refused, "Bring them back, or run etl.py --full --force."]))
-    if refused:
-        gone = any(source.vanished for source in plan.sources)
-        raise DataError("\n".join([*refused, WAYS_OUT.format(
-            full="--full --force" if gone else "--full")]))
+    if not refused:
+        return ""
+    if arguments.full:
+        return "\n".join([*refused, "Bring them back, or run etl.py --full --force."])
+    gone = any(source.vanished for source in plan.sources)
+    return "\n".join([*refused, WAYS_OUT.format(full="--full --force" if gone else "--full")])
 
 
 def refuse_archived(plan: Plan) -> None:

@@ -62,7 +62,7 @@ def refusal(connection: extensions.connection, error: RowsRejected) -> DataError
     else:
         why = f" (they could not be read here: {problem})" if problem else ""
         message = (f"{error}: {message_of(error.__cause__)}. Ask sys_load_error_detail or"
-                   f" stl_load_errors which{why}. Mend these, or let MAX_ERRORS in dwh.cfg leave"
+                   f" stl_load_errors which{why}. Fix these, or let MAX_ERRORS in dwh.cfg leave"
                    " them out.")
     refused = DataError(message)
     for note in getattr(error, "__notes__", ()):

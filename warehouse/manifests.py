@@ -48,6 +48,7 @@ class Manifests:
         """What to load; without a place for manifests, everything."""
         if self.place:
             return ledger.plan(cursor, self.config, arguments.full, not arguments.no_reload)
+        ledger.read_ledger(cursor)  # which names a warehouse of an older version
         return Plan(*(Source(table, whole=NO_MANIFESTS, first=True)
                       for table, *_ in ledger.list_sources(self.config)),
                     full=NO_MANIFESTS, by_prefix=True)

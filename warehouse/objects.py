@@ -178,16 +178,16 @@ def refuse_archived(files: list[Object]) -> None:
 
     A restored copy can be read (guide of S3: restoring-objects), which only HEAD tells.
     """
-    archived = [file for file in files if file.storage_class in ARCHIVES]
-    for file in archived:
+    for file in files:
+        if file.storage_class not in ARCHIVES:
+            continue
         bucket, key = split_s3(file.url)
         with explained(file.url):
             restored = s3().head_object(Bucket=bucket, Key=key).get("Restore", "")
         if 'ongoing-request="false"' not in restored:
             raise ObjectError(
-                f"{file.url} is archived in {file.storage_class}, as are {len(archived):,} of the"
-                f" {len(files):,} files that this load would read. Restore them, or move them out of"
-                " the prefix: what is loaded stays loaded.")
+                f"{file.url} is archived in {file.storage_class}, and this load would read it. Restore"
+                " it and those like it, or move them out of the prefix: what is loaded stays loaded.")
 
 
 @functools.cache

@@ -102,16 +102,24 @@ class Plan(NamedTuple):
 
     @property
     def copies(self) -> list[Copy]:
-        copies = zip(
-            self.sources, sql_queries.copy_table_queries, sql_queries.analyze_staging_queries,
-            (sql_queries.check_staging_events_queries, sql_queries.check_staging_songs_queries),
-            (sql_queries.warn_staging_events_queries, sql_queries.warn_staging_songs_queries))
-        return [Copy(*copy) for copy, loads in
-                zip(copies, (self.loads_logs, self.loads_songs)) if loads]
+        copy_events, copy_songs = sql_queries.copy_table_queries
+        analyze_events, analyze_songs = sql_queries.analyze_staging_queries
+        copies = []
+        if self.loads_logs:
+            copies.append(Copy(
+                self.logs, copy_events, analyze_events, sql_queries.check_staging_events_queries,
+                sql_queries.warn_staging_events_queries))
+        if self.loads_songs:
+            copies.append(Copy(
+                self.songs, copy_songs, analyze_songs, sql_queries.check_staging_songs_queries,
+                sql_queries.warn_staging_songs_queries))
+        return copies
 
     @property
     def replace_queries(self) -> list[str]:
         """What replaces in the star schema what the new rows change."""
+        if not self.copies:  # the only file to load is one that is empty now
+            return []
         queries = [*sql_queries.prepare_queries]
         if self.loads_songs:
             queries += sql_queries.keep_catalogue_queries
@@ -121,7 +129,7 @@ class Plan(NamedTuple):
         if self.loads_logs:
             queries += sql_queries.touch_play_queries
         if self.loads_songs:
-            queries += sql_queries.touch_late_play_queries
+            queries += sql_queries.touch_earlier_play_queries
         queries += sql_queries.match_queries
         if self.loads_songs:
             queries += sql_queries.replace_song_queries

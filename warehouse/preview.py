@@ -28,14 +28,16 @@ def shown(
         plan = manifests.plan(cursor, arguments)
         if arguments.dry_run:
             return "\n\n".join([files(plan), *bound(cursor, config, manifests, plan)])
-        if plan.by_prefix:  # what is listed is told all the same
+        if plan.by_prefix:  # what is listed is still shown
             listed = ledger.plan(cursor, config, arguments.full, reload=True)
             plan = plan._replace(logs=listed.logs, songs=listed.songs)
-        return status(plan, cursor)
+        refusal = ledger.explain_refusal(plan, config, arguments)
+        return status(plan, f"next load: refused, because {refusal}" if refusal else describe_next(plan), cursor)
 
 
-def status(plan: Plan, cursor: extensions.cursor) -> str:
-    """A line per source: objects and bytes listed, and how many of them are loaded, new, changed."""
+def status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
+    """A line per source: objects and bytes listed, and how many of them are loaded, new, changed; what
+    is due, and the last loads."""
     lines = [
         (
             source.table,
@@ -53,10 +55,10 @@ def status(plan: Plan, cursor: extensions.cursor) -> str:
         f"\n  {url}" for url in vanished[:MOST_FILES])
     if len(vanished) > MOST_FILES:
         gone += f"\n  … and {len(vanished) - MOST_FILES:,} more"
-    return "\n".join([table, gone, due(plan), last_loads(cursor)])
+    return "\n".join([table, gone, due, format_loads(cursor)])
 
 
-def due(plan: Plan) -> str:
+def describe_next(plan: Plan) -> str:
     """What the next load will do."""
     if plan.nothing_new:
         return "next load: nothing to do"
@@ -70,7 +72,7 @@ def due(plan: Plan) -> str:
     return f"next load: {'; '.join(parts)}"
 
 
-def last_loads(cursor: extensions.cursor) -> str:
+def format_loads(cursor: extensions.cursor) -> str:
     """The last runs that succeeded, the latest first. What was loaded before a reset is gone."""
     loads = history.read_last(cursor, MOST_LOADS)
     since_reset = takewhile(lambda load: load.kind != "reset", loads)
@@ -79,11 +81,11 @@ def last_loads(cursor: extensions.cursor) -> str:
         (f"{load.begun_at:%Y-%m-%d %H:%M:%S}", load.kind,
          *("" if count is None else f"{count:,}" for count in (
              load.files, load.bytes, load.songplays, load.with_song, load.with_artist,
-             load.rejected)))
+             load.changed_plays, load.rejected)))
         for load in loads
     ]
     heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
-             "rejected")
+             "changed plays", "rejected")
     return f"last load: {last}\n\n{table_of([heads, *lines])}"
 
 

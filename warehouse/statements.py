@@ -28,7 +28,7 @@ STALE = re.compile(
     re.IGNORECASE)
 MOST_STALE_STARTS = 20
 FIRSTS = ("first_play", "first_changed")  # of the spans that statements are about
-COUNTED = ("SELECT *, COUNT(*) OVER () AS found\nFROM (\n", ") AS offending\nLIMIT 3\n")
+OFFENDING = "SELECT *, COUNT(*) OVER () AS found\nFROM (\n<check>) AS offending\nLIMIT 3\n"
 
 
 class Done(NamedTuple):
@@ -172,7 +172,7 @@ NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in
      "Correct the file of LOG_JSONPATH: one object {\"jsonpaths\": [\"$['key']\", …]} that fits"
      " the documents. Without LOG_JSONPATH keys are matched by name."),
     (r"reading manifest file|COPY with MANIFEST|is not a manifest|objects of the manifest",
-     "etl.py writes its manifests anew in every run: nothing else may write under MANIFESTS. Check"
+     "etl.py writes new manifests in every run: nothing else may write under MANIFESTS. Check"
      " that, and run again."),
     (r"could not (extend|write to) file|No space left on device|\bdisk full\b",
      "Free space on the disks of the database (on Redshift: drop tables, VACUUM, or resize), and run"
@@ -271,7 +271,7 @@ def is_without_plays(sql: str, values: dict[str, object]) -> bool:
 def run(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
     """Run one statement of a load, unless it is about plays of a span in which there are none.
 
-    What a SELECT finds, values learn by the names of its columns.
+    Adds to values what a SELECT finds, by the names of its columns.
     """
     if is_without_plays(sql, values):
         return Done(0, 0.0)
@@ -293,7 +293,7 @@ def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str
     server: libpq would take all of them into memory.
     """
     first_line, _, query = sql.partition("\n")
-    execute(cursor, f"{first_line}\n{COUNTED[0]}{query}{COUNTED[1]}", values)
+    execute(cursor, f"{first_line}\n{OFFENDING.replace('<check>', query)}", values)
     rows = cursor.fetchall()
     if not rows:
         return ""
