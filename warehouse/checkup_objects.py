@@ -134,7 +134,7 @@ def write(connection: extensions.connection | None, url: str, versions: list[str
     if not url:
         raise Untried("not set, which only Redshift minds")
     try:
-        versions.append(objects.write_new(url, ledger.lines(CHECKED)))
+        versions.append(objects.write_new(url, ledger.format_rows(CHECKED)))
     except ObjectError as error:
         with suppress(ObjectError):  # S3 may have it although its answer was lost
             objects.remove(url)

@@ -64,13 +64,13 @@ def plan(
     ConfigError where the tables are of an older version.
     """
     loaded = read_ledger(cursor)
-    why = "--full" if full else "" if loaded else why_first_with_manifests(cursor)
+    why = "--full" if full else "" if loaded else explain_first_with_manifests(cursor)
     sources = []
     for table, setting, prefix in list_sources(config):
         known = loaded.get(table, {})
         source = compare(table, list_files(config, setting, prefix, known), known)
         sources.append(source._replace(
-            whole=why or (reload and why_whole(source, known)) or "", first=not known))
+            whole=why or (reload and explain_whole(source, known)) or "", first=not known))
     return Plan(*sources, full=why)
 
 
@@ -88,7 +88,7 @@ def read_ledger(cursor: extensions.cursor) -> dict[str, dict[str, Object]]:
     return loaded
 
 
-def why_first_with_manifests(cursor: extensions.cursor) -> str:
+def explain_first_with_manifests(cursor: extensions.cursor) -> str:
     execute(cursor, EARLIER_ROWS, {})
     return LOADED_BY_PREFIX if cursor.fetchone()[0] else ""
 
@@ -104,7 +104,7 @@ def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Sourc
     )
 
 
-def why_whole(source: Source, loaded: dict[str, Object]) -> str:
+def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     """Why all files of a source are loaded again, or ''.
 
     A log file that grew has the events it had, which are recognised. Any other change takes back
@@ -185,7 +185,7 @@ def refuse_archived(plan: Plan) -> None:
         objects.refuse_archived(source.to_copy)
 
 
-def lines(plan: Plan) -> bytes:
+def format_rows(plan: Plan) -> bytes:
     """The rows for loaded_files, as JSON for its COPY."""
     return "".join(
         json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size,

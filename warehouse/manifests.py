@@ -74,5 +74,5 @@ class Manifests:
                 if source.to_copy:
                     objects.write_new(
                         values[f"{source.table}_files"], objects.manifest(source.to_copy))
-            objects.write_new(values["loaded_files"], ledger.lines(plan))
+            objects.write_new(values["loaded_files"], ledger.format_rows(plan))
         return values
