@@ -953,6 +953,7 @@ FROM (
     SELECT songplay_id, start_time, 1 AS times
     FROM songplays
     WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
+        AND start_time IN (SELECT start_time FROM touched_plays)
     UNION ALL
     SELECT songplay_id, start_time, 0 FROM touched_plays
 ) AS counted
@@ -1029,6 +1030,7 @@ FROM (
     SELECT start_time, 1 AS times
     FROM time
     WHERE start_time BETWEEN %(first_play)s AND %(last_play)s
+        AND start_time IN (SELECT start_time FROM touched_plays)
     UNION ALL
     SELECT start_time, 0 FROM touched_plays
 ) AS counted
