@@ -291,3 +291,11 @@ def test_every_statement_is_seen_with_verbose(project):
     for sql in (sql_queries.drop_view_queries + sql_queries.drop_table_queries
                 + sql_queries.create_table_queries + sql_queries.create_view_queries):
         assert sql.strip() in done.stderr
+
+
+def test_a_new_warehouse_has_no_index_but_block_ranges(warehouse):
+    """As Redshift has none, also behind its system tables."""
+    assert warehouse.query(
+        "SELECT DISTINCT amname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON"
+        " pg_am.oid = relam WHERE relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+    ) == [("brin",)]

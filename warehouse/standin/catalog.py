@@ -28,26 +28,22 @@ CREATE SEQUENCE standin.copy_id;
 GRANT USAGE ON SEQUENCE standin.copy_id TO PUBLIC;
 
 CREATE TABLE standin.load (
-    query_id BIGINT PRIMARY KEY, session_id INT, session_start TIMESTAMPTZ, table_name TEXT,
+    query_id BIGINT, session_id INT, session_start TIMESTAMPTZ, table_name TEXT,
     table_id OID, data_source TEXT, start_time TIMESTAMP, end_time TIMESTAMP, status TEXT,
     loaded_rows BIGINT, loaded_bytes BIGINT, source_file_count INT, source_file_bytes BIGINT,
     error_count BIGINT
 );
-CREATE INDEX ON standin.load (session_id) WHERE status = 'aborted';
 CREATE TABLE standin.load_file (
     query_id BIGINT, n BIGINT, file_name TEXT, file_etag TEXT, bytes BIGINT, lines BIGINT,
-    start_time TIMESTAMP, end_time TIMESTAMP,
-    PRIMARY KEY (query_id, n)
+    start_time TIMESTAMP, end_time TIMESTAMP
 );
 CREATE TABLE standin.load_error (
     query_id BIGINT, n BIGINT, file_name TEXT, line_number BIGINT, column_name TEXT,
     column_type TEXT, column_length TEXT, position INT, error_code INT, error_message TEXT,
-    raw_line TEXT, raw_field_value TEXT,
-    PRIMARY KEY (query_id, n)
+    raw_line TEXT, raw_field_value TEXT
 );
 CREATE TABLE standin.replacement (
-    query_id BIGINT, n BIGINT, file_name TEXT, line_number BIGINT, column_name TEXT, raw_line TEXT,
-    PRIMARY KEY (query_id, n)
+    query_id BIGINT, n BIGINT, file_name TEXT, line_number BIGINT, column_name TEXT, raw_line TEXT
 );
 GRANT SELECT, INSERT ON standin.load, standin.load_file, standin.load_error, standin.replacement
 TO PUBLIC;
@@ -73,13 +69,13 @@ CREATE VIEW standin.stl_load_commits AS
 SELECT
     10 AS userid, query_id::int AS query, 0 AS slice, ''::char(256) AS name,
     left(file_name, 256)::char(256) AS filename, 0 AS byte_offset, lines::int AS lines_scanned,
-    (
-        SELECT COUNT(*)::int FROM standin.load_error e
-        WHERE e.query_id = f.query_id AND e.file_name = f.file_name
-    ) AS errors,
+    COALESCE(e.errors, 0)::int AS errors,
     end_time AS curtime, 1 AS status, 'JSON'::char(16) AS file_format, 0 AS is_partial,
     0::bigint AS start_offset, 0::bigint AS copy_job_id
-FROM standin.load_file f;
+FROM standin.load_file f
+LEFT JOIN (
+    SELECT query_id, file_name, COUNT(*) AS errors FROM standin.load_error GROUP BY query_id, file_name
+) e USING (query_id, file_name);
 
 CREATE VIEW standin.sys_load_error_detail AS
 SELECT
