@@ -58,7 +58,7 @@ DISTKEY (url)           -- versions of a file lie together; no PRIMARY KEY, whic
 SORTKEY (loaded_at)     -- trust in the very check that proves it
 """
 
-staging_events_table_create = """-- create staging_events: the log files of the last load as they came, a column per JSON key
+staging_events_table_create = """-- create staging_events: the log of the last load as it came, by JSON key
 CREATE TABLE staging_events (
     artist        VARCHAR(1024),
     auth          VARCHAR(32),
@@ -83,7 +83,7 @@ DISTKEY (userid)        -- a user's events lie together, for the latest one; no 
                         -- reads every row
 """
 
-staging_songs_table_create = """-- create staging_songs: the song files of the last load as they came, a column per JSON key
+staging_songs_table_create = """-- create staging_songs: the songs of the last load as they came, by JSON key
 CREATE TABLE staging_songs (
     artist_id        VARCHAR(64)    NOT NULL,
     artist_latitude  NUMERIC(9, 5),
@@ -489,7 +489,7 @@ JOIN earlier_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-song_matches_create = """-- match songs: for each title and artist the song nearest in length, then of the lowest id
+song_matches_create = """-- match songs: per title and artist the song nearest in length, then the lowest id
 CREATE TEMP TABLE song_matches
 DISTSTYLE ALL           -- joined with plays from every node
 AS
@@ -534,7 +534,7 @@ HAVING MIN(artist_id) = MAX(artist_id)
 # ---------------------------------------------------------------------------------- delete, insert
 # What is touched is deleted and inserted again: an upsert that both engines have.
 
-artist_table_insert = """-- insert artists: one song's row each, with a location and coordinates if any has them
+artist_table_insert = """-- insert artists: each from one song's row, with a location and coordinates if any
 INSERT INTO artists (artist_id, name, location, latitude, longitude)
 WITH candidates AS (
     SELECT
@@ -568,7 +568,7 @@ FROM catalogue
 WHERE song_id IN (SELECT song_id FROM touched_songs)
 """
 
-changed_plays_create = """-- touch changed plays: earlier plays with their new song and artist, where these changed
+changed_plays_create = """-- touch changed plays: earlier plays whose song or artist changed, with the new
 CREATE TEMP TABLE changed_plays
 DISTKEY (start_time)    -- as songplays, to be joined without moving rows
 SORTKEY (start_time)
@@ -741,7 +741,7 @@ FROM staging_events
 WHERE page = '' OR level = ''
 """
 
-staging_events_ts_plausible = """-- staging_events_ts_plausible: ts is milliseconds since 1970, from 2000 to 2100
+staging_events_ts_plausible = """-- staging_events_ts_plausible: ts is in milliseconds, from 2000 to 2100
 SELECT ts, sessionid, iteminsession, page
 FROM staging_events
 WHERE ts NOT BETWEEN 946684800000 AND 4102444800000
@@ -753,7 +753,7 @@ FROM staging_songs
 WHERE song_id = '' OR title = '' OR artist_id = '' OR artist_name = ''
 """
 
-staging_events_filled = """-- staging_events_filled: no column is empty in every event, as after a wrong LOG_JSONPATH
+staging_events_filled = """-- staging_events_filled: no column is empty in all, as after a wrong LOG_JSONPATH
 SELECT
     COUNT(artist) AS artist, COUNT(auth) AS auth, COUNT(firstname) AS firstname,
     COUNT(gender) AS gender, COUNT(lastname) AS lastname, COUNT(length) AS length,
@@ -776,7 +776,7 @@ HAVING COUNT(*) >= 100  -- a few events may well have no play
     AND COUNT(CASE WHEN page = 'NextSong' THEN 1 END) = 0
 """
 
-staging_events_levels = """-- staging_events_levels: a level is free or paid, the only ones that views count apart
+staging_events_levels = """-- staging_events_levels: a level is free or paid; views count no other apart
 SELECT level, COUNT(*) AS events
 FROM staging_events
 WHERE level NOT IN ('free', 'paid')
@@ -807,7 +807,7 @@ GROUP BY song_id
 HAVING SUM(times) <> 1
 """
 
-catalogue_first = """-- catalogue_first: no version of a song in the new files comes before the one in the catalogue
+catalogue_first = """-- catalogue_first: no new version of a song comes before the one that is there
 WITH others AS (
     SELECT
         song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
@@ -847,7 +847,7 @@ WHERE nth_version = 1
     AND is_other = 1
 """
 
-songs_unique = """-- songs_unique: a song of the catalogue stands once in songs, and no other song does
+songs_unique = """-- songs_unique: songs holds each song of the catalogue once, and no other
 SELECT song_id, SUM(times) AS times
 FROM (
     SELECT song_id, 1 AS times, 0 AS songs FROM songs
@@ -858,7 +858,7 @@ GROUP BY song_id
 HAVING SUM(times) <> 1 OR SUM(songs) = 0
 """
 
-artists_unique = """-- artists_unique: an artist of the catalogue stands once in artists, and no other artist does
+artists_unique = """-- artists_unique: artists holds each artist of the catalogue once, and no other
 SELECT artist_id, SUM(times) AS times
 FROM (
     SELECT artist_id, 1 AS times, 0 AS songs FROM artists
@@ -891,7 +891,7 @@ GROUP BY userid
 HAVING SUM(times) <> 1
 """
 
-latest_events_latest = """-- latest_events_latest: no event of the new files comes before its user's latest one
+latest_events_latest = """-- latest_events_latest: no new event of a user is later than the latest one
 WITH versions AS (
     SELECT
         userid, ts, iteminsession, sessionid, level, firstname, lastname, gender, 0 AS is_other
@@ -988,7 +988,7 @@ GROUP BY user_id
 HAVING SUM(users) = 0
 """
 
-songplays_songs_known = """-- songplays_songs_known: song_id, artist_id and artist_name are together in the catalogue
+songplays_songs_known = """-- songplays_songs_known: song and artist of a play are in the catalogue, together
 SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
     SELECT DISTINCT song_id, artist_id, artist_name
@@ -1006,7 +1006,7 @@ WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
     OR (plays.artist_id IS NOT NULL AND artists.artist_id IS NULL)
 """
 
-changed_plays_known = """-- changed_plays_known: those of earlier plays are in the catalogue, too, after songs changed
+changed_plays_known = """-- changed_plays_known: song and artist of earlier plays are in the catalogue
 SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
     SELECT DISTINCT song_id, artist_id, artist_name

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import FOLDED, REAL_DATA, STAGING, STAR, Loaded, Project, new_database
+from conftest import FOLDED, REAL_DATA, STAR, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests

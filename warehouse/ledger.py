@@ -144,8 +144,8 @@ def describe(plan: Plan) -> str:
 
 WAYS_OUT = (
     "Run etl.py --no-reload to load the changed files like grown ones (known events stay, and corrected"
-    " lines may keep their old rows until the next etl.py --full), or etl.py --force to load these files again all the same, or"
-    " etl.py {full} to load all logs and songs again."
+    " lines may keep their old rows until the next etl.py --full), or etl.py --force to load these files"
+    " again all the same, or etl.py {full} to load all logs and songs again."
 )
 
 

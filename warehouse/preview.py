@@ -32,7 +32,8 @@ def shown(
             listed = ledger.plan(cursor, config, arguments.full, reload=True)
             plan = plan._replace(logs=listed.logs, songs=listed.songs)
         refusal = ledger.explain_refusal(plan, config, arguments)
-        return status(plan, f"next load: refused, because {refusal}" if refusal else describe_next(plan), cursor)
+        due = f"next load: refused, because {refusal}" if refusal else describe_next(plan)
+        return status(plan, due, cursor)
 
 
 def status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
