@@ -324,6 +324,25 @@ def test_a_star_that_lacks_a_row_is_not_committed(loaded, table):
     assert loaded.snapshot() == before
 
 
+@pytest.mark.parametrize("table, name, content", [
+    ("songs", "song_data/2.json", song("SO2", artist_id="AR2")),
+    ("users", "log_data/2.json", [event(5, userId="8")])], ids=["songs", "logs"])
+def test_a_load_of_one_source_alone_proves_what_it_wrote(loaded, table, name, content):
+    loaded.write(name, content)
+    before = loaded.snapshot()
+    lose_rows(loaded, f"INSERT ON {table}")
+    refused(loaded, 3, f"check {table}_unique failed")
+    assert loaded.snapshot() == before
+
+
+def test_a_load_of_all_songs_finds_a_play_of_an_unknown_song_among_those_it_does_not_touch(loaded):
+    loaded.write("song_data/2.json", song("SO2", artist_id="AR2", artist_name="Others"))
+    loaded.load()
+    execute(loaded, "UPDATE songplays SET song_id = 'SOUNKNOWN'")
+    loaded.write("song_data/2.json", song("SO2", artist_id="AR3", artist_name="Others"))
+    refused(loaded, 3, "check changed_plays_known failed", "song_id = SOUNKNOWN")
+
+
 def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     before = loaded.snapshot()

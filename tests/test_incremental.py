@@ -322,6 +322,11 @@ def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded)
     assert rows_written(loaded, "songplays") == "0"
 
 
+def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
+    loaded.write("log_data/2.json", [event(1, userId="8")])
+    assert "of 1 plays 0 have a song and 1 an artist" in loaded.load().stderr
+
+
 def test_files_are_recorded_with_the_load_that_brought_them(loaded):
     rows = loaded.query("SELECT url, bytes, etag <> '' FROM loaded_files ORDER BY url")
     assert rows == [

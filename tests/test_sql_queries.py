@@ -493,6 +493,10 @@ A_MATCHED_PLAY = "songplay_id = (SELECT MIN(songplay_id) FROM songplays WHERE so
 AN_UNMATCHED_PLAY = "songplay_id = (SELECT MIN(songplay_id) FROM songplays WHERE song_id IS NULL)"
 ANOTHER_ARTIST = ("(SELECT MIN(artist_id) FROM artists WHERE artist_id <>"
                   f" (SELECT artist_id FROM songplays WHERE {A_MATCHED_PLAY}))")
+A_SONG_OF_SEVERAL = (  # that was played, and that its artist did not make alone under that name
+    "song_id = (SELECT MIN(plays.song_id) FROM songplays AS plays JOIN catalogue AS others"
+    " ON others.artist_id = plays.artist_id AND others.artist_name = plays.artist_name"
+    " AND others.song_id <> plays.song_id)")
 A_USER = "user_id = (SELECT MIN(user_id) FROM users)"
 A_PLAYER = "user_id = (SELECT MIN(user_id) FROM songplays)"
 AN_ARTIST = "artist_id = (SELECT MIN(artist_id) FROM artists)"
@@ -593,6 +597,8 @@ DEFECTS = [
           ("an unknown song", altered("songplays", "song_id = 'SOUNKNOWN'", A_MATCHED_PLAY)),
           ("the artist of another song",
            altered("songplays", f"artist_id = {ANOTHER_ARTIST}", A_MATCHED_PLAY)),
+          ("a song whose artist has the name by another",
+           altered("catalogue", "artist_name = 'Renamed'", A_SONG_OF_SEVERAL)),
           ("a song without its artist", altered("songplays", "artist_id = NULL", A_MATCHED_PLAY)),
           ("an unknown artist", altered("songplays", "artist_id = 'ARUNKNOWN'", AN_UNMATCHED_PLAY)),
           ("an artist of another name",
