@@ -202,11 +202,13 @@ def test_an_endpoint_that_is_no_url_says_how_one_begins(no_credentials, monkeypa
 
 @contextmanager
 def serving(monkeypatch, answer):
-    """S3 for this process is a server that answers every GET with answer(handler)."""
+    """S3 for this process is a server that answers every GET and HEAD with answer(handler)."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             answer(self)
+
+        do_HEAD = do_GET
 
         def log_message(self, *_):
             pass
@@ -260,6 +262,17 @@ def test_an_answer_of_access_denied_names_the_rights_to_give(monkeypatch):
         for act in (objects.listed, objects.read):
             with pytest.raises(ObjectError, match="AccessDenied.*s3:ListBucket.*s3:GetObject"):
                 act("s3://bucket/key")
+
+
+def test_an_archived_object_whose_restore_is_under_way_is_refused(monkeypatch):
+    def under_way(handler):
+        handler.send_response(200)
+        handler.send_header("x-amz-restore", 'ongoing-request="true"')
+        handler.end_headers()
+
+    with serving(monkeypatch, under_way):
+        with pytest.raises(ObjectError, match="s3://bucket/key is archived in GLACIER"):
+            objects.refuse_archived([objects.Object("s3://bucket/key", 1, "e", "GLACIER")])
 
 
 # ----------------------------------------------------------------------------------------- writing

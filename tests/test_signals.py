@@ -17,6 +17,9 @@ from test_retries import (  # noqa: F401
 )
 from test_s3_faults import LOG, quick, s3, stored  # noqa: F401
 
+from warehouse import statements
+from warehouse.interruption import INTERRUPTION, Interrupted
+
 SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 UNDONE = "The server undoes what was not committed."
 SOON = 10  # seconds: far more than it takes, far less than it would take by itself
@@ -93,3 +96,12 @@ def test_a_signal_ends_a_load_that_checks(fresh, proxy, undisturbed, number, sta
     wait_until_no_session_is_left(fresh)
     fresh.load()
     assert fresh.snapshot() == undisturbed
+
+
+def test_a_signal_between_the_last_statement_and_commit_undoes_the_load(postgres, monkeypatch):
+    with pytest.raises(Interrupted), statements.transaction(postgres) as cursor:
+        cursor.execute("CREATE TABLE late (i INTEGER)")
+        monkeypatch.setattr(INTERRUPTION, "number", signal.SIGTERM)
+    with postgres.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('late')")
+        assert cursor.fetchone() == (None,)
