@@ -336,6 +336,15 @@ def test_the_song_of_a_file_that_is_empty_now_goes(two_of_each):
     assert "found nothing new" in two_of_each.load().stderr
 
 
+@pytest.mark.parametrize("name", ["log_data/2.json", "song_data/2.json"])
+def test_without_a_reload_a_file_that_is_empty_now_is_recorded_and_keeps_its_rows(two_of_each, name):
+    before = two_of_each.snapshot(LASTING)
+    two_of_each.write(name, "")
+    two_of_each.load("--no-reload")
+    assert two_of_each.snapshot(LASTING) == before
+    assert "found nothing new" in two_of_each.load().stderr
+
+
 def test_a_log_in_s3_that_is_empty_now_is_recorded_and_not_in_the_manifest(by_s3, bucket):
     bucket.put_object(Key="log_data/2.json", Body=body(event(9)))
     by_s3.configure(MANIFESTS=f"s3://{bucket.name}/manifests/")
