@@ -118,6 +118,13 @@ def names_run(project: Project) -> set[str]:
             for line in said.splitlines() if " DEBUG " in line}
 
 
+def test_plays_that_are_written_again_are_not_changed_as_earlier_ones(loaded):  # noqa: F811
+    loaded.write("log_data/1.json", [event(1), event(2), event(3)])
+    loaded.write("song_data/late.json", song())
+    assert "update songplays" not in names_run(loaded)
+    assert loaded.query("SELECT COUNT(song_id) FROM songplays") == [(3,)]
+
+
 def test_a_night_without_a_play_brings_its_users_and_touches_no_play(loaded):  # noqa: F811
     before = {table: versions(loaded, table) for table in ("songplays", "time")}
     loaded.write("log_data/2.json", [
@@ -189,6 +196,18 @@ def test_max_reload_does_not_bind_a_first_load_or_loads_by_prefix_or_the_first_o
         load_by_prefix(warehouse, monkeypatch)
     assert "rows of a load by prefix" in warehouse.load().stderr
     assert plays(warehouse) == 1
+
+
+@pytest.mark.parametrize("only_event, only_song", [
+    (event(1), song(duration="long")), (event(1, userId=""), song())], ids=["events", "songs"])
+def test_a_load_by_prefix_is_known_by_its_events_or_its_songs_alone(
+    warehouse, monkeypatch, only_event, only_song
+):
+    warehouse.configure(MAX_ERRORS="1")
+    warehouse.write("log_data/1.json", [only_event])
+    warehouse.write("song_data/1.json", only_song)
+    load_by_prefix(warehouse, monkeypatch)
+    assert "rows of a load by prefix" in warehouse.load().stderr
 
 
 # ------------------------------------------------------------------------------------- --no-reload

@@ -524,6 +524,11 @@ def one_more_play(**changes: str) -> str:
             f" FROM touched_plays WHERE {A_PLAY}")
 
 
+AN_EVENT_OF_A_STRANGER = (
+    "INSERT INTO staging_events (userid, sessionid, iteminsession, ts, page, level)"
+    " SELECT MAX(userid) + 1, 1, 0, MAX(ts), 'Home', 'free' FROM staging_events")
+
+
 def nullable_columns(table: str) -> list[str]:
     return [column for column in declared_columns(CREATES[table])
             if not re.search(rf"^    {column} .*NOT NULL", CREATES[table], re.MULTILINE)]
@@ -557,12 +562,14 @@ DEFECTS = [
              "song_id = (SELECT MIN(song_id) FROM catalogue WHERE artist_longitude IS NOT NULL)")),
     ("latest_events_unique", "a user twice", twice("latest_events", A_LATEST_EVENT)),
     ("latest_events_unique", "a missing user", without("latest_events", A_LATEST_EVENT)),
+    ("latest_events_unique", "a missing user of another page", AN_EVENT_OF_A_STRANGER),
     ("latest_events_latest", "an earlier event",
      altered("latest_events", "ts = ts - 1", A_LATEST_EVENT)),
     ("latest_events_latest", "the same but for the last of its columns",
      altered("latest_events", "gender = 'Z'", A_LATEST_EVENT)),
     ("users_unique", "a user twice", twice("users", A_USER)),
     ("users_unique", "a missing user", without("users", A_USER)),
+    ("users_unique", "a missing user of another page", AN_EVENT_OF_A_STRANGER),
     ("songs_unique", "a song twice", twice("songs", A_SONG)),
     ("songs_unique", "a missing song", without("songs", A_SONG)),
     ("songs_unique", "a song that should be gone", without("catalogue", A_CATALOGUE_SONG)),
