@@ -46,6 +46,14 @@ def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):
     assert whole is None
 
 
+def test_earlier_plays_that_get_a_song_are_told_of_apart_from_new_ones(loaded):  # noqa: F811
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.write("song_data/late.json", song())
+    loaded.load()
+    assert loaded.query("SELECT songplays, with_song, changed_plays FROM loads"
+                        " ORDER BY begun_at DESC LIMIT 1") == [(1, 1, 2)]
+
+
 def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(loaded):  # noqa: F811
     loaded.load()
     loaded.write("log_data/2.json", [event(5, ts="soon")])
