@@ -162,7 +162,7 @@ KEY = ("userid", "sessionid", "iteminsession", "ts")
 
 
 def content_of(event: dict) -> tuple:
-    """What songplays holds of an event besides its key, in the form that songplays stores."""
+    """The content of an event apart from its key, in the form that songplays stores."""
     return (
         text(event.get("song")), text(event.get("artist")), decimal(event.get("length")),
         text(event["level"]), text(event.get("location")), unquoted(text(event.get("useragent"))),
