@@ -1067,8 +1067,7 @@ WHERE loaded_at <> SYSDATE
 loads_insert = """-- insert loads: this run
 INSERT INTO loads (
     run, kind, begun_at, finished_at, loaded_whole, files, bytes, staging_events, staging_songs,
-    users, artists, songs, songplays, time, with_song, with_artist,
-    changed_plays, rejected
+    users, artists, songs, songplays, time, with_song, with_artist, changed_plays, rejected
 )
 VALUES (
     %(run)s, %(kind)s, %(begun_at)s, %(finished_at)s, %(loaded_whole)s, %(files)s, %(bytes)s,

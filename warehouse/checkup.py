@@ -169,7 +169,8 @@ def check_lock(connection: extensions.connection, config: Config) -> str:
 
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")  # as TABLE_RIGHTS asks for them
-NOT_NEEDED = {"loads": {"UPDATE", "DELETE"}, "songplays": set()}  # by a load
+NEEDED = {"loads": ("SELECT", "INSERT"), "songplays": RIGHTS}  # by a load, of these tables
+NEEDED_ELSEWHERE = ("SELECT", "INSERT", "DELETE")
 
 
 def check_table(connection: extensions.connection, create: str) -> str:
@@ -182,7 +183,7 @@ def check_table(connection: extensions.connection, create: str) -> str:
                                  " create_tables.py, or GRANT the rights.")
         statements.execute(cursor, tables.TABLE_RIGHTS, {"table": table})
         has = dict(zip(RIGHTS, cursor.fetchone()))
-    needed = [right for right in RIGHTS if right not in NOT_NEEDED.get(table, {"UPDATE"})]
+    needed = NEEDED.get(table, NEEDED_ELSEWHERE)
     wrong = [f"{column} is {found.get(column, 'missing')} and should be {of_type}"
              for column, of_type in wanted.items() if not as_good(found.get(column, ""), of_type)]
     if wrong:

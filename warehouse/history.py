@@ -20,9 +20,7 @@ RUN = os.urandom(3).hex()  # names this run in the log and in the server's query
 STARTED = now()
 
 LAST_LOADS = """-- list loads: the last runs that succeeded
-SELECT
-    run, kind, begun_at, finished_at, loaded_whole, files, bytes, staging_events, staging_songs,
-    songplays, with_song, with_artist, changed_plays, rejected
+SELECT kind, begun_at, files, bytes, songplays, with_song, with_artist, changed_plays, rejected
 FROM loads
 ORDER BY begun_at DESC
 LIMIT %(most)s
@@ -43,15 +41,10 @@ NOTHING = dict.fromkeys((
 class Load(NamedTuple):
     """A row of LAST_LOADS. The times are UTC."""
 
-    run: str
     kind: str
     begun_at: datetime
-    finished_at: datetime
-    loaded_whole: str | None
     files: int | None
     bytes: int | None
-    staging_events: int | None
-    staging_songs: int | None
     songplays: int | None
     with_song: int | None
     with_artist: int | None

@@ -86,8 +86,8 @@ class Plan(NamedTuple):
     @property
     def totals(self) -> dict[str, object]:
         """What the history keeps of a plan."""
-        files = [file for source in self.sources for file in source.files]
-        counted = {"files": len(files), "bytes": sum(file.size for file in files)}
+        counted = {"files": sum(len(source.files) for source in self.sources),
+                   "bytes": sum(source.bytes for source in self.sources)}
         return {"loaded_whole": self.whole[:MOST_TOLD] or None} | ({} if self.by_prefix else counted)
 
     # The statements of a load, in the order of its steps. A statement about the plays between
