@@ -9,7 +9,8 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import command, history, statements, tables
+from warehouse import command, history, tables
+from warehouse.database import statements
 
 log = logging.getLogger("warehouse.create_tables")
 

@@ -8,9 +8,11 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import DataError, checkup, command, history, ledger, load_errors, preview, statements
+from warehouse import DataError, command, history, ledger, preview, rejected_rows
+from warehouse.database import statements
+from warehouse.database.statements import is_without_plays, name_of, run_all, subject_of
 from warehouse.manifests import Manifests
-from warehouse.statements import is_without_plays, name_of, run_all, subject_of
+from warehouse.preflight import redshift
 
 log = logging.getLogger("warehouse.etl")
 
@@ -21,7 +23,7 @@ def run(config, arguments):
     Returns what to print. It begins again when it is called again after a failure.
     """
     if arguments.check:
-        return checkup.show(config, arguments)
+        return redshift.show(config, arguments)
     summary = command.Summary()
     with command.session(config) as connection:
         if arguments.status or arguments.dry_run:
@@ -47,7 +49,7 @@ def run(config, arguments):
             check(cursor, values, plan.ledger_checks)
             history.record(cursor, "load", summary.begun_at, plan.totals | summary.totals)
         log.info("committed %s", summary.total())
-        load_errors.warn(connection, summary)
+        rejected_rows.warn(connection, summary)
     return None if arguments.quiet else summary
 
 
@@ -55,7 +57,7 @@ def copy(cursor, values, plan, summary):
     """Fill staging and check it. Adds to values how many rows each COPY reported."""
     for source, sql, analyze, checks, warnings in plan.copies:
         seconds = statements.run(cursor, sql, values).seconds
-        rejected = load_errors.count_rejected(cursor)
+        rejected = rejected_rows.count_rejected(cursor)
         run_all(cursor, values, [sql_queries.last_copy, analyze])
         rows = values[f"{source.table}_rows"] = values["copied"]
         files = None if plan.by_prefix else len(source.to_copy)

@@ -40,10 +40,11 @@ from psycopg2.extensions import AsIs
 
 import etl
 import sql_queries
-from warehouse import config, history, ledger, objects, statements
+from warehouse import config, history, ledger, objects
+from warehouse.database import statements
+from warehouse.database.statements import subject_of
 from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.server import Server
-from warehouse.statements import subject_of
 from warehouse.tables import declared_columns
 
 SONGS = 15_000  # as many as the real catalogue has, nearly

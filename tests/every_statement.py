@@ -2,9 +2,12 @@
 beside the function that asks."""
 
 import sql_queries
-from warehouse import answers, checkup, history, ledger, load_errors, statements, tables
+from warehouse import history, ledger, rejected_rows, tables
+from warehouse.database import statements
+from warehouse.preflight import redshift
+from warehouse.report import questions
 
-ASKERS = (answers, checkup, history, ledger, load_errors, statements, tables)
+ASKERS = (questions, redshift, history, ledger, rejected_rows, statements, tables)
 
 
 def named_in(module) -> dict[str, str]:

@@ -4,8 +4,8 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from psycopg2 import extensions
 from conftest import new_database
+from psycopg2 import extensions
 
 from warehouse.standin.cursor import Session, adopt
 

@@ -16,9 +16,9 @@ from test_incremental import event, song
 
 import warehouse as package
 from warehouse import command, preview, progress
+from warehouse.database.statements import name_of
 from warehouse.objects import Object
 from warehouse.plan import Plan, Source
-from warehouse.statements import name_of
 
 SCRIPTS = ("create_tables.py", "etl.py")
 LOG_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (DEBUG  |INFO   |WARNING|ERROR  ) \S.*")

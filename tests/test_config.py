@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from warehouse import ConfigError, hosts
-from warehouse.config import Config, read
+from warehouse import ConfigError
+from warehouse.config import Config, hosts, read
 
 ENDPOINT = "dwh.abc123.us-west-2.redshift.amazonaws.com"
 ROLE = "arn:aws:iam::123456789012:role/dwhRole"

@@ -11,7 +11,7 @@ from tcp_server import TcpServer
 from test_failures import wait_until_no_session_is_left
 
 from warehouse import ConfigError, WarehouseError, config
-from warehouse.connection import connect, login, reads_folders
+from warehouse.database.connection import connect, login, reads_folders
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg2
 import pytest
-
 from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
+
 from warehouse import objects
 
 CATEGORY = "catid INT, catgroup VARCHAR(10), catname VARCHAR(10), catdesc VARCHAR(50)"

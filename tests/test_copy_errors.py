@@ -7,9 +7,9 @@ import tracemalloc
 
 import psycopg2
 import pytest
-
 from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
-from warehouse.standin import files, rows
+
+from warehouse.standin.copy import files, rows
 
 
 def test_e1_a_row_that_cannot_be_loaded_fails_them_all(copies):

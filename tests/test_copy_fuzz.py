@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-
 from loading import copies, module_copies  # noqa: F401 (fixtures)
-from warehouse.standin import documents, rows
+
+from warehouse.standin.copy import documents, rows
 
 EVENTS = [
     json.loads(line)

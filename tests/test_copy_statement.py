@@ -5,10 +5,10 @@ import re
 
 import psycopg2
 import pytest
-
 from loading import copies_on
-from warehouse.standin.copy_statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parsed
-from warehouse.standin.tokens import statements
+
+from warehouse.standin.copy.statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parsed
+from warehouse.standin.sql.tokens import statements
 
 ROLE = "arn:aws:iam::123456789012:role/dwh"
 

@@ -5,7 +5,13 @@ import contextlib
 import psycopg2
 import pytest
 from test_failures import (  # noqa: F401 (fixtures)
-    assert_refused, ended, execute, loaded, plays, refused, two_plays,
+    assert_refused,
+    ended,
+    execute,
+    loaded,
+    plays,
+    refused,
+    two_plays,
 )
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
 

@@ -4,7 +4,7 @@ import pytest
 from psycopg2 import errors, extensions, extras
 from scratch import connection, module_connection, run, value  # noqa: F401 (fixtures)
 
-from warehouse.standin import builtins
+from warehouse.standin.schema import builtins
 
 
 def rows_left(connection):

@@ -28,7 +28,7 @@ import sql_queries
 from deploy import notify, teardown
 from warehouse import WarehouseError, config, objects
 from warehouse.standin.cursor import Session, adopt
-from warehouse.standin.tokens import statements
+from warehouse.standin.sql.tokens import statements
 
 DEPLOY = ROOT / "deploy"
 GUIDE = (DEPLOY / "README.md").read_text()
@@ -136,7 +136,7 @@ def test_the_guide_names_the_same_actions_and_those_of_the_other_logins():
                            GUIDE)) - {"s3:DeleteObjectVersion"}  # of a bucket that is not ours
     ours = {action for _, action in allowed()} - {"sts:AssumeRole"}
     assert ours <= named
-    code = "".join(path.read_text() for path in (ROOT / "warehouse").glob("*.py"))
+    code = "".join(path.read_text() for path in (ROOT / "warehouse").rglob("*.py"))
     assert [action for action in named - ours if f'"{action}"' not in code] == []
 
 

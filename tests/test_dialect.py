@@ -15,10 +15,10 @@ from scratch import (  # noqa: F401 (fixtures)
     value,
 )
 
-from warehouse.standin.copy_statement import parsed
-from warehouse.standin.dialect import commits, translate
-from warehouse.standin.refused import RESERVED
-from warehouse.standin.tokens import statements, tokenize
+from warehouse.standin.copy.statement import parsed
+from warehouse.standin.sql.dialect import commits, translate
+from warehouse.standin.sql.refused import RESERVED
+from warehouse.standin.sql.tokens import statements, tokenize
 
 
 def translated(sql):

@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT))
 
 from every_statement import EVERY_STATEMENT  # noqa: E402
 
-from warehouse.standin.dialect import commits, runs_alone, translate  # noqa: E402
-from warehouse.standin.tokens import statements, tokenize  # noqa: E402
+from warehouse.standin.sql.dialect import commits, runs_alone, translate  # noqa: E402
+from warehouse.standin.sql.tokens import statements, tokenize  # noqa: E402
 
 ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines(keepends=True))
 CORPUS = [row["statement"] for row in ROWS] + [

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import psycopg2
 import pytest
-
 from conftest import ROOT
 from scratch import connection, module_connection, run  # noqa: F401 (fixtures)
 

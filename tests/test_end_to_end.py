@@ -15,7 +15,7 @@ from generate import generate
 from test_incremental import event, song
 
 import sql_queries
-from warehouse.statements import subject_of
+from warehouse.database.statements import subject_of
 
 CASES = sorted(path for path in (ROOT / "tests/cases").iterdir() if path.is_dir())
 SAMPLE = ROOT / "tests/data"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Project
+from tcp_server import TcpServer
 from test_failures import assert_refused, loaded, plays, two_plays  # noqa: F401 (fixtures)
 from test_incremental import event, song
 from test_retries import project_with_files, ready  # noqa: F401 (fixtures)
-from tcp_server import TcpServer
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the limits and devices of Linux")
 

@@ -13,7 +13,7 @@ from psycopg2 import errors
 
 import sql_queries
 from warehouse import erd, tables
-from warehouse.statements import subject_of
+from warehouse.database.statements import subject_of
 
 
 def run(*arguments: object, path: str) -> subprocess.CompletedProcess:

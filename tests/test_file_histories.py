@@ -19,7 +19,14 @@ from typing import Callable, Iterator
 import oracle
 import pytest
 from conftest import STAR, Project
-from test_end_to_end import CASES, DATA_FOLDERS, assert_same, expected_tables, found_table, settings_of
+from test_end_to_end import (
+    CASES,
+    DATA_FOLDERS,
+    assert_same,
+    expected_tables,
+    found_table,
+    settings_of,
+)
 from test_kills import LINE
 
 import etl

@@ -9,9 +9,8 @@ from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
 
-import pytest
-
 import generate as generator
+import pytest
 from generate import EVENTS_PER_REPEAT, KEYS, PAGES, generate
 
 TESTS = Path(__file__).parent

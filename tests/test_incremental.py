@@ -17,8 +17,7 @@ from conftest import FOLDED, REAL_DATA, STAR, Loaded, Project, new_database
 from generate import generate
 
 from warehouse import config, manifests
-from warehouse.statements import name_of
-
+from warehouse.database.statements import name_of
 
 LASTING = (*FOLDED, *STAR)  # what staging holds is of the last load only
 
@@ -494,7 +493,8 @@ def test_a_load_with_a_lock_timeout_of_0_does_not_wait_for_ever(loaded):
 
 def test_redshifts_words_for_a_lock_timeout_mean_that_another_load_is_running(loaded, monkeypatch):
     """Redshift says the same when statement_timeout ends a statement and when a user does."""
-    from warehouse import BusyError, connection, statements
+    from warehouse import BusyError
+    from warehouse.database import connection, statements
 
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
     monkeypatch.setattr(statements.sql_queries, "etl_lock_take", (
@@ -624,7 +624,7 @@ def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, m
 
 def test_a_load_whose_snapshot_is_older_than_another_loads_commit_begins_again(loaded, monkeypatch):
     """On Redshift the snapshot may be taken before the lock is got; here it is taken so on purpose."""
-    from warehouse import connection, statements
+    from warehouse.database import connection, statements
 
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
     settings = config.read(loaded.config)

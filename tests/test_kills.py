@@ -19,7 +19,7 @@ from generate import generate
 from test_failures import NOTHING, ended, wait_until_no_session_is_left
 from test_retries import administrate
 
-from warehouse import statements
+from warehouse.database import statements
 
 Tables = dict[str, list[tuple]]
 

@@ -6,7 +6,12 @@ import pytest
 from conftest import S3_ENVIRONMENT, Project
 from test_failures import lose_rows, plays, refused
 from test_incremental import (  # noqa: F401: fixtures
-    LASTING, event, load_by_prefix, loaded, song, two_events,
+    LASTING,
+    event,
+    load_by_prefix,
+    loaded,
+    song,
+    two_events,
 )
 from test_retries import ready, undisturbed  # noqa: F401
 from test_s3_faults import LOG, SONG, quick, s3, stored  # noqa: F401

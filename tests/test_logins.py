@@ -19,8 +19,9 @@ from conftest import S3_ENVIRONMENT, Project
 from test_failures import refused
 from test_incremental import event, hold, song, wait_until_somebody_waits_for
 
-from warehouse import ConfigError, WarehouseError, connection, logins
-from warehouse.connection import connect, login
+from warehouse import ConfigError, WarehouseError
+from warehouse.database import connection, logins
+from warehouse.database.connection import connect, login
 
 REGION = "us-west-2"
 CANARY = "canary-9Zq%#'\"\\ pw"

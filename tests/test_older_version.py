@@ -9,7 +9,8 @@ from test_create_tables import create, relations
 from test_failures import execute, refused
 from test_incremental import event, song
 
-from warehouse import config, connection
+from warehouse import config
+from warehouse.database import connection
 
 OLDER = (Path(__file__).parent / "version_0_3_0.sql").read_text()
 NAMED = ("the tables are those of version 0.3.0 or older", "create_tables.py --force drops them")

@@ -11,8 +11,9 @@ import pytest
 from recording_server import RESET, SSL_REQUEST, recording_server
 from tcp_server import free_port, tcp_server
 
-from warehouse import WarehouseError, connection, transient
-from warehouse.connection import attempts, complaint, connect, is_transient, login, pauses
+from warehouse import WarehouseError
+from warehouse.database import connection, retry
+from warehouse.database.connection import attempts, complaint, connect, is_transient, login, pauses
 
 SOON = "CONNECT_TIMEOUT = 20\n"
 
@@ -145,7 +146,7 @@ def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
 
 def test_the_pauses_between_attempts_are_about_1_and_4_and_16_seconds():
     first, second, third = itertools.islice(
-        pauses(transient.FIRST_PAUSE, transient.LONGEST_PAUSE, transient.GROWTH), 3)
+        pauses(retry.FIRST_PAUSE, retry.LONGEST_PAUSE, retry.GROWTH), 3)
     assert first <= 1 < 2 <= second <= 4 < 8 <= third <= 16
 
 

@@ -20,9 +20,12 @@ from test_failures import assert_refused, execute
 from test_incremental import event
 from test_views import DAY, VIEWS, emptied, loaded  # noqa: F401 (fixture)
 
-from warehouse import WarehouseError, answers, charts, command, page, report, texts
+from warehouse import WarehouseError, command
 from warehouse.config import read
-from warehouse.connection import connect
+from warehouse.database.connection import connect
+from warehouse.report import __main__ as report
+from warehouse.report import charts, page, questions
+from warehouse.report import text as texts
 
 HOSTILE = (
     "<script>alert('a')</script>", '"><img src=x onerror=alert(1)>', "]]>", "<!--", "&amp; &#60;",
@@ -67,10 +70,10 @@ def connected(project: Project, monkeypatch):
         yield connection
 
 
-def asked(project: Project, monkeypatch, top: int = 10) -> answers.Report:
+def asked(project: Project, monkeypatch, top: int = 10) -> questions.Report:
     """What the views say, without a process of its own."""
     with connected(project, monkeypatch) as connection, connection.cursor() as cursor:
-        return answers.read(cursor, top)
+        return questions.read(cursor, top)
 
 
 class Parsed(HTMLParser):
@@ -184,7 +187,7 @@ def test_weekdays_are_counted_as_a_calendar_has_them(days):
         every = [first.date() + timedelta(n) for n in range(days)]
         counts = Counter(day.weekday() for day in every)
         last = datetime(every[-1].year, every[-1].month, every[-1].day)
-        total = answers.Total(1, 1, 1, 1.0, first, last)
+        total = questions.Total(1, 1, 1, 1.0, first, last)
         assert total.weekdays() == [counts[weekday] for weekday in range(7)]
 
 
@@ -199,8 +202,8 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
                             f" VALUES (MD5('{counted.pop()}'), '2018-11-09 09:09:09', 'free', 0)")
         return done
 
-    counted, execute_really = list(range(99)), answers.execute
-    monkeypatch.setattr(answers, "execute", executed_while_somebody_loads)
+    counted, execute_really = list(range(99)), questions.execute
+    monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
     try:
         with connected(sample, monkeypatch) as connection:
             monkeypatch.setattr(report.command, "session",
@@ -289,12 +292,12 @@ def test_all_that_top_asks_for_is_listed_from_the_first_on(sample, monkeypatch):
 def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
     first = date(2016, 1, 1)
     rows = [(first + timedelta(n), 3, 1, 2, 1) for n in range(1000)]
-    total = answers.Total(3000, 5, 1, 1.0, datetime(2016, 1, 1), datetime(2018, 9, 26))
-    answer = answers.plays_by_day(rows, total)
+    total = questions.Total(3000, 5, 1, 1.0, datetime(2016, 1, 1), datetime(2018, 9, 26))
+    answer = questions.plays_by_day(rows, total)
     said = report.table(answer)
     assert "938 earlier rows" in said and len(said.splitlines()) < 80
     assert "2018-09-26" in said and "2016-01-01" not in said
-    html = page.page(answers.Report(total, [answer]))
+    html = page.page(questions.Report(total, [answer]))
     (svg,) = svgs(html).values()
     assert drawn(svg) == 3000
     assert "Jan 2016" in html and "summed by month" in html
@@ -313,16 +316,16 @@ def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
 ])
 def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
     days = [date.fromisoformat(day) for day in days]
-    total = answers.Total(len(days), 1, 1, 1.0, datetime.combine(days[0], datetime.min.time()),
+    total = questions.Total(len(days), 1, 1, 1.0, datetime.combine(days[0], datetime.min.time()),
                           datetime.combine(days[-1], datetime.max.time()))
-    answer = answers.plays_by_day([(day, 1, 1, 0, 1) for day in days], total)
+    answer = questions.plays_by_day([(day, 1, 1, 0, 1) for day in days], total)
     found, written, rows = page.periods(answer.rows)
     assert (found, [written[0], written[-1]]) == (unit, names)
     assert len(set(written)) == len(written) == len(rows) == {
         "day": (days[-1] - days[0]).days + 1,
         "month": (days[-1].year - days[0].year) * 12 + days[-1].month - days[0].month + 1,
         "year": days[-1].year - days[0].year + 1}[unit]
-    (svg,) = svgs(page.page(answers.Report(total, [answer]))).values()
+    (svg,) = svgs(page.page(questions.Report(total, [answer]))).values()
     assert drawn(svg) == len(days)
     places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
               for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]

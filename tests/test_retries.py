@@ -17,13 +17,22 @@ from conftest import Project
 from proxy import CONNECT, Abandon, Hold, Proxy, cut, delay, fail, forward, lose_the_reply
 from tcp_server import free_port
 from test_failures import (
-    BETWEEN_INSERTS, IN_COPY, NOTHING, WAITS, assert_refused, connection_to, ended, execute,
-    refused, wait_until,
+    BETWEEN_INSERTS,
+    IN_COPY,
+    NOTHING,
+    WAITS,
+    assert_refused,
+    connection_to,
+    ended,
+    execute,
+    refused,
+    wait_until,
 )
 from test_incremental import LASTING, event, song, wait_until_somebody_waits_for
 
 import etl
-from warehouse import WarehouseError, config, statements, transient
+from warehouse import WarehouseError, config
+from warehouse.database import retry, statements
 
 DOUBT = "the load is either complete or undone. Run it again: that is safe in both cases."
 
@@ -89,14 +98,14 @@ def attempts(said: str) -> list[str]:
 @pytest.fixture
 def load(fresh, monkeypatch, caplog):
     """Loads in this process and with short pauses; says how many attempts that took."""
-    monkeypatch.setattr(transient, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
 
     def load() -> int:
         fresh.write_config()
         settings = config.read(fresh.config)
         caplog.clear()
         with caplog.at_level("INFO", "warehouse"):
-            transient.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
+            retry.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
         return 1 + sum(record.message.startswith("attempt ") for record in caplog.records)
 
     return load
@@ -328,7 +337,7 @@ def test_a_load_that_is_tried_again_and_succeeds_is_quiet(fresh, proxy, undistur
 
 def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load, monkeypatch):
     for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(transient, pause, 4.0)  # of which at least half is waited
+        monkeypatch.setattr(retry, pause, 4.0)  # of which at least half is waited
     fresh.configure(RETRY_TIMEOUT="1")
     proxy.on("LOCK etl_lock", cut, times=9)
     with pytest.raises(WarehouseError) as raised:

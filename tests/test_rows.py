@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from warehouse.standin import documents, rows
-from warehouse.standin.documents import MAX_DOCUMENT
-from warehouse.standin.mapping import Keys, Paths, jsonpath, jsonpaths
-from warehouse.standin.rows import Reader
-from warehouse.standin.values import NULL, SEPARATOR, Column, Options, Rejected
+from warehouse.standin.copy import documents, rows
+from warehouse.standin.copy.documents import MAX_DOCUMENT
+from warehouse.standin.copy.mapping import Keys, Paths, jsonpath, jsonpaths
+from warehouse.standin.copy.rows import Reader
+from warehouse.standin.copy.values import NULL, SEPARATOR, Column, Options, Rejected
 
 COLUMNS = [
     Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),

@@ -12,7 +12,8 @@ from test_incremental import event, song
 from test_retries import project_with_files, ready, undisturbed  # noqa: F401
 
 import etl
-from warehouse import WarehouseError, config, objects, transient
+from warehouse import WarehouseError, config, objects
+from warehouse.database import retry
 
 ALWAYS = 99
 
@@ -22,7 +23,7 @@ def quick(monkeypatch):
     """boto3 and the toolkit try again without a pause."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount",
                         lambda self, context: 0)
-    monkeypatch.setattr(transient, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def stored(tmp_path, tcp, ready, bucket, s3):  # noqa: F811
 def load(project) -> None:
     project.write_config()
     settings = config.read(project.config)
-    transient.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
+    retry.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
 
 
 def plays(project) -> list[int]:

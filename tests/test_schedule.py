@@ -11,7 +11,7 @@ from conftest import ROOT
 
 import etl
 from warehouse import BusyError, config
-from warehouse.interruption import INTERRUPTION
+from warehouse.signals import INTERRUPTION
 
 DEPLOY = ROOT / "deploy"
 

@@ -13,12 +13,17 @@ from proxy import CONNECT, Hold, instead
 from test_failures import assert_refused, ended, wait_until, wait_until_no_session_is_left
 from test_incremental import hold, wait_until_somebody_waits_for
 from test_retries import (  # noqa: F401
-    fresh, project_with_files, proxy, ready, undisturbed, waiting_at,
+    fresh,
+    project_with_files,
+    proxy,
+    ready,
+    undisturbed,
+    waiting_at,
 )
 from test_s3_faults import LOG, quick, s3, stored  # noqa: F401
 
-from warehouse import statements
-from warehouse.interruption import INTERRUPTION, Interrupted
+from warehouse.database import statements
+from warehouse.signals import INTERRUPTION, Interrupted
 
 SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 UNDONE = "The server undoes what was not committed."

@@ -12,7 +12,13 @@ import psycopg2
 import pytest
 from conftest import ROOT, STAR, new_database
 from every_statement import (
-    ASKERS, EVERY_STATEMENT, IN_THE_FILE, NAMED, OF_ONE_LINE, RUN_ORDERS, named_in,
+    ASKERS,
+    EVERY_STATEMENT,
+    IN_THE_FILE,
+    NAMED,
+    OF_ONE_LINE,
+    RUN_ORDERS,
+    named_in,
 )
 from loading import copies_on
 from psycopg2 import extensions, extras
@@ -20,10 +26,12 @@ from psycopg2.extensions import AsIs
 
 import etl
 import sql_queries
-from warehouse import DataError, command, erd, statements
+from warehouse import DataError, command, erd
+from warehouse.database import statements
 from warehouse.plan import Plan, Source
-from warehouse.standin import copy_statement, dialect
-from warehouse.standin.tokens import first_word, tokenize
+from warehouse.standin.copy import statement
+from warehouse.standin.sql import dialect
+from warehouse.standin.sql.tokens import first_word, tokenize
 from warehouse.tables import declared_columns
 
 SAMPLE = ROOT / "tests/data"
@@ -237,7 +245,7 @@ def test_a_name_stands_for_one_statement():
 
 
 def test_every_statement_and_every_run_order_is_used():
-    files = (ROOT / "etl.py", ROOT / "create_tables.py", *(ROOT / "warehouse").glob("*.py"))
+    files = (ROOT / "etl.py", ROOT / "create_tables.py", *(ROOT / "warehouse").rglob("*.py"))
     used = set(re.findall(r"\bsql_queries\.(\w+)", "".join(map(Path.read_text, files))))
     placed = {sql for order in RUN_ORDERS.values() for sql in order}
     assert set(RUN_ORDERS) - used == set()
@@ -252,7 +260,7 @@ def test_a_statement_that_stands_beside_the_function_that_asks_is_asked_there(mo
 
 
 def test_no_other_module_holds_a_statement():
-    modules = (ROOT / "warehouse").glob("*.py")
+    modules = (ROOT / "warehouse").rglob("*.py")
     assert {file.stem for file in modules if re.search(r'^\w+ = """-- ', file.read_text(), re.M)} == {
         module.__name__.rpartition(".")[2] for module in ASKERS}
 
@@ -303,7 +311,7 @@ def test_there_is_one_copy_per_table_for_manifest_or_prefix_and_with_noload_or_w
 ):
     values = VALUES | {"noload": AsIs(noload), "staging_events_manifest": AsIs(manifest),
                        "staging_songs_manifest": AsIs(manifest)}
-    copy = copy_statement.parsed(tokenize(bound(sql, values)))
+    copy = statement.parsed(tokenize(bound(sql, values)))
     table = statements.subject_of(sql)
     assert copy.table == f'"{table}"'
     assert ("noload" in copy.options) == bool(noload)
@@ -329,7 +337,7 @@ def bound(sql: str, values: dict[str, object]) -> str:
 def test_the_stand_in_accepts_the_statement(sql):
     tokens = tokenize(bound(sql, VALUES))
     if first_word(tokens) == "copy":
-        assert copy_statement.parsed(tokens)
+        assert statement.parsed(tokens)
     else:
         assert dialect.translate(tokens)
         assert not dialect.commits(tokens)

@@ -6,8 +6,9 @@ import shutil
 import pytest
 from test_connection import answer
 
-from warehouse import ConfigError, WarehouseError, connection
-from warehouse.connection import connect
+from warehouse import ConfigError, WarehouseError
+from warehouse.database import connection
+from warehouse.database.connection import connect
 
 IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from psycopg2 import errors
 
-from warehouse.standin.tokens import (
+from warehouse.standin.sql.tokens import (
     Token,
     first_word,
     identifier,

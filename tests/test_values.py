@@ -10,12 +10,12 @@ from collections.abc import Hashable
 
 import psycopg2
 import pytest
-
 from loading import copies_on
-from warehouse.standin.converters import converter
-from warehouse.standin.moments import pattern
-from warehouse.standin.rows import encoded
-from warehouse.standin.values import NULL, Column, Number, Options, Rejected
+
+from warehouse.standin.copy.rows import encoded
+from warehouse.standin.copy.types import converter
+from warehouse.standin.copy.types.datetime import pattern
+from warehouse.standin.copy.values import NULL, Column, Number, Options, Rejected
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from test_end_to_end import SAMPLE, bring
 from test_incremental import event, song
 
 import sql_queries
-from warehouse.statements import subject_of
+from warehouse.database.statements import subject_of
 from warehouse.tables import declared_columns
 
 VIEWS = {subject_of(sql): list(declared_columns(sql)) for sql in sql_queries.create_view_queries}

@@ -16,12 +16,13 @@ from psycopg2 import extensions
 
 import sql_queries
 
-from . import WarehouseError, __version__, load_errors, statements, transient
+from . import WarehouseError, __version__, rejected_rows
 from .config import Config, read
-from .connection import connect
+from .database import retry, statements
+from .database.connection import connect
 from .history import RUN, now
-from .interruption import INTERRUPTION
 from .progress import PROGRESS
+from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def main(
             log.warning("%s", warning)
         if config.ignored:
             log.info("ignored in %s: %s", config.path.name, ", ".join(config.ignored))
-        if (report := transient.repeated(lambda: run(config, arguments), config)) is not None:
+        if (report := retry.repeated(lambda: run(config, arguments), config)) is not None:
             say(report)
         return 0
     except WarehouseError as error:
@@ -112,7 +113,7 @@ def session(config: Config) -> Iterator[extensions.connection]:
             try:
                 yield connection
             except statements.RowsRejected as error:
-                raise load_errors.refusal(connection, error) from error
+                raise rejected_rows.refusal(connection, error) from error
     finally:
         connection.close()
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import sql_queries
 
 from . import WarehouseError
-from .standin.edit import Edit
-from .standin.sql_types import read_type
-from .standin.tokens import statements
+from .standin.sql.column_types import read_type
+from .standin.sql.edit import Edit
+from .standin.sql.tokens import statements
 
 DRAWN = (sql_queries.loads_table_create, *sql_queries.create_table_queries)
 PICTURE = Path(sql_queries.__file__).with_name("sparkifydb_erd.png")

@@ -8,7 +8,7 @@ from psycopg2 import extensions
 
 import sql_queries
 
-from .statements import execute
+from .database.statements import execute
 
 
 def now() -> datetime:

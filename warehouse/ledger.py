@@ -7,9 +7,9 @@ from psycopg2 import errorcodes, extensions
 
 from . import ConfigError, DataError, WarehouseError, objects, tables
 from .config import Config
+from .database.statements import execute
 from .objects import Object
 from .plan import Plan, Source
-from .statements import execute
 
 NO_MANIFESTS = "MANIFESTS is not set, so every file is copied by prefix"
 LOADED_BY_PREFIX = "the tables hold rows of a load by prefix"

@@ -14,7 +14,7 @@ from psycopg2.extensions import AsIs
 
 from . import ledger, objects
 from .config import Config
-from .connection import reads_folders
+from .database.connection import reads_folders
 from .ledger import NO_MANIFESTS
 from .plan import Plan, Source
 

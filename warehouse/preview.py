@@ -8,9 +8,10 @@ from psycopg2.extensions import AsIs
 
 import sql_queries
 
-from . import history, ledger, statements
+from . import history, ledger
 from .command import table_of
 from .config import Config
+from .database import statements
 from .manifests import Manifests
 from .plan import Plan
 

@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import Iterator
 
-from .interruption import INTERRUPTION
+from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from psycopg2 import errorcodes, extensions
 import sql_queries
 
 from . import ConfigError, WarehouseError
-from .statements import execute, subject_of, transaction
+from .database.statements import execute, subject_of, transaction
 
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
               " --views, which keeps the tables (without --views where there are none yet), or GRANT"

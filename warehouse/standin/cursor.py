@@ -7,9 +7,11 @@ from typing import Callable, Iterator
 import psycopg2
 from psycopg2 import errors, extensions
 
-from . import builtins, catalog, copy, dialect
-from .edit import MOST_BYTES
-from .tokens import Token, first_word, statements
+from .copy.run import run_copy
+from .schema import builtins, catalog
+from .sql import dialect
+from .sql.edit import MOST_BYTES
+from .sql.tokens import Token, first_word, statements
 
 
 class Session:
@@ -60,7 +62,7 @@ class Cursor(extensions.cursor):
         if sum(len(t.text) for t in tokens) > MOST_BYTES:
             raise errors.StatementTooComplex("Redshift takes statements of up to 16 MB")
         if first_word(tokens) == "copy":
-            copy.run(self.connection, self.session, tokens)
+            run_copy(self.connection, self.session, tokens)
             return
         translated = dialect.translate(tokens)
         if dialect.runs_alone(tokens) and (

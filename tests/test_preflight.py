@@ -1,0 +1,494 @@
+"""etl.py --check: what it says of good and of broken set-ups, and that it changes nothing."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from botocore.stub import Stubber
+from conftest import ROOT, Project
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from recording_server import recording_server
+from tcp_server import CANARY
+from test_end_to_end import SAMPLE, read_from
+from test_failures import connection_to, ended, execute, wait_until_no_session_is_left
+from test_incremental import event, hold, song, wait_until_somebody_waits_for
+from test_readme import GUIDE
+
+import sql_queries
+from warehouse import WarehouseError, objects
+from warehouse.config import read
+from warehouse.database.connection import connect
+from warehouse.database.statements import subject_of
+from warehouse.manifests import Manifests
+from warehouse.preflight import redshift, storage
+from warehouse.preflight.findings import NotReady, Report
+
+EVERY_TABLE = [subject_of(sql) for sql in  # in the order in which they are checked
+               sql_queries.create_lasting_queries + sql_queries.create_table_queries]
+LINE = re.compile(r"(ok  |warn|FAIL|skip)  (\S.{16})  (\S.*)")
+
+
+class Finding(NamedTuple):
+    verdict: str
+    part: str
+    said: str
+
+
+class Checkup(NamedTuple):
+    """What a run of etl.py --check ended with and said."""
+
+    status: int
+    findings: list[Finding]
+    stderr: str
+
+    def verdicts(self, verdict: str) -> list[str]:
+        """The parts of which it says so."""
+        return [finding.part for finding in self.findings if finding.verdict == verdict]
+
+    def said(self, part: str) -> str:
+        return " ".join(finding.said for finding in self.findings if finding.part == part)
+
+
+def findings_of(stdout: str) -> list[Finding]:
+    lines = [LINE.fullmatch(line) for line in stdout.splitlines()]
+    assert all(lines), stdout
+    return [Finding(*map(str.strip, line.groups())) for line in lines]
+
+
+def check(project: Project, *arguments: str) -> Checkup:
+    return checkup_of(project.run("etl.py", "--check", *arguments))
+
+
+def check_here(project: Project) -> Checkup:
+    """The same without a process of its own, which costs the most: but for dwh.cfg and shell."""
+    project.write_config()
+    config = read(project.config)
+    with contextlib.closing(connect(config)) as connection:
+        report, said = Report(quiet=False), io.StringIO()
+        with contextlib.redirect_stdout(said):
+            redshift.check_world(report, connection, config)
+        assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+    status, error = 0, ""
+    if report.failures:
+        refusal = NotReady(report.failures)
+        status, error = refusal.exit_status, str(refusal)
+    return Checkup(status, findings_of(said.getvalue()), error)
+
+
+def checkup_of(done: subprocess.CompletedProcess) -> Checkup:
+    assert "Traceback" not in done.stderr, done.stderr
+    return Checkup(done.returncode, findings_of(done.stdout), done.stderr)
+
+
+DATA = {"log_data/1.json": [event(1), event(2)], "log_data/2.json": [event(3)] * 9,
+        "song_data/1.json": [song()]}
+
+
+@pytest.fixture
+def ready(module_warehouse, bucket, monkeypatch):
+    """A project whose tables the tests leave as they are, with a bucket that holds some files."""
+    in_bucket(module_warehouse, bucket)
+    for name, value in module_warehouse.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(module_warehouse.server.folder))
+    return module_warehouse
+
+
+def in_bucket(project: Project, bucket) -> Project:
+    """Put the data into the bucket, and let the project read from there alone."""
+    for key, documents in DATA.items():
+        bucket.put_object(Key=key, Body=project.write("data.json", documents).read_bytes())
+    bucket.upload_file(str(SAMPLE / "log_json_path.json"), "log_json_path.json")
+    project.settings = {"CLUSTER": {"HOST": "local", "DB_NAME": project.database}, "S3": {},
+                        "LOAD": {}}
+    read_from(project, bucket)
+    project.environment["AWS_ENDPOINT_URL"] = project.environment["AWS_ENDPOINT_URL_S3"]
+    return project
+
+
+def keys(bucket) -> list[tuple[str, str]]:
+    return [(found.key, found.e_tag) for found in bucket.objects.all()]
+
+
+# -------------------------------------------------------------------------------- a good set-up
+
+def test_all_is_well_nothing_is_changed_and_a_load_runs(ready, bucket):
+    tables, before = ready.snapshot(EVERY_TABLE), keys(bucket)
+    found = check(ready)
+    assert found.status == 0, found
+    assert set(finding.verdict for finding in found.findings) == {"ok"}
+    assert [finding.part for finding in found.findings] == [
+        "configuration", "[LOAD]", "[IAM_ROLE]", "login", "TLS", "engine", *EVERY_TABLE, "views",
+        "TEMP tables", "AWS", "LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS", "COPY",
+        "COPY", "COPY", "MANIFESTS"]
+    size = sum(log.size for log in bucket.objects.filter(Prefix="log_data/"))
+    listed = f"2 objects, {size:,} bytes under s3://{bucket.name}/log_data/"
+    assert listed in found.said("LOG_DATA")
+    assert "18 paths for as many columns" in found.said("LOG_JSONPATH")
+    assert f"s3://{bucket.name}/log_data/1.json" in found.said("COPY")  # the smaller one
+    assert "arn:aws:" in found.said("AWS")
+    assert f"wrote s3://{bucket.name}/manifests/" in found.said("MANIFESTS")
+    assert ready.snapshot(EVERY_TABLE) == tables
+    assert keys(bucket) == before
+    wait_until_no_session_is_left(ready)
+    ready.load()
+
+
+def test_quiet_says_nothing_of_a_good_set_up_and_only_what_is_wrong_of_another(ready):
+    done = ready.run("etl.py", "--check", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    ready.configure(SONG_DATA="nowhere/", STATEMENT_TIMEOUT="5")
+    found = check(ready, "--quiet")
+    assert found.status == 1
+    assert [finding[:2] for finding in found.findings] == [
+        ("warn", "[LOAD]"), ("FAIL", "SONG_DATA")]
+
+
+def test_a_bucket_that_keeps_versions_keeps_none_of_what_is_written(ready, bucket):
+    bucket.Versioning().enable()
+    try:
+        assert check_here(ready).status == 0
+        assert list(bucket.object_versions.filter(Prefix="manifests/")) == []
+    finally:
+        bucket.object_versions.delete()
+
+
+def test_a_folder_for_manifests_that_is_not_there_yet_is_not_left(ready):
+    ready.configure(MANIFESTS="new/folder")
+    found = check_here(ready)
+    assert (found.status, found.verdicts("FAIL")) == (0, []), found
+    assert f"wrote {ready.folder}/new/folder/" in found.said("MANIFESTS")
+    assert not (ready.folder / "new").exists()
+
+
+# ----------------------------------------------------------------------------- broken: the database
+
+@pytest.fixture
+def guarded(tmp_path, tls_server, bucket):
+    """A project without tables on a server with TLS that asks for a password."""
+    project = in_bucket(Project(tmp_path, tls_server, "postgres"), bucket)
+    project.configure(**tls_server.settings(HOST="localhost"))
+    return project
+
+
+THE_REST = ["AWS", "LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS",
+            "MANIFESTS"]
+
+
+def test_a_wrong_password_and_the_rest_is_checked(guarded, bucket):
+    before = keys(bucket)
+    guarded.configure(DB_PASSWORD="wrong-" + CANARY)
+    guarded.settings["DWH"] = {"DWH_CLUSTER_TYPE": "multi-node"}
+    found = check(guarded, "--verbose")
+    assert found.said("configuration") == f"{guarded.config}; ignored: [DWH]"
+    assert (found.status, found.verdicts("FAIL")) == (1, ["login"])
+    assert "password authentication failed" in found.said("login")
+    assert "Check DB_USER and DB_PASSWORD" in found.said("login")
+    assert found.verdicts("skip") == ["database"]
+    assert found.verdicts("ok")[-len(THE_REST):] == THE_REST
+    assert keys(bucket) == before
+    assert CANARY not in str(found)
+
+
+def test_an_authority_that_did_not_sign(guarded, certificates):
+    guarded.configure(SSLMODE="verify-full", SSLROOTCERT=str(certificates / "other.crt"))
+    found = check(guarded)
+    assert (found.status, found.verdicts("FAIL")) == (1, ["login"])
+    assert "No authority in" in found.said("login") and "other.crt" in found.said("login")
+    assert found.verdicts("ok")[-len(THE_REST):] == THE_REST
+
+
+def test_tables_that_are_missing_and_tls_that_is_there(guarded, certificates):
+    guarded.configure(SSLMODE="verify-full", SSLROOTCERT=str(certificates / "root.crt"))
+    found = check(guarded)
+    assert found.status == 1
+    assert "TLSv1." in found.said("TLS") and "verify-full" in found.said("TLS")
+    assert found.verdicts("FAIL") == [*EVERY_TABLE, "COPY", "COPY", "COPY"]
+    for table in EVERY_TABLE:
+        assert "create_tables.py" in found.said(table)
+    assert "SONG_DATA" in found.verdicts("ok")
+
+
+def test_a_table_of_an_older_version(warehouse, ready):
+    warehouse.settings = ready.settings | {
+        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
+    execute(warehouse, "ALTER TABLE users DROP COLUMN gender; ALTER TABLE users ADD email TEXT;"
+                       "ALTER TABLE songs ALTER duration TYPE REAL;"
+                       "ALTER TABLE artists ALTER name TYPE VARCHAR(20);"
+                       "ALTER TABLE artists ALTER location TYPE VARCHAR(5000)")
+    found = check_here(warehouse)
+    assert (found.status, found.verdicts("FAIL")) == (1, ["users", "artists", "songs"])
+    assert "gender is missing and should be VARCHAR(16)" in found.said("users")
+    assert "duration is REAL and should be NUMERIC(12, 5)" in found.said("songs")
+    assert "name is VARCHAR(20) and should be VARCHAR(1024)" in found.said("artists")
+    assert "location" not in found.said("artists")  # wider than ours is as good
+    assert "create_tables.py" in found.said("users")
+
+
+def test_views_that_are_missing_or_not_to_be_read_are_a_warning(warehouse, ready):
+    warehouse.settings = ready.settings | {
+        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
+    execute(warehouse, "DROP VIEW top_songs; DROP VIEW plays_by_day;"
+                       "CREATE VIEW plays_by_day AS SELECT 1 AS plays")
+    found = check_here(warehouse)
+    assert (found.status, found.verdicts("warn")) == (0, ["views"])
+    assert found.said("views").startswith("top_songs, plays_by_day: missing")
+    assert "create_tables.py --views" in found.said("views")
+
+
+def test_no_right_to_insert(ready):
+    role = "checkup_reader"
+    execute(ready, f"CREATE ROLE {role} LOGIN;"
+                   f"GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO {role};"
+                   f"REVOKE INSERT ON staging_songs FROM {role};"
+                   f"REVOKE TEMP ON DATABASE {ready.database} FROM PUBLIC")
+    ready.configure(HOST=str(ready.server.socket_folder), DB_PORT="5432", DB_USER=role)
+    try:
+        found = check_here(ready)
+    finally:
+        execute(ready, f"DROP OWNED BY {role}; DROP ROLE {role};"
+                       f"GRANT TEMP ON DATABASE {ready.database} TO PUBLIC")
+    assert (found.status, found.verdicts("FAIL")) == (
+        1, ["etl_lock", "staging_songs", "songplays", "TEMP tables"])
+    assert f'GRANT UPDATE ON TABLE songplays TO "{role}"' in found.said("songplays")
+    assert f'GRANT INSERT ON TABLE staging_songs TO "{role}"' in found.said("staging_songs")
+    assert f'GRANT SELECT, UPDATE, DELETE ON TABLE etl_lock TO "{role}"' in found.said("etl_lock")
+    assert f'GRANT TEMP ON DATABASE "{ready.database}" TO "{role}"' in found.said("TEMP tables")
+
+
+def test_a_load_that_is_running_is_named_and_not_disturbed(ready):
+    ready.configure(LOCK_TIMEOUT="1")
+    holder = hold(ready, "etl_lock")
+    try:
+        found = check_here(ready)
+        assert (found.status, found.verdicts("FAIL")) == (75, ["etl_lock"])
+        assert f"(process {holder.info.backend_pid} of " in found.said("etl_lock")
+        assert found.said("COPY") == "not tried while another load is running"
+        holder.cursor().execute("SELECT 1")
+    finally:
+        holder.close()
+
+
+# ----------------------------------------------------------------------------------- broken: S3
+
+JSONPATHS = (SAMPLE / "log_json_path.json").read_text()
+
+
+def broken(found: Checkup, part: str, *texts: str, copies: int = 0, status: int = 1) -> None:
+    """That this part, and with it so many COPYs, is all that fails, and says so."""
+    assert (found.status, found.verdicts("FAIL")) == (status, [part] + ["COPY"] * copies), found
+    for text in texts:
+        assert text in found.said(part)
+    number = "1 line" if copies == 0 else f"{copies + 1} lines"
+    assert f"a load could not run here: {number} above say" in found.stderr
+
+
+def test_no_such_bucket(ready):
+    ready.configure(LOG_DATA="s3://no-such-bucket-at-all/log_data/")
+    found = check_here(ready)
+    broken(found, "LOG_DATA", "no-such-bucket-at-all", "Is the bucket's name right?")
+    assert "staging_events: there is no file for it to read" in found.said("COPY")
+    assert found.verdicts("ok").count("COPY") == 2
+
+
+def test_a_prefix_that_names_no_object(ready, bucket):
+    ready.configure(SONG_DATA=f"s3://{bucket.name}/songs/")
+    broken(check_here(ready), "SONG_DATA", f"there is no object under s3://{bucket.name}/songs/",
+           "Check it in dwh.cfg")
+
+
+@pytest.mark.parametrize("place", ["s3://no-such-bucket-at-all/manifests/", "dwh.cfg/manifests"])
+def test_a_place_for_manifests_that_is_not_one(ready, place):
+    ready.configure(MANIFESTS=place)
+    found = check_here(ready)
+    broken(found, "MANIFESTS", place, "etl.py writes its manifests there.")
+    assert found.verdicts("ok")[-2:] == ["COPY", "COPY"]
+
+
+@pytest.mark.parametrize("content, status, said, copies", [
+    (JSONPATHS.replace('"$[\'userId\']"', '"$[\'userId\']", "$[\'more\']"'), 1, "has 19 paths", 1),
+    (JSONPATHS[:-20], 1, "is not a JSONPaths file", 1),
+    (JSONPATHS.replace("jsonpaths", "paths"), 3, 'has no key "jsonpaths"', 1),
+])
+def test_a_jsonpaths_file_that_does_not_fit(ready, bucket, content, status, said, copies):
+    assert content != JSONPATHS
+    bucket.put_object(Key="log_json_path.json", Body=content.encode())
+    broken(check_here(ready), "LOG_JSONPATH", f"s3://{bucket.name}/log_json_path.json", said,
+           "It needs 18 paths, for these columns: artist, auth,", copies=copies, status=status)
+
+
+def test_a_file_that_copy_would_reject(ready, bucket):
+    bucket.put_object(Key="song_data/0.json", Body=b'{"song_id": "SO1"}')
+    found = check_here(ready)
+    broken(found, "COPY", f"s3://{bucket.name}/song_data/0.json:1: column artist_id",
+           "let MAX_ERRORS in dwh.cfg leave such rows out", status=3)
+
+
+def test_a_region_other_than_the_buckets_is_a_warning_where_only_redshift_minds(ready, bucket):
+    ready.configure(REGION="eu-west-1")
+    found = check_here(ready)
+    assert (found.status, found.verdicts("warn")) == (0, ["REGION"])
+    assert f"{bucket.name} is in us-west-2, and REGION is eu-west-1" in found.said("REGION")
+
+
+@pytest.fixture
+def on_redshift(configured, bucket):
+    """A Config for Redshift, its data in the bucket, and no place for manifests."""
+    config = configured(HOST="dwh.abc123.us-west-2.redshift.amazonaws.com", DB_NAME="dwh",
+                        DB_USER="ann")
+    return replace(config, log_data=f"s3://{bucket.name}/log_data/",
+                   song_data=f"s3://{bucket.name}/song_data/")
+
+
+def test_a_region_other_than_the_buckets_fails_for_redshift(on_redshift, bucket):
+    config = replace(on_redshift, region="eu-west-1")
+    with pytest.raises(WarehouseError, match=r"Write REGION = us-west-2 under \[S3\]\."):
+        storage.check_region(config, bucket.name, standin=False)
+
+
+def test_a_load_by_prefix_needs_no_s3_on_this_machine(on_redshift, capsys, monkeypatch):
+    """Only the cluster reads then. This machine's failures are warnings, and COPY decides."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
+    report = Report(quiet=False)
+    config = replace(on_redshift, song_data="s3://no-such-bucket-at-all/song_data/")
+    storage.check(report, None, config, Manifests(config, None))
+    found = Checkup(0, findings_of(capsys.readouterr().out), "")
+    assert report.failures == []
+    assert found.verdicts("warn") == ["LOG_DATA", "SONG_DATA"]
+    assert found.verdicts("skip") == ["REGION", "MANIFESTS"]
+
+
+def test_what_redshift_is_sent_is_undone_and_by_prefix_names_the_files(
+    on_redshift, bucket, capsys, monkeypatch
+):
+    """By a server that says it is Redshift, takes everything and answers with no row."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
+    bucket.put_object(Key="log_data/1.json", Body=b"{}")
+    report = Report(quiet=False)
+    with recording_server() as server:
+        config = replace(on_redshift, host="127.0.0.1", port=server.port)
+        with contextlib.closing(connect(config)) as connection:
+            already = len(server.statements)
+            redshift.check_world(report, connection, config)
+        sent = server.statements[already:]
+    found = Checkup(1, findings_of(capsys.readouterr().out), "")
+    assert "every run on Redshift copies every file again" in found.said("MANIFESTS")
+    assert "COMMIT" not in sent
+    assert sent.count("BEGIN") == sent.count("ROLLBACK") > 10
+    logs, songs = [sql for sql in sent if "\nCOPY " in sql]
+    assert f"FROM 's3://{bucket.name}/log_data/1.json'" in logs and "NOLOAD" in logs
+    assert f"FROM 's3://{bucket.name}/song_data/'" in songs and "NOLOAD" in songs
+    assert "REGION 'us-west-2'" in songs
+    assert ("warn", "SONG_DATA") in [finding[:2] for finding in found.findings]
+
+
+def test_a_connection_that_is_lost_is_reported_and_s3_is_checked(ready, capsys):
+    ready.write_config()
+    config = read(ready.config)
+    report = Report(quiet=False)
+    with contextlib.closing(connect(config)) as connection:
+        ready.query(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
+        wait_until_no_session_is_left(ready)
+        redshift.check_world(report, connection, config)
+    found = Checkup(1, findings_of(capsys.readouterr().out), "")
+    assert re.search("terminating connection|closed the connection", found.said("login"))
+    assert "connection already closed" in found.said("songs")
+    assert {"LOG_DATA", "SONG_DATA", "MANIFESTS"} <= set(found.verdicts("ok"))
+
+
+def test_several_things_are_all_named_and_the_first_decides_the_exit_status(ready, bucket):
+    ready.configure(LOG_DATA=f"s3://{bucket.name}/logs/", SONG_DATA=f"s3://{bucket.name}/songs/",
+                    LOG_JSONPATH=f"s3://{bucket.name}/paths.json",
+                    MANIFESTS=f"s3://{bucket.name}/m/")
+    found = check_here(ready)
+    assert found.status == 1
+    assert found.verdicts("FAIL") == ["LOG_DATA", "SONG_DATA", "LOG_JSONPATH"]
+
+
+# ------------------------------------------------------------------------------- nothing is left
+
+def test_a_signal_while_an_object_is_written_leaves_nothing(ready, bucket):
+    before, tables = keys(bucket), ready.snapshot(EVERY_TABLE)
+    with contextlib.closing(connection_to(ready)) as holder:
+        holder.cursor().execute("ALTER SEQUENCE standin.copy_id CACHE 1")  # which a COPY awaits
+        process = ready.start("etl.py", "--check")
+        wait_until_somebody_waits_for(ready, "standin.copy_id")
+        written, = bucket.objects.filter(Prefix="manifests/")
+        process.send_signal(signal.SIGTERM)
+        found = checkup_of(ended(process))
+    assert found.status == 143
+    assert "interrupted by SIGTERM" in found.stderr
+    assert f"s3://{bucket.name}/{written.key}" in found.said("MANIFESTS")
+    assert found.findings[-1] == ("ok", "MANIFESTS", "removed it again")
+    assert keys(bucket) == before
+    assert ready.snapshot(EVERY_TABLE) == tables
+    wait_until_no_session_is_left(ready)
+
+
+def test_a_signal_without_a_login_leaves_nothing(guarded, bucket):
+    os.mkfifo(guarded.folder / "paths.json")  # whoever reads it waits until somebody has written
+    guarded.configure(DB_PASSWORD="wrong", LOG_JSONPATH="paths.json")
+    before = keys(bucket)
+    process = guarded.start("etl.py", "--check")
+    with open(opened_by(process, guarded.folder / "paths.json"), "w") as pipe:
+        process.send_signal(signal.SIGTERM)
+        pipe.write("{}")
+    found = checkup_of(ended(process))
+    assert found.status == 143
+    assert "interrupted by SIGTERM" in found.stderr
+    assert keys(bucket) == before
+
+
+def opened_by(process: subprocess.Popen, fifo: Path) -> int:
+    """The writing end of a FIFO that a process has opened for reading."""
+    while True:
+        assert process.poll() is None, process.communicate()
+        with contextlib.suppress(OSError):  # nobody reads yet
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.02)
+
+
+def test_an_object_that_may_not_be_removed_is_named(bucket):
+    with Stubber(objects.s3()) as stubber:
+        stubber.add_client_error("delete_object", "AccessDenied", "Access Denied", 403)
+        verdict, part, said = storage.removed(f"s3://{bucket.name}/m/check.json", "")
+    assert (verdict, part) == ("warn", "MANIFESTS")
+    assert f"s3://{bucket.name}/m/check.json: S3 says AccessDenied" in said
+    assert "Allow s3:DeleteObject." in said and "delete it" in said
+
+
+# ------------------------------------------------------------------------------------ usage, README
+
+@pytest.mark.parametrize("other, said", [
+    ("--status", "not allowed with"), ("--full", "neither --full nor --force"),
+    ("--no-reload", "nor --no-reload")])
+def test_check_goes_with_nothing_that_loads_or_shows(module_warehouse, other, said):
+    done = module_warehouse.run("etl.py", "--check", other)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(module_warehouse, monkeypatch, capsys):
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(module_warehouse.server.folder))
+    config = replace(read(ROOT / "dwh.cfg"), database=module_warehouse.database)
+    report = Report(quiet=False)
+    redshift.check_settings(report, config)
+    with contextlib.closing(connect(config)) as connection:
+        redshift.check_world(report, connection, config)
+    said = capsys.readouterr().out.replace(f"/{module_warehouse.database},", "/dwh,")
+    shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", GUIDE, re.DOTALL)[1]
+    assert anywhere(shown) == anywhere(said)
+
+
+def anywhere(text: str) -> str:
+    """Without what differs from one machine and run to the next."""
+    text = re.sub(r"PostgreSQL [0-9.]+", "PostgreSQL", text)
+    return re.sub(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", "RUN", re.sub(r"/[^\s,;]*/", "/", text))

@@ -1,0 +1,279 @@
+"""What is said of rows that a COPY rejected, and of COPYs that cannot begin.
+
+The stand-in's own errors where it has them; where it has not, the server raises the words that
+were recorded of Redshift.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import psycopg2
+import pytest
+from conftest import ROOT, Project, new_database
+from proxy import cut, fail
+from test_failures import execute, plays, refused
+from test_incremental import event, song
+from test_retries import (  # noqa: F401: fixtures
+    DENIED,
+    NO_ROLE,
+    assert_permanent,
+    block,
+    fresh,
+    load,
+    loader,
+    proxy,
+    ready,
+)
+
+from warehouse import WarehouseError, config
+from warehouse.database import connection, statements
+from warehouse.rejected_rows import Row, advice, listed
+
+WAY_OUT = "\nOr let MAX_ERRORS in dwh.cfg leave such rows out."
+
+
+# ------------------------------------------------------------------------------------ rejected rows
+
+def test_a_text_that_is_too_long_says_what_to_do_and_that_works(warehouse, monkeypatch):
+    warehouse.write("song_data/1.json", song())
+    warehouse.write("log_data/1.json", [event(1), event(2, auth="é" * 200)])
+    said = refused(warehouse, 3, "copy staging_events: rows were rejected:",
+                   "log_data/1.json:2: column auth (varchar ", "(error 1204)", "in 'ééé",
+                   "widen auth to at least 400 bytes: ALTER TABLE", WAY_OUT,
+                   arguments=("--quiet",))
+    assert "\n  COPY stopped there: the files may hold more such rows.\n" in said
+    assert len(said.splitlines()) == 5
+    monkeypatch.setenv("SPARKIFY_STANDIN", str(warehouse.server.folder))
+    redshift = connection.connect(config.read(warehouse.config))
+    redshift.autocommit = True  # or Redshift does not change the type of a column
+    with redshift.cursor() as cursor:
+        cursor.execute("ALTER TABLE staging_events ALTER COLUMN auth TYPE VARCHAR(400)")
+    redshift.close()
+    warehouse.load()
+
+
+@pytest.fixture
+def many_bad_rows(warehouse):
+    """A warehouse whose files hold 107 rows to reject, and one good one."""
+    bad = [event(number, userId="abc") for number in range(100)]
+    warehouse.write("log_data/1.json", bad + [event(number, ts="soon") for number in range(5)])
+    warehouse.write("log_data/2.json", [event(200, userId="x"), event(201)])
+    warehouse.write("song_data/1.json", song())
+    warehouse.write("song_data/2.json", song("SO2", duration="long"))
+    return warehouse
+
+
+def test_of_many_rejected_rows_three_of_each_kind_are_shown_and_all_are_counted(many_bad_rows):
+    many_bad_rows.configure(MAX_ERRORS="105")
+    said = refused(many_bad_rows, 3, "copy staging_events: rows were rejected:", WAY_OUT)
+    assert re.findall(r"log_data/(\d).json:(\d+): column (\w+)", said) == [
+        ("1", "101", "ts"), ("1", "102", "ts"), ("1", "103", "ts"),
+        ("1", "1", "userid"), ("1", "2", "userid"), ("1", "3", "userid"), ("2", "1", "userid")]
+    assert "log_data/1.json: and 2 more like these" in said
+    assert "log_data/1.json: and 97 more like these" in said
+    assert said.count("takes digits only") == 2  # of ts and of userid, once each
+
+
+def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
+    many_bad_rows.configure(MAX_ERRORS="106")
+    done = many_bad_rows.load("--quiet")
+    assert re.search(
+        r"WARNING rejected 106 rows of staging_events, within MAX_ERRORS; SELECT \* FROM"
+        r" sys_load_error_detail ORDER BY start_time DESC shows them all\n", done.stderr)
+    assert "WARNING rejected 1 rows of staging_songs" in done.stderr
+    assert "song_data/2.json:1: column duration" in done.stderr
+    assert len(done.stderr.splitlines()) == 12
+    summary = [line.split() for line in many_bad_rows.load("--full").stdout.splitlines()]
+    assert summary[0] == ["table", "files", "rows", "rejected", "seconds"]
+    assert [cells[:4] for cells in summary[1:3]] == [
+        ["staging_events", "2", "1", "106"], ["staging_songs", "2", "1", "1"]]
+
+
+def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
+    row = Row("f", 1, "c", "int4", "", 1207, "Invalid digit", None, alike=1, rejected=12_345)
+    assert listed([row])[-1] == "  and 12,344 more in other files or columns"
+    assert listed([]) == []
+
+
+@pytest.mark.parametrize("code, kind, reason, value, told", [
+    (1204, "varchar", "String length exceeds DDL length", "é" * 30, "at least 60 bytes"),
+    (1204, "varchar", "String length exceeds DDL length", "x" * 1024, "more than 1,024 bytes"),
+    (1204, "varchar", "String length exceeds DDL length", None, "the bytes of the longest text"),
+    (1204, "numeric", "Numeric data overflow", "1e99", "numbers in the files: c takes numeric 10"),
+    (1205, "date", "Invalid Date Format", "x", "YYYY-MM-DD, or say how c is written by DATE"),
+    (1206, "timestamp", "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]", "15411",
+     "YYYY-MM-DD HH:MI:SS, or say how c is written by TIMEFORMAT"),
+    (1207, "int4", "Invalid digit, Value 'a', Pos 0, Type: Integer", "a", "digits only"),
+    (1213, "int8", "Missing data for not-null field", "", "Let every document have c."),
+    (1216, "", "Invalid JSON", "{", "Correct the JSON"),
+    (1216, "", "Invalid JSONPath format: Member is not an object.", "[", "file of LOG_JSONPATH"),
+    (1220, "varchar", "String contains invalid or unsupported UTF-8 codepoints", "?", "as UTF-8"),
+    (1222, "int4", "Overflow", "99999999999", "BIGINT"),
+    (1299, "int4", "Something new", "x", "Correct the files."),
+])
+def test_each_code_has_its_advice(code, kind, reason, value, told):
+    said, = advice([Row("f", 1, "c", kind, "10", code, reason, value, 1, 1)])
+    assert told in said
+
+
+# --------------------------------------------------------------------------- seen, mended, loaded
+
+def looked_up(project: Project) -> list[list[str]]:
+    """What the query of the README finds, in the stand-in's psql."""
+    sql, = re.findall("```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-m", "warehouse.standin", "psql", project.database, "-XAt", "-c", sql],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder)},
+        capture_output=True, text=True, check=True)
+    return [line.split("|") for line in done.stdout.splitlines()]
+
+
+def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
+    warehouse, server, tables, tmp_path_factory
+):
+    bad_song = song("SO2", duration="99x5")
+    warehouse.write("song_data/1.json", song())
+    paths = [warehouse.write("log_data/1.json", [event(1), event(2, length="200x5")]),
+             warehouse.write("log_data/2.json", [event(3, length="x"), event(4)]),
+             warehouse.write("song_data/2.json", bad_song)]
+    warehouse.configure(MAX_ERRORS="2")
+    warehouse.load()
+    assert plays(warehouse) == 2
+    digit = "Invalid digit, Value 'x', Pos {}, Type: Decimal".format
+    assert looked_up(warehouse) == [  # the songs were copied last
+        [str(paths[2]), "1", "duration", "1207", digit(2)],
+        [str(paths[0]), "2", "length", "1207", digit(3)],
+        [str(paths[1]), "1", "length", "1207", digit(0)]]
+    assert "found nothing new" in warehouse.load().stderr
+
+    warehouse.write("log_data/2.json", [event(3), event(4)])  # longer
+    said = warehouse.load().stderr
+    assert "(0 new, 1 changed)" in said and "because" not in said and "WARNING" not in said
+    assert plays(warehouse) == 3
+    warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # as long as before
+    warehouse.write("song_data/2.json", bad_song | {"duration": "99.5"})
+    said = warehouse.load().stderr
+    assert f"all for staging_songs are loaded, because song file {paths[2]} changed" in said
+    assert f"because log file {paths[0]} changed without growing" in said
+
+    with new_database(server, tables) as name:
+        never_failed = Project(tmp_path_factory.mktemp("never"), server, name)
+        for folder in ("log_data", "song_data"):
+            shutil.copytree(warehouse.folder / folder, never_failed.folder / folder, dirs_exist_ok=True)
+        never_failed.load()
+        assert warehouse.snapshot() == never_failed.snapshot()
+        never_failed.disconnect()
+
+
+# ------------------------------------------------------------------- a report that cannot be fetched
+
+REJECTED = "copy staging_events: rows were rejected"
+
+
+@pytest.fixture
+def bad_row(fresh):
+    fresh.write("log_data/1.json", [event(1), event(2, userId="abc")])
+    return fresh
+
+
+def test_without_the_first_table_the_second_tells(bad_row, proxy, load, caplog):
+    proxy.on("standin.sys_load_error_detail", fail("permission denied for relation x", "42501"))
+    said = assert_permanent(load, 3, caplog)
+    assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" in said
+
+
+def test_without_the_second_table_the_first_tells_without_values(bad_row, proxy, load, caplog):
+    proxy.on("standin.stl_load_errors", fail("relation x does not exist", "42P01"))
+    said = assert_permanent(load, 3, caplog)
+    assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" not in said
+
+
+def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, loader, load, caplog):
+    execute(bad_row, "REVOKE SELECT ON standin.sys_load_error_detail, standin.stl_load_errors"
+                     " FROM PUBLIC")
+    said = assert_permanent(load, 3, caplog)
+    assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
+    assert "permission denied for view sys_load_error_detail" in said
+    assert "let MAX_ERRORS in dwh.cfg leave them out" in said
+
+
+def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
+    bad_row, proxy, load, caplog
+):
+    proxy.on("standin.sys_load_error_detail", cut)
+    said = assert_permanent(load, 3, caplog)
+    assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
+    assert "server closed the connection unexpectedly" in said
+
+
+def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, load, caplog):
+    """COPY says itself how many there are."""
+    bad_row.configure(MAX_ERRORS="1")
+    proxy.on("standin.sys_load_error_detail", cut)
+    assert load() == 1
+    assert "rejected 1 rows of staging_events" in caplog.text
+    assert "; which ones cannot be told here (server closed the connection" in caplog.text
+    assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]
+
+
+# ------------------------------------------------------------------------ a COPY that cannot begin
+
+MOVED = ("S3ServiceException:The S3 bucket addressed by the query is in a different region from"
+         " this cluster.,Status 301,Error PermanentRedirect,Rid 1A2B")
+MOVED_MANIFEST = ("Problem reading manifest file - S3ServiceException:The bucket you are attempting"
+                  " to access must be addressed using the specified endpoint.,Status 301")
+RECORDED = {
+    MOVED: "Set REGION in dwh.cfg to the region of the buckets",
+    MOVED_MANIFEST: "Set REGION in dwh.cfg to the region of the buckets",
+    DENIED: "Allow the role of [IAM_ROLE] ARN s3:ListBucket on the bucket and s3:GetObject",
+    NO_ROLE: "Attach the role of [IAM_ROLE] ARN to the cluster",
+    "The specified S3 prefix 'log_data' does not exist": "Check LOG_DATA and SONG_DATA",
+    "Problem reading manifest file - S3ServiceException:The specified key does not exist.,Status"
+    " 404":
+        "MANIFESTS in dwh.cfg; if an object went away between listing and COPY, run again",
+    "COPY with MANIFEST parameter requires full path of an Amazon S3 object.":
+        "nothing else may write under MANIFESTS",
+    "Number of jsonpaths and the number of columns should match. JSONPath size: 12, Number of"
+    " columns in table or column list: 13": "needs a path for each column of staging_events",
+    "Invalid JSONPath format: Member is not an object.": "Correct the file of LOG_JSONPATH",
+}
+
+
+def test_what_redshift_says_of_a_copy_that_cannot_begin_comes_with_the_next_step(redshift):
+    sql = "-- copy staging_events: as Redshift fails\nSELECT standin.fail(%(said)s, 'XX000')"
+    for said, step in RECORDED.items():
+        with pytest.raises(WarehouseError) as raised, statements.transaction(redshift) as cursor:
+            statements.execute(cursor, sql, {"said": said})
+        message = str(raised.value)
+        assert message.startswith(f"copy staging_events: {said.rstrip('.')}. ") and step in message
+        assert raised.value.exit_status == 1
+
+
+def test_the_frame_of_a_detail_is_left_out(postgres):
+    detail = block(DENIED, 8001).replace("\n", "\\n")
+    with pytest.raises(psycopg2.Error) as raised:
+        postgres.cursor().execute(
+            f"DO $$ BEGIN RAISE '{DENIED}' USING DETAIL = E'{detail}'; END $$")
+    assert statements.message_of(raised.value) == f"{DENIED}. code 8001, query 1234"
+
+
+def test_a_jsonpaths_file_with_too_few_paths_comes_with_the_next_step(warehouse):
+    warehouse.write("paths.json", {"jsonpaths": ["$['ts']", "$['page']"]})
+    warehouse.write("log_data/1.json", [event(1)])
+    warehouse.write("song_data/1.json", song())
+    warehouse.configure(LOG_JSONPATH="paths.json")
+    refused(warehouse, 1, "copy staging_events: ", "JSONPath size: 2, Number of columns",
+            "needs a path for each column of staging_events that COPY fills")
+
+
+def test_a_malformed_manifest_comes_with_the_next_step(redshift, tmp_path):
+    (tmp_path / "manifest").write_text('{"entries": [{"uri": "x"}]}')
+    with redshift.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (a INT)")
+        with pytest.raises(WarehouseError, match="is not a manifest.*nothing else may write"):
+            statements.execute(
+                cursor, "-- copy t: by a manifest that is none\n"
+                f"COPY t FROM '{tmp_path / 'manifest'}' IAM_ROLE default MANIFEST JSON 'auto'", {})

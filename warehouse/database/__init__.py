@@ -1,0 +1,1 @@
+"""A session on the server: login, connection, transactions, statements, and what its errors mean."""

@@ -1,0 +1,1 @@
+"""etl.py --check: whether a load could run here."""

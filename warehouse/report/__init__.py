@@ -1,0 +1,1 @@
+"""python -m warehouse.report: what people listen to, as tables in the terminal or a page with charts."""

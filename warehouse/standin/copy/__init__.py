@@ -1,0 +1,1 @@
+"""COPY of JSON, as Redshift reads it."""

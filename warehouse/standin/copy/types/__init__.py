@@ -1,0 +1,25 @@
+"""The type of a column, as PostgreSQL's catalogue names it -> the converter of its values."""
+
+from ..values import Boolean, Column, Converter, Float, Integer, Numeric, Options
+from .datetime import Moment
+from .string import Char, Text
+
+CONVERTERS = {
+    "varchar": Text,
+    "bpchar": Char,
+    "int2": Integer,
+    "int4": Integer,
+    "int8": Integer,
+    "numeric": Numeric,
+    "float4": Float,
+    "float8": Float,
+    "bool": Boolean,
+    "date": Moment,
+    "timestamp": Moment,
+    "timestamptz": Moment,
+}
+
+
+def converter(column: Column, options: Options) -> Converter:
+    """The converter of a column; KeyError where COPY from JSON into its type is not emulated."""
+    return CONVERTERS[column.type](column, options)

@@ -1,0 +1,331 @@
+"""What may stand anywhere in a statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
+
+import re
+from collections import defaultdict
+
+from . import dates
+from .column_types import TYPES, cut, translate_cast
+from .edit import Edit
+from .functions import refuse_function
+from .refused import (
+    LEADER_FUNCTIONS,
+    LEADER_WORDS,
+    MISSING_TYPES,
+    refusal,
+    refuse_leader_function,
+    refuse_type,
+)
+from .reserved import refuse_reserved_name
+from .tokens import folded, identifier, quoted
+
+SYSTEM_RELATIONS = frozenset("""
+    stl_load_commits stl_load_errors stl_replacements svv_transactions sys_load_detail
+    sys_load_error_detail sys_load_history
+""".split())
+SYSTEM_FUNCTIONS = frozenset("pg_last_copy_count pg_last_copy_id".split())
+
+_UNKNOWN_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\[uUx]")
+_SYSDATE = "(now() AT TIME ZONE 'UTC')"
+_RENAMED = {
+    "any_value": "MIN",
+    "nvl": "COALESCE",
+    "len": "LENGTH",
+    "replicate": "REPEAT",
+} | {name: f"redshift.{name}" for name in ("add_months", "avg", "last_day", "trunc")}
+# Function -> its translation by number of arguments; None leaves it as it is.
+_TEMPLATES = {
+    "getdate": {0: "date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC')"},
+    "nvl2": {3: "CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END"},
+    # r_CONCAT: NULL if either is; PostgreSQL's would leave the NULL out.
+    "concat": {2: "(CAST({0} AS text) || CAST({1} AS text))"},
+    "median": {1: "percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})"},
+    "charindex": {2: "strpos({1}, {0})"},
+    "convert_timezone": {
+        2: "(CAST({1} AS timestamp) AT TIME ZONE 'UTC' AT TIME ZONE {0})",
+        3: "(CAST({2} AS timestamp) AT TIME ZONE {0} AT TIME ZONE {1})",
+    },
+    "to_timestamp": {2: None, 3: "to_timestamp({0}, {1})"},
+    "log": {1: None},
+    # r_WF_LAG, r_WF_LEAD: no third argument for where there is no row.
+    "lag": {1: None, 2: None},
+    "lead": {1: None, 2: None},
+    # REGEXP_REPLACE: every occurrence; PostgreSQL's would be the first.
+    "regexp_replace": {
+        2: "regexp_replace({0}, {1}, '', 'g')",
+        3: "regexp_replace({0}, {1}, {2}, 'g')",
+        4: "regexp_replace({0}, {1}, {2}, {3}, 0)",
+        5: "regexp_replace({0}, {1}, {2}, {3}, 0, {4})",
+    },
+}
+# Words that are no functions though a parenthesis may follow.
+_SYNTAX = frozenset("""
+    all and any as between by case check conflict cube default distinct distkey else end except
+    exclude exists explain filter for foreign from group grouping having identity ilike in insert intersect
+    interval into is join key like limit minus not offset on or partition range references return
+    rollup row_format select set sets similar some sortkey table then to top unique using values
+    when where with
+""".split())
+# After these words a word before a parenthesis is a function, after any other a name or a type.
+_BEFORE_CALLS = frozenset("""
+    all and any approximate between both by case default distinct else explain extract for from
+    having ilike in is join leading like limit not offset on or select set similar some then
+    trailing when where
+""".split())
+# A list after one of these is no list of columns, types or values but one value, a row.
+_BEFORE_ROWS = frozenset("""
+    ( , = <> != < > <= >= + - * / || all and between case distinct else having not on or select then
+    when where
+""".split())
+# In these statements nothing is named, or their own translation looks after the names.
+_NAMELESS = frozenset("alter begin grant lock reset revoke set show start truncate vacuum".split())
+_RANKING = frozenset("row_number rank dense_rank percent_rank cume_dist ntile lag lead".split())
+_FRAMES = ("between", "unbounded", "current", "0")
+_AFTER_ITEMS = (")", ",", "order", "asc", "desc", "nulls", "rows")
+_NO_FRAME_NEEDED = _RANKING | {""}
+
+
+def rewrite_expressions(edit: Edit, outline: str) -> None:
+    """Translate from the last token to the first: the arguments of a call before the call."""
+    names_from = _first_name(edit)
+    values = _value_lists(edit)
+    casts = defaultdict(list)  # where their operands begin: what is to be cut once these are done
+    for p in range(len(edit.words) - 1, -1, -1):
+        kind, text = edit.tokens[p]
+        called = edit.word(p + 1) == "(" and edit.words[p] not in _SYNTAX and _is_call(edit, p)
+        if called:
+            _call(edit, p, outline)
+        elif kind == "word":
+            if p >= names_from:
+                refuse_reserved_name(edit, p)
+            _bare_word(edit, p, outline)
+        elif kind == "string":
+            _refuse_escapes(text)
+        elif text == "::":
+            if found := translate_cast(edit, p + 1):
+                casts[edit.operand(p)].append((*found, p))
+        elif text == "(" and p not in values:
+            _refuse_row(edit, p)
+        elif kind == "name" and folded(text) != text:
+            edit.put(p, p + 1, quoted(identifier(edit.tokens[p])))
+        for end, size, at in sorted(casts.pop(p, ())):
+            edit.put(p, end, cut(edit.text(p, at), size))
+
+
+def _first_name(edit: Edit) -> int:
+    """Before this position the definition of a table looks after its names, or none can stand."""
+    verb = edit.words[0]
+    if verb in _NAMELESS:
+        return len(edit.words)
+    if verb == "create" and "table" in edit.words[1:4]:
+        return edit.find(0, len(edit.words), "as")
+    return 0
+
+
+def _value_lists(edit: Edit) -> set[int]:
+    """Where the lists of VALUES (…), (…) begin."""
+    found = set()
+    for p, word in enumerate(edit.words):
+        if word == "values":
+            p += 1
+            while edit.word(p) == "(":
+                found.add(p)
+                p = edit.partner[p] + 1
+                p += edit.word(p) == ","
+    return found
+
+
+def _refuse_row(edit: Edit, p: int) -> None:
+    """Raise when the parenthesis holds a row (a, b); r_in_condition and others take none."""
+    before, close = edit.word(p - 1), edit.partner[p]
+    if before not in _BEFORE_ROWS and not (before == "by" and edit.word(p - 2) != "group"):
+        return
+    if edit.word(edit.inside[p] - 1) in ("sets", "rollup", "cube"):
+        return
+    if edit.word(p + 1) not in ("select", "with") and edit.find(p + 1, close, ",") < close:
+        message = "Redshift has no row values (a, b)"
+        raise refusal(message, "a comparison of each column, or EXISTS (SELECT …)")
+
+
+def _refuse_escapes(text: str) -> None:
+    if "\\" in text and _UNKNOWN_ESCAPE.search(text):
+        message = "Redshift does not say what \\u, \\U and \\x mean in a string"
+        raise refusal(message, "the character itself")
+
+
+def _is_call(edit: Edit, p: int) -> bool:
+    """Whether what stands before a parenthesis names a function of Redshift's."""
+    kind, before, close = edit.tokens[p].kind, edit.word(p - 1), edit.partner.get(p + 1, p)
+    if kind not in ("word", "name"):
+        return False
+    if edit.words[p] == "over":
+        return True
+    if before == ".":
+        return edit.word(p - 2) == "pg_catalog"
+    if before == "::" or edit.says(p - 2, "convert (") and edit.words[p] in TYPES:
+        return False
+    if edit.says(close + 1, "as (") or edit.says(close + 1, "as materialized ("):
+        return False  # WITH a (…) AS (…)
+    if p and edit.tokens[p - 1].kind == "word":
+        return before in _BEFORE_CALLS
+    return before not in ("'", '"', "0", ")") or edit.word(p - 2) == "top"
+
+
+def _call(edit: Edit, p: int, outline: str) -> None:
+    word, end = edit.words[p], edit.partner[p + 1] + 1
+    if edit.tokens[p].kind == "name":
+        refuse_function(identifier(edit.tokens[p]))
+    elif word in SYSTEM_FUNCTIONS:
+        _system_name(edit, p)
+    elif word in LEADER_FUNCTIONS:
+        refuse_leader_function(word, outline)
+    elif word in _RENAMED:
+        edit.put(p, p + 1, _RENAMED[word])
+    elif word in _TEMPLATES:
+        _template(edit, p, end)
+    elif word in _REWRITTEN:
+        _REWRITTEN[word](edit, p, end)
+    else:
+        refuse_function(word)
+
+
+def _bare_word(edit: Edit, p: int, outline: str) -> None:
+    word, before, after = edit.words[p], edit.word(p - 1), edit.word(p + 1)
+    if word[0] == "#":
+        # SELECT … INTO #t makes a table too.
+        makes = before == "into" and edit.words[0] in ("select", "with")
+        edit.put(p, p + 1, ("TEMP " if makes else "") + quoted(word))
+    elif after == "'" and before != ".":
+        if word in MISSING_TYPES:
+            raise refuse_type("bit" if word in ("b", "x") else word)
+    elif before in (".", "as") and edit.word(p - 2) != "pg_catalog":
+        return
+    elif word == "sysdate":
+        edit.put(p, p + 1, _SYSDATE)
+    elif word in LEADER_WORDS:
+        refuse_leader_function(word, outline)
+    elif word in SYSTEM_RELATIONS:
+        _system_name(edit, p)
+    elif word == "minus":
+        edit.put(p, p + 1, "EXCEPT")
+    elif word == "top":
+        _top(edit, p)
+    elif word == "approximate" and after in ("count", "percentile_disc"):
+        edit.drop(p, p + 1)
+
+
+def _system_name(edit: Edit, p: int) -> None:
+    if edit.word(p - 1) == ".":
+        edit.put(p - 2, p - 1, "standin")
+    else:
+        edit.put(p, p + 1, f"standin.{edit.words[p]}")
+
+
+def _top(edit: Edit, p: int) -> None:
+    """SELECT TOP n (r_SELECT_list); n may still be a parameter of psycopg2's."""
+    opened = edit.inside[p]
+    end = edit.partner.get(opened, len(edit.words))
+    if edit.find(opened + 1, end, "union", "except", "intersect", "minus") < end:
+        message = "the stand-in does not emulate Redshift's TOP beside UNION, EXCEPT or INTERSECT"
+        raise refusal(message, "the SELECT TOP as a subquery")
+    until = p + 2
+    if edit.says(p + 1, "% ("):
+        until = edit.partner[p + 2] + 2
+    elif edit.word(p + 1) != "0":
+        raise edit.unexpected(p + 1, "a number after TOP")
+    limit = edit.text(p + 1, until)
+    edit.drop(p, until)
+    edit.add(end - 1, f" LIMIT {limit}")
+
+
+def _template(edit: Edit, p: int, end: int) -> None:
+    arguments = edit.arguments(p + 1)
+    templates = _TEMPLATES[edit.words[p]]
+    if len(arguments) not in templates:
+        raise edit.wrong_arguments(p, " or ".join(str(n) for n in templates))
+    if template := templates[len(arguments)]:
+        edit.put(p, end, template.format(*arguments))
+
+
+def _window(edit: Edit, p: int, end: int) -> None:
+    """An aggregate over an ordered window needs a frame, a rank takes none (c_Window_functions)."""
+    function = edit.word(edit.partner[p - 1] - 1) if edit.word(p - 1) == ")" else ""
+    if function in ("group", "median", "listagg", "percentile_cont", "percentile_disc"):
+        message = "the stand-in does not emulate Redshift's MEDIAN, LISTAGG and PERCENTILE_… OVER"
+        raise refusal(message, "them in a subquery with GROUP BY")
+    framed = edit.find(p + 2, end - 1, "rows") < end - 1
+    if function in _RANKING and framed:
+        raise refusal(f"Redshift's {function.upper()} takes no frame", "OVER (… ORDER BY …)")
+    for by in (i for i in range(p + 2, end - 1) if edit.words[i] == "by"):
+        constant = edit.word(by + 1) in ("'", "0") and edit.word(by + 2) in _AFTER_ITEMS
+        if constant and edit.inside[by] == p + 1:
+            message = "Redshift takes no constant in the PARTITION BY or ORDER BY of a window"
+            raise refusal(message, "a column")
+    frame = edit.find(p + 2, end - 1, "groups", "range")
+    if edit.word(frame + 1) in _FRAMES and edit.word(frame - 1) not in ("by", ","):
+        raise refusal("Redshift has no RANGE and GROUPS frames", "ROWS")
+    ordered = edit.find(p + 2, end - 1, "order") < end - 1
+    if ordered and not framed and function not in _NO_FRAME_NEEDED:
+        message = f"Redshift has no default frame for {function.upper()} OVER (… ORDER BY …)"
+        raise refusal(message, "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW, for example")
+
+
+def _cast(edit: Edit, p: int, end: int) -> None:
+    separator = edit.find(p + 2, end - 1, "as")
+    if separator == end - 1:
+        raise edit.unexpected(end - 1, "CAST(value AS type)")
+    if found := translate_cast(edit, separator + 1):
+        edit.put(p, end, cut(edit.text(p + 2, separator), found[1]))
+
+
+def _convert(edit: Edit, p: int, end: int) -> None:
+    """CONVERT(type, expression), r_CONVERT_function."""
+    if len(edit.arguments(p + 1)) != 2:
+        raise edit.wrong_arguments(p, "2")
+    found = translate_cast(edit, p + 2)
+    kind, value = edit.arguments(p + 1)
+    edit.put(p, end, cut(value, found[1]) if found else f"CAST({value} AS {kind})")
+
+
+def _decode(edit: Edit, p: int, end: int) -> None:
+    """DECODE finds NULL equal to NULL (r_DECODE_expression)."""
+    arguments = edit.arguments(p + 1)
+    if len(arguments) < 3:
+        raise edit.wrong_arguments(p, "3 or more")
+    value, *rest = arguments
+    otherwise = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
+    cases = zip(rest[::2], rest[1::2])
+    whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({a}) THEN {b}" for a, b in cases)
+    edit.put(p, end, f"CASE {whens}{otherwise} END")
+
+
+def _listagg(edit: Edit, p: int, end: int) -> None:
+    """LISTAGG([DISTINCT] value[, delimiter]) [WITHIN GROUP (ORDER BY …)], r_LISTAGG."""
+    distinct = edit.word(p + 2) == "distinct"
+    texts = [edit.text(*item) for item in edit.split(p + 2 + distinct, end - 1)]
+    if len(texts) not in (1, 2):
+        raise edit.wrong_arguments(p, "1 or 2")
+    delimiter = texts[1] if len(texts) == 2 else "''"
+    # PostgreSQL orders distinct values by the argument as written, so it goes without a cast.
+    value = f"DISTINCT {texts[0]}" if distinct else f"CAST({texts[0]} AS text)"
+    order = ""
+    if edit.says(end, "within group ("):
+        opened, end = end + 2, edit.partner[end + 2] + 1
+        order = " " + edit.text(opened + 1, end - 1)
+    edit.put(p, end, f"string_agg({value}, {delimiter}{order})")
+
+
+def _split_part(edit: Edit, p: int, end: int) -> None:
+    """SPLIT_PART counts from the start only (SPLIT_PART)."""
+    parts = edit.split(p + 2, end - 1)
+    if len(parts) == 3 and edit.word(parts[2][0]) == "-":
+        raise refusal("Redshift has no SPLIT_PART from the end", "a positive part")
+
+
+_REWRITTEN = dates.REWRITTEN | {
+    "split_part": _split_part,
+    "over": _window,
+    "cast": _cast,
+    "convert": _convert,
+    "decode": _decode,
+    "listagg": _listagg,
+}
