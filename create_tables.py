@@ -10,7 +10,9 @@ import sys
 
 import sql_queries
 from warehouse import command, history, tables
-from warehouse.database import statements
+from warehouse.database.statements import execute, subject_of
+from warehouse.database.transactions import locking, transaction
+from warehouse.session import connecting
 
 log = logging.getLogger("warehouse.create_tables")
 
@@ -20,32 +22,32 @@ def run(config, arguments):
 
     It begins again when it is called again after a failure.
     """
-    values, begun_at = statements.values_of(config), history.now()
+    begun_at = history.now()
     if arguments.views:
         drops = sql_queries.drop_view_queries if arguments.force else ()
         creates = sql_queries.create_view_queries
     else:
         drops = sql_queries.drop_view_queries + sql_queries.drop_table_queries
         creates = sql_queries.create_table_queries + sql_queries.create_view_queries
-    with command.session(config) as connection:
+    with connecting(config) as connection:
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing
-            with statements.transaction(connection) as cursor:
-                tables.refuse_strangers(cursor, creates, values)
+            with transaction(connection) as cursor:
+                tables.refuse_strangers(cursor, creates)
         if not arguments.views:  # with --views the tables exist already
-            tables.make_lasting(connection, values)
-        with statements.locked(connection, config) as cursor:
-            statements.execute(cursor, sql_queries.etl_lock_fill, values)
+            tables.make_lasting(connection)
+        with locking(connection, config.limits) as cursor:
+            execute(cursor, sql_queries.etl_lock_fill, {})
             if not arguments.force:
-                tables.refuse_strangers(cursor, creates, values)
+                tables.refuse_strangers(cursor, creates)
             for sql in drops + creates:
-                tables.run_ddl(cursor, sql, values)
+                tables.run_ddl(cursor, sql)
             if not arguments.views:
                 history.record(cursor, "reset", begun_at)
-    log.info("created %s", ", ".join(map(statements.subject_of, creates)))
+    log.info("created %s", ", ".join(map(subject_of, creates)))
 
 
 def options():
-    parser = command.parser(__doc__)
+    parser = command.make_parser(__doc__, run)
     parser.add_argument(
         "--views", action="store_true",
         help="create or replace the views only; keep the tables and what is in them",
@@ -58,4 +60,4 @@ def options():
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(run, options()))
+    sys.exit(command.main(options()))

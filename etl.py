@@ -8,11 +8,14 @@ import logging
 import sys
 
 import sql_queries
-from warehouse import DataError, command, history, ledger, preview, rejected_rows
+from warehouse import DataError, command, history, preflight, preview, rejected_rows
+from warehouse.console import Summary
 from warehouse.database import statements
 from warehouse.database.statements import is_without_plays, name_of, run_all, subject_of
+from warehouse.database.transactions import locking
 from warehouse.manifests import Manifests
-from warehouse.preflight import redshift
+from warehouse.plan import describe, make_plan, refuse_archived, refuse_reload
+from warehouse.session import connecting
 
 log = logging.getLogger("warehouse.etl")
 
@@ -22,24 +25,22 @@ def run(config, arguments):
 
     Returns what to print. It begins again when it is called again after a failure.
     """
-    if arguments.check:
-        return redshift.show(config, arguments)
-    summary = command.Summary()
-    with command.session(config) as connection:
-        if arguments.status or arguments.dry_run:
-            return preview.shown(connection, config, arguments)
+    summary = Summary()
+    with connecting(config) as connection:
         with (
-            Manifests(config, connection) as manifests,
-            statements.locked(connection, config) as cursor,
+            Manifests(config.data, connection) as manifests,
+            locking(connection, config.limits) as cursor,
         ):
-            plan = manifests.plan(cursor, arguments)
+            plan = make_plan(cursor, config.data, by_prefix=not manifests.place,
+                             full=arguments.full, reload=not arguments.no_reload)
             if plan.nothing_new:
-                log.info("found nothing new: %s", ledger.describe(plan))
+                log.info("found nothing new: %s", describe(plan))
                 history.record(cursor, "nothing new", summary.begun_at)
                 return None
-            ledger.refuse_reload(plan, config, arguments)
-            ledger.refuse_archived(plan)
-            log.info("found %s", ledger.describe(plan))
+            refuse_reload(plan, config.limits.max_reload,
+                          full=arguments.full, force=arguments.force)
+            refuse_archived(plan)
+            log.info("found %s", describe(plan))
             values = statements.values_of(config) | manifests.write(plan)
             run_all(cursor, values, plan.empty_queries)
             copy(cursor, values, plan, summary)
@@ -99,7 +100,7 @@ def warn(cursor, values, checks):
 
 
 def options():
-    parser = command.parser(__doc__)
+    parser = command.make_parser(__doc__, run)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--full", action="store_true",
                      help="empty every table but loads and load all files, in one transaction")
@@ -110,14 +111,14 @@ def options():
                         help="do a reload that is due even if it is larger than MAX_RELOAD or loses the"
                              " rows of files that are gone from S3")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--status", action="store_true",
+    what.add_argument("--status", action="store_const", dest="run", const=preview.show_status,
                       help="compare S3 with what is loaded; change nothing")
-    what.add_argument("--check", action="store_true",
+    what.add_argument("--check", action="store_const", dest="run", const=preflight.run,
                       help="try whether a load could run here; change nothing")
-    what.add_argument("--dry-run", action="store_true",
+    what.add_argument("--dry-run", action="store_const", dest="run", const=preview.show_dry_run,
                       help="print the files to load and the statements in order; change nothing")
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(run, options()))
+    sys.exit(command.main(options()))

@@ -3,11 +3,11 @@ beside the function that asks."""
 
 import sql_queries
 from warehouse import history, ledger, rejected_rows, tables
-from warehouse.database import statements
+from warehouse.database import transactions
 from warehouse.preflight import redshift
 from warehouse.report import questions
 
-ASKERS = (questions, redshift, history, ledger, rejected_rows, statements, tables)
+ASKERS = (questions, redshift, history, ledger, rejected_rows, transactions, tables)
 
 
 def named_in(module) -> dict[str, str]:

@@ -15,7 +15,7 @@ from test_failures import execute, refused
 from test_incremental import event, song
 
 import warehouse as package
-from warehouse import command, preview, progress
+from warehouse import console, preview, progress
 from warehouse.database.statements import name_of
 from warehouse.objects import Object
 from warehouse.plan import Plan, Source
@@ -316,5 +316,5 @@ def test_a_long_statement_shows_on_a_terminal_how_long_it_runs(ready):
 
 
 def test_a_table_of_words_and_numbers_is_aligned():
-    assert command.table_of([("table", "rows"), ("users", "1,234"), ("x", "")]).splitlines() == [
+    assert console.format_table([("table", "rows"), ("users", "1,234"), ("x", "")]).splitlines() == [
         "table   rows", "users  1,234", "x           "]

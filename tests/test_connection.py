@@ -11,7 +11,7 @@ from tcp_server import TcpServer
 from test_failures import wait_until_no_session_is_left
 
 from warehouse import ConfigError, WarehouseError, config
-from warehouse.database.connection import connect, login, reads_folders
+from warehouse.database.connection import connect, is_standin, login
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_an_empty_password_is_left_to_libpq(configured):
 
 def test_a_postgresql_by_tcp_stands_in(configured, tcp):
     with contextlib.closing(connect(configured(**tcp.settings()))) as connection:
-        assert reads_folders(connection)
+        assert is_standin(connection)
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE #t (a INT) DISTKEY (a)")  # as only Redshift can
             connection.rollback()
@@ -79,7 +79,7 @@ def test_a_postgresql_by_tcp_stands_in(configured, tcp):
 
 def test_a_postgresql_by_socket_stands_in(configured, by_socket):
     with contextlib.closing(connect(configured(**by_socket))) as connection:
-        assert reads_folders(connection)
+        assert is_standin(connection)
 
 
 def test_nothing_is_left_open_after_connecting(configured, by_socket):

@@ -205,16 +205,16 @@ def test_the_documented_command_prints_a_dwh_cfg_that_is_accepted(stack, tmp_pat
     file.write_text("\n".join(reversed(lines)) + "\n")  # AWS promises no order
     found = config.read(file)
     assert (found.ignored, found.warnings) == ((), ())
-    assert (found.workgroup, found.database, found.cluster_region, found.region) == (
+    assert (found.server.workgroup, found.server.database, found.server.cluster_region, found.data.region) == (
         "sparkify", "dev", "us-west-2", "us-west-2")
-    assert found.sslmode == "verify-full"
-    assert found.iam_role.endswith(f"role/{stack['CopyRole']}")
-    assert (found.log_data, found.song_data, found.log_jsonpath, found.manifests) == (
+    assert found.server.sslmode == "verify-full"
+    assert found.data.iam_role.endswith(f"role/{stack['CopyRole']}")
+    assert (found.data.log_data, found.data.song_data, found.data.log_jsonpath, found.data.manifests) == (
         "s3://sparkify-data/log_data/", "s3://sparkify-data/song_data/",
         "s3://sparkify-data/log_json_path.json", f"s3://{stack['ManifestsBucket']}/manifests/")
     properties = RESOURCES["Workgroup"]["Properties"]
     assert properties["WorkgroupName"] == {"Ref": "AWS::StackName"}
-    assert RESOURCES["Namespace"]["Properties"]["DbName"] == found.database
+    assert RESOURCES["Namespace"]["Properties"]["DbName"] == found.server.database
 
 
 def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(

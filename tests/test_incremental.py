@@ -494,16 +494,16 @@ def test_a_load_with_a_lock_timeout_of_0_does_not_wait_for_ever(loaded):
 def test_redshifts_words_for_a_lock_timeout_mean_that_another_load_is_running(loaded, monkeypatch):
     """Redshift says the same when statement_timeout ends a statement and when a user does."""
     from warehouse import BusyError
-    from warehouse.database import connection, statements
+    from warehouse.database import connection, transactions
 
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
-    monkeypatch.setattr(statements.sql_queries, "etl_lock_take", (
+    monkeypatch.setattr(transactions.sql_queries, "etl_lock_take", (
         "-- lock etl_lock: as Redshift fails\n"
         "SELECT standin.fail('Query (150) canceled on user''s request', '57014')"))
     settings = config.read(loaded.config)
     with contextlib.closing(connection.connect(settings)) as late:
         with pytest.raises(BusyError, match="another load or reset is running"):
-            with statements.locked(late, settings):
+            with transactions.locking(late, settings.limits):
                 pass
 
 
@@ -582,7 +582,7 @@ def load_by_prefix(project: Project, monkeypatch) -> None:
     project.write_config()
     with monkeypatch.context() as patch:
         patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
-        patch.setattr(manifests, "reads_folders", lambda connection: False)
+        patch.setattr(manifests, "is_standin", lambda connection: False)
         patch.setattr(command.INTERRUPTION, "cancels", contextlib.nullcontext)
         etl.run(config.read(project.config), etl.options().parse_args([]))
 
@@ -624,7 +624,7 @@ def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, m
 
 def test_a_load_whose_snapshot_is_older_than_another_loads_commit_begins_again(loaded, monkeypatch):
     """On Redshift the snapshot may be taken before the lock is got; here it is taken so on purpose."""
-    from warehouse.database import connection, statements
+    from warehouse.database import connection, transactions
 
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
     settings = config.read(loaded.config)
@@ -633,8 +633,8 @@ def test_a_load_whose_snapshot_is_older_than_another_loads_commit_begins_again(l
         cursor.execute("SELECT COUNT(*) FROM songplays")
         loaded.write("log_data/2.json", [event(5)])
         loaded.load()
-        assert not statements.lock(cursor, settings)
-    with statements.locked(late, settings) as cursor:
+        assert not transactions.take_lock(cursor, settings.limits)
+    with transactions.locking(late, settings.limits) as cursor:
         cursor.execute("SELECT COUNT(*) FROM songplays")
         assert cursor.fetchone() == (3,)
     late.close()

@@ -19,7 +19,7 @@ from generate import generate
 from test_failures import NOTHING, ended, wait_until_no_session_is_left
 from test_retries import administrate
 
-from warehouse.database import statements
+from warehouse.database import errors
 
 Tables = dict[str, list[tuple]]
 
@@ -145,7 +145,7 @@ def test_a_server_killed_at_a_random_instant_leaves_all_or_nothing(
     elif NOTHING in done.stderr:
         assert tables_of(night.project) == night.before
     else:
-        assert statements.IN_DOUBT in done.stderr
+        assert errors.IN_DOUBT in done.stderr
         assert tables_of(night.project) in (night.before, night.after)
     night.project.load()
     assert_loaded(night)

@@ -237,7 +237,7 @@ def test_the_region_is_that_of_the_host_else_the_clusters_else_the_usual(
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    client = logins.client("secretsmanager", configured(SECRET="s", DB_NAME="dwh", **keys))
+    client = logins.client("secretsmanager", configured(SECRET="s", DB_NAME="dwh", **keys).server)
     assert client.meta.region_name == region
 
 
@@ -245,7 +245,7 @@ def test_the_region_is_that_of_the_host_else_the_clusters_else_the_usual(
 def test_the_standard_variable_points_a_client_elsewhere(configured, aws, monkeypatch, service):
     name = {"secretsmanager": "SECRETS_MANAGER"}.get(service, service.upper().replace("-", "_"))
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", "http://127.0.0.1:1")
-    client = logins.client(service, configured(WORKGROUP="dwh", DB_NAME="dwh"))
+    client = logins.client(service, configured(WORKGROUP="dwh", DB_NAME="dwh").server)
     assert client.meta.endpoint_url == "http://127.0.0.1:1"
 
 
@@ -453,7 +453,7 @@ def test_a_wrong_password_of_a_secret_is_tried_once(configured, hosted, keep, mo
     with pytest.raises(WarehouseError) as raised:
         connect(config)
     assert tried == [1]
-    assert f"Check username and password in SECRET = {config.secret}." in str(raised.value)
+    assert f"Check username and password in SECRET = {config.server.secret}." in str(raised.value)
     assert "canary" not in str(raised.value)
 
 

@@ -12,8 +12,8 @@ from recording_server import RESET, SSL_REQUEST, recording_server
 from tcp_server import free_port, tcp_server
 
 from warehouse import WarehouseError
-from warehouse.database import connection, retry
-from warehouse.database.connection import attempts, complaint, connect, is_transient, login, pauses
+from warehouse.database import connection, errors, retry
+from warehouse.database.connection import connect, login
 
 SOON = "CONNECT_TIMEOUT = 20\n"
 
@@ -138,7 +138,7 @@ def test_a_server_that_is_silent_is_given_up(configured):
 
 @pytest.mark.parametrize("first, limit, growth", [(0.5, 15, 2), (1, 60, 4)])
 def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
-    some = [list(itertools.islice(pauses(first, limit, growth), 12)) for _ in range(50)]
+    some = [list(itertools.islice(retry.pauses(first, limit, growth), 12)) for _ in range(50)]
     for n, column in enumerate(zip(*some)):
         longest = min(first * growth**n, limit)
         assert longest / 2 <= min(column) < max(column) <= longest
@@ -146,7 +146,7 @@ def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
 
 def test_the_pauses_between_attempts_are_about_1_and_4_and_16_seconds():
     first, second, third = itertools.islice(
-        pauses(retry.FIRST_PAUSE, retry.LONGEST_PAUSE, retry.GROWTH), 3)
+        retry.pauses(retry.FIRST_PAUSE, retry.LONGEST_PAUSE, retry.GROWTH), 3)
     assert first <= 1 < 2 <= second <= 4 < 8 <= third <= 16
 
 
@@ -156,9 +156,9 @@ def test_a_host_of_two_addresses_is_not_waited_for_if_one_refuses_the_password()
         ' authentication failed for user "etl"\n'
         'connection to server at "localhost" (::1), port 5439 failed: Connection refused\n'
         "\tIs the server running on that host and accepting TCP/IP connections?\n")
-    assert len(attempts(error)) == 2
-    assert not is_transient(error)
-    assert complaint(error).endswith('password authentication failed for user "etl"')
+    assert len(errors.split_attempts(error)) == 2
+    assert not errors.is_login_transient(error)
+    assert errors.complaint_of(error).endswith('password authentication failed for user "etl"')
 
 
 def test_login_is_asked_anew_at_each_try(configured, quick, monkeypatch):

@@ -23,13 +23,13 @@ from test_incremental import event, hold, song, wait_until_somebody_waits_for
 from test_readme import GUIDE
 
 import sql_queries
-from warehouse import WarehouseError, objects
-from warehouse.config import read
+from warehouse import WarehouseError, objects, preflight
+from warehouse.config import Config, read
 from warehouse.database.connection import connect
 from warehouse.database.statements import subject_of
 from warehouse.manifests import Manifests
-from warehouse.preflight import redshift, storage
-from warehouse.preflight.findings import NotReady, Report
+from warehouse.preflight import storage
+from warehouse.preflight.findings import Findings, NotReady
 
 EVERY_TABLE = [subject_of(sql) for sql in  # in the order in which they are checked
                sql_queries.create_lasting_queries + sql_queries.create_table_queries]
@@ -64,7 +64,7 @@ def findings_of(stdout: str) -> list[Finding]:
 
 
 def check(project: Project, *arguments: str) -> Checkup:
-    return checkup_of(project.run("etl.py", "--check", *arguments))
+    return preflight_of(project.run("etl.py", "--check", *arguments))
 
 
 def check_here(project: Project) -> Checkup:
@@ -72,18 +72,18 @@ def check_here(project: Project) -> Checkup:
     project.write_config()
     config = read(project.config)
     with contextlib.closing(connect(config)) as connection:
-        report, said = Report(quiet=False), io.StringIO()
+        found, said = Findings(quiet=False), io.StringIO()
         with contextlib.redirect_stdout(said):
-            redshift.check_world(report, connection, config)
+            preflight.try_world(found, connection, config)
         assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
     status, error = 0, ""
-    if report.failures:
-        refusal = NotReady(report.failures)
+    if found.failures:
+        refusal = NotReady(found.failures)
         status, error = refusal.exit_status, str(refusal)
     return Checkup(status, findings_of(said.getvalue()), error)
 
 
-def checkup_of(done: subprocess.CompletedProcess) -> Checkup:
+def preflight_of(done: subprocess.CompletedProcess) -> Checkup:
     assert "Traceback" not in done.stderr, done.stderr
     return Checkup(done.returncode, findings_of(done.stdout), done.stderr)
 
@@ -344,24 +344,28 @@ def on_redshift(configured, bucket):
     """A Config for Redshift, its data in the bucket, and no place for manifests."""
     config = configured(HOST="dwh.abc123.us-west-2.redshift.amazonaws.com", DB_NAME="dwh",
                         DB_USER="ann")
-    return replace(config, log_data=f"s3://{bucket.name}/log_data/",
-                   song_data=f"s3://{bucket.name}/song_data/")
+    return with_data(config, log_data=f"s3://{bucket.name}/log_data/",
+                     song_data=f"s3://{bucket.name}/song_data/")
+
+
+def with_data(config: Config, **values) -> Config:
+    return replace(config, data=replace(config.data, **values))
 
 
 def test_a_region_other_than_the_buckets_fails_for_redshift(on_redshift, bucket):
-    config = replace(on_redshift, region="eu-west-1")
+    config = with_data(on_redshift, region="eu-west-1")
     with pytest.raises(WarehouseError, match=r"Write REGION = us-west-2 under \[S3\]\."):
-        storage.check_region(config, bucket.name, standin=False)
+        storage.find_region(config.data, bucket.name, standin=False)
 
 
 def test_a_load_by_prefix_needs_no_s3_on_this_machine(on_redshift, capsys, monkeypatch):
     """Only the cluster reads then. This machine's failures are warnings, and COPY decides."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
-    report = Report(quiet=False)
-    config = replace(on_redshift, song_data="s3://no-such-bucket-at-all/song_data/")
-    storage.check(report, None, config, Manifests(config, None))
+    findings = Findings(quiet=False)
+    config = with_data(on_redshift, song_data="s3://no-such-bucket-at-all/song_data/")
+    storage.try_storage(findings, None, config, Manifests(config.data, None))
     found = Checkup(0, findings_of(capsys.readouterr().out), "")
-    assert report.failures == []
+    assert findings.failures == []
     assert found.verdicts("warn") == ["LOG_DATA", "SONG_DATA"]
     assert found.verdicts("skip") == ["REGION", "MANIFESTS"]
 
@@ -372,12 +376,13 @@ def test_what_redshift_is_sent_is_undone_and_by_prefix_names_the_files(
     """By a server that says it is Redshift, takes everything and answers with no row."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
     bucket.put_object(Key="log_data/1.json", Body=b"{}")
-    report = Report(quiet=False)
+    findings = Findings(quiet=False)
     with recording_server() as server:
-        config = replace(on_redshift, host="127.0.0.1", port=server.port)
+        config = replace(on_redshift, server=replace(
+            on_redshift.server, host="127.0.0.1", port=server.port))
         with contextlib.closing(connect(config)) as connection:
             already = len(server.statements)
-            redshift.check_world(report, connection, config)
+            preflight.try_world(findings, connection, config)
         sent = server.statements[already:]
     found = Checkup(1, findings_of(capsys.readouterr().out), "")
     assert "every run on Redshift copies every file again" in found.said("MANIFESTS")
@@ -393,11 +398,11 @@ def test_what_redshift_is_sent_is_undone_and_by_prefix_names_the_files(
 def test_a_connection_that_is_lost_is_reported_and_s3_is_checked(ready, capsys):
     ready.write_config()
     config = read(ready.config)
-    report = Report(quiet=False)
+    findings = Findings(quiet=False)
     with contextlib.closing(connect(config)) as connection:
         ready.query(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
         wait_until_no_session_is_left(ready)
-        redshift.check_world(report, connection, config)
+        preflight.try_world(findings, connection, config)
     found = Checkup(1, findings_of(capsys.readouterr().out), "")
     assert re.search("terminating connection|closed the connection", found.said("login"))
     assert "connection already closed" in found.said("songs")
@@ -423,7 +428,7 @@ def test_a_signal_while_an_object_is_written_leaves_nothing(ready, bucket):
         wait_until_somebody_waits_for(ready, "standin.copy_id")
         written, = bucket.objects.filter(Prefix="manifests/")
         process.send_signal(signal.SIGTERM)
-        found = checkup_of(ended(process))
+        found = preflight_of(ended(process))
     assert found.status == 143
     assert "interrupted by SIGTERM" in found.stderr
     assert f"s3://{bucket.name}/{written.key}" in found.said("MANIFESTS")
@@ -441,7 +446,7 @@ def test_a_signal_without_a_login_leaves_nothing(guarded, bucket):
     with open(opened_by(process, guarded.folder / "paths.json"), "w") as pipe:
         process.send_signal(signal.SIGTERM)
         pipe.write("{}")
-    found = checkup_of(ended(process))
+    found = preflight_of(ended(process))
     assert found.status == 143
     assert "interrupted by SIGTERM" in found.stderr
     assert keys(bucket) == before
@@ -459,7 +464,8 @@ def opened_by(process: subprocess.Popen, fifo: Path) -> int:
 def test_an_object_that_may_not_be_removed_is_named(bucket):
     with Stubber(objects.s3()) as stubber:
         stubber.add_client_error("delete_object", "AccessDenied", "Access Denied", 403)
-        verdict, part, said = storage.removed(f"s3://{bucket.name}/m/check.json", "")
+        verdict, part, said = storage.remove_object(
+            storage.Written(f"s3://{bucket.name}/m/check.json", ""))
     assert (verdict, part) == ("warn", "MANIFESTS")
     assert f"s3://{bucket.name}/m/check.json: S3 says AccessDenied" in said
     assert "Allow s3:DeleteObject." in said and "delete it" in said
@@ -478,11 +484,12 @@ def test_check_goes_with_nothing_that_loads_or_shows(module_warehouse, other, sa
 
 def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(module_warehouse, monkeypatch, capsys):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(module_warehouse.server.folder))
-    config = replace(read(ROOT / "dwh.cfg"), database=module_warehouse.database)
-    report = Report(quiet=False)
-    redshift.check_settings(report, config)
+    config = read(ROOT / "dwh.cfg")
+    config = replace(config, server=replace(config.server, database=module_warehouse.database))
+    findings = Findings(quiet=False)
+    preflight.try_settings(findings, config)
     with contextlib.closing(connect(config)) as connection:
-        redshift.check_world(report, connection, config)
+        preflight.try_world(findings, connection, config)
     said = capsys.readouterr().out.replace(f"/{module_warehouse.database},", "/dwh,")
     shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", GUIDE, re.DOTALL)[1]
     assert anywhere(shown) == anywhere(said)

@@ -38,7 +38,7 @@ def test_each_login_of_the_guide_is_a_dwh_cfg_that_is_accepted(tmp_path):
         file.chmod(0o600)
         config = read(file)
         assert (config.ignored, config.warnings) == ((), ())
-        logins.append(next((name for name in LOGINS if getattr(config, name)), "password"))
+        logins.append(next((name for name in LOGINS if getattr(config.server, name)), "password"))
     assert logins == ["password", *LOGINS]
 
 

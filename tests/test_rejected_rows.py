@@ -29,7 +29,7 @@ from test_retries import (  # noqa: F401: fixtures
 )
 
 from warehouse import WarehouseError, config
-from warehouse.database import connection, statements
+from warehouse.database import connection, errors, statements, transactions
 from warehouse.rejected_rows import Row, advice, listed
 
 WAY_OUT = "\nOr let MAX_ERRORS in dwh.cfg leave such rows out."
@@ -245,7 +245,7 @@ RECORDED = {
 def test_what_redshift_says_of_a_copy_that_cannot_begin_comes_with_the_next_step(redshift):
     sql = "-- copy staging_events: as Redshift fails\nSELECT standin.fail(%(said)s, 'XX000')"
     for said, step in RECORDED.items():
-        with pytest.raises(WarehouseError) as raised, statements.transaction(redshift) as cursor:
+        with pytest.raises(WarehouseError) as raised, transactions.transaction(redshift) as cursor:
             statements.execute(cursor, sql, {"said": said})
         message = str(raised.value)
         assert message.startswith(f"copy staging_events: {said.rstrip('.')}. ") and step in message
@@ -257,7 +257,7 @@ def test_the_frame_of_a_detail_is_left_out(postgres):
     with pytest.raises(psycopg2.Error) as raised:
         postgres.cursor().execute(
             f"DO $$ BEGIN RAISE '{DENIED}' USING DETAIL = E'{detail}'; END $$")
-    assert statements.message_of(raised.value) == f"{DENIED}. code 8001, query 1234"
+    assert errors.message_of(raised.value) == f"{DENIED}. code 8001, query 1234"
 
 
 def test_a_jsonpaths_file_with_too_few_paths_comes_with_the_next_step(warehouse):

@@ -20,7 +20,7 @@ from test_failures import assert_refused, execute
 from test_incremental import event
 from test_views import DAY, VIEWS, emptied, loaded  # noqa: F401 (fixture)
 
-from warehouse import WarehouseError, command
+from warehouse import WarehouseError, console, history
 from warehouse.config import read
 from warehouse.database.connection import connect
 from warehouse.report import __main__ as report
@@ -206,7 +206,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
     monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
     try:
         with connected(sample, monkeypatch) as connection:
-            monkeypatch.setattr(report.command, "session",
+            monkeypatch.setattr(report, "connecting",
                                 lambda config: contextlib.nullcontext(connection))
             said = report.run(None, SimpleNamespace(top=10, html=None))
             assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
@@ -270,8 +270,8 @@ def test_what_a_language_needs_stays_and_what_spoils_a_line_does_not(text, print
 def test_a_character_that_the_terminal_lacks_stops_no_report(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
-    command.open_streams()
-    command.say("Bj\xf6rk")
+    console.open_streams()
+    console.say("Bj\xf6rk")
     assert written.getvalue() == b"Bj?rk\n"
 
 
@@ -488,7 +488,7 @@ def test_a_page_that_cannot_be_written_leaves_what_is_there(warehouse, tmp_path)
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(WarehouseError, match="too long"):
         report.write(tmp_path / ("x" * 255), "new")
-    other = tmp_path / f".page.html.{command.RUN}"
+    other = tmp_path / f".page.html.{history.RUN}"
     other.write_text("somebody else's")
     with pytest.raises(WarehouseError, match="exists"):
         report.write(tmp_path / "page.html", "new")

@@ -32,7 +32,7 @@ from test_incremental import LASTING, event, song, wait_until_somebody_waits_for
 
 import etl
 from warehouse import WarehouseError, config
-from warehouse.database import retry, statements
+from warehouse.database import retry, transactions
 
 DOUBT = "the load is either complete or undone. Run it again: that is safe in both cases."
 
@@ -105,7 +105,7 @@ def load(fresh, monkeypatch, caplog):
         settings = config.read(fresh.config)
         caplog.clear()
         with caplog.at_level("INFO", "warehouse"):
-            retry.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
+            retry.repeat(lambda: etl.run(settings, etl.options().parse_args([])), settings.limits)
         return 1 + sum(record.message.startswith("attempt ") for record in caplog.records)
 
     return load
@@ -350,7 +350,7 @@ def test_a_connection_that_is_lost_meanwhile_does_not_hide_an_error(fresh):
         pid = lost.info.backend_pid
         with (
             pytest.raises(WarehouseError, match="no object") as raised,
-            statements.transaction(lost) as cursor,
+            transactions.transaction(lost) as cursor,
         ):
             cursor.execute("SELECT 1")
             fresh.query(f"SELECT pg_terminate_backend({pid}, 10000)")

@@ -60,7 +60,7 @@ def stored(tmp_path, tcp, ready, bucket, s3):  # noqa: F811
 def load(project) -> None:
     project.write_config()
     settings = config.read(project.config)
-    retry.repeated(lambda: etl.run(settings, etl.options().parse_args([])), settings)
+    retry.repeat(lambda: etl.run(settings, etl.options().parse_args([])), settings.limits)
 
 
 def plays(project) -> list[int]:

@@ -41,7 +41,7 @@ def test_the_service_runs_etl_and_fails_only_where_it_failed():
     accepted(command)
     assert service["SuccessExitStatus"] == [f"{BusyError.exit_status} {128 + 15}"]
     assert int(service["TimeoutStopSec"][0]) > INTERRUPTION.patience
-    retry_timeout = next(s.default for s in config.SETTINGS if s.field == "retry_timeout")
+    retry_timeout = next(s.default for s in config.SETTINGS if s.name == "retry_timeout")
     assert int(service["TimeoutStartSec"][0].removesuffix("h")) * 3600 > retry_timeout
     [failure] = service["OnFailure"]
     assert (DEPLOY / failure).exists()

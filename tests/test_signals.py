@@ -22,7 +22,7 @@ from test_retries import (  # noqa: F401
 )
 from test_s3_faults import LOG, quick, s3, stored  # noqa: F401
 
-from warehouse.database import statements
+from warehouse.database import transactions
 from warehouse.signals import INTERRUPTION, Interrupted
 
 SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -104,7 +104,7 @@ def test_a_signal_ends_a_load_that_checks(fresh, proxy, undisturbed, number, sta
 
 
 def test_a_signal_between_the_last_statement_and_commit_undoes_the_load(postgres, monkeypatch):
-    with pytest.raises(Interrupted), statements.transaction(postgres) as cursor:
+    with pytest.raises(Interrupted), transactions.transaction(postgres) as cursor:
         cursor.execute("CREATE TABLE late (i INTEGER)")
         monkeypatch.setattr(INTERRUPTION, "number", signal.SIGTERM)
     with postgres.cursor() as cursor:

@@ -26,7 +26,7 @@ from psycopg2.extensions import AsIs
 
 import etl
 import sql_queries
-from warehouse import DataError, command, erd
+from warehouse import DataError, console, erd
 from warehouse.database import statements
 from warehouse.plan import Plan, Source
 from warehouse.standin.copy import statement
@@ -59,8 +59,8 @@ VALUES = {
     "since": datetime(2018, 11, 1),
 }
 WHOLE = Plan(  # all files of both sources, by prefix
-    Source("staging_events", whole="a test", first=True),
-    Source("staging_songs", whole="a test", first=True), full="a test", by_prefix=True)
+    Source("staging_events", whole=True, why="a test", first=True),
+    Source("staging_songs", whole=True, why="a test", first=True), full=True, why="a test", by_prefix=True)
 CREATES = {statements.subject_of(sql): sql
            for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries}
 
@@ -372,7 +372,7 @@ def load_sample(cursor, values) -> None:
 
     Then changed_plays_known is about every play, as after a load of all songs but no logs."""
     etl.run_all(cursor, values, sql_queries.create_table_queries)
-    summary = command.Summary()
+    summary = console.Summary()
     etl.run_all(cursor, values, WHOLE.empty_queries)
     etl.copy(cursor, values, WHOLE, summary)
     etl.replace(cursor, values, WHOLE, summary)

@@ -1,20 +1,25 @@
-"""What one load does: which files it copies, and which statements of sql_queries it runs."""
+"""What one load does: which files it copies, which statements of sql_queries it runs, what it refuses."""
 
 from typing import NamedTuple
 
+from psycopg2 import extensions
+
 import sql_queries
 
+from . import DataError, WarehouseError, ledger, objects
+from .config import Data
 from .objects import Object
 
 MOST_TOLD = 1000  # characters of a reason, in the history
+NO_MANIFESTS = "MANIFESTS is not set, so every file is copied by prefix"
+LOADED_BY_PREFIX = "the tables hold rows of a load by prefix"
 
 
 class Source(NamedTuple):
     """The files for one staging table, as listed, and what a load does with them.
 
-    new and changed are those of them to load. vanished: urls that are loaded but no longer listed.
-    whole: why all of them are loaded, '' if only new and changed ones are. first: none of them was
-    loaded before.
+    new and changed are those that differ from what is loaded; whole: all of them are loaded, for the
+    reason why. vanished: urls that are loaded but no longer listed. first: none was loaded before.
     """
 
     table: str
@@ -22,7 +27,8 @@ class Source(NamedTuple):
     new: list[Object] = []
     changed: list[Object] = []
     vanished: list[str] = []
-    whole: str = ""
+    whole: bool = False
+    why: str = ""
     first: bool = False
 
     @property
@@ -53,13 +59,14 @@ class Copy(NamedTuple):
 class Plan(NamedTuple):
     """The two sources of a load.
 
-    full: why every table is emptied first and all files are loaded, '' if that is not so.
-    by_prefix: files are neither listed nor recorded, and all are loaded.
+    full: every table is emptied first and all files are loaded, for the reason why. by_prefix: so
+    too, and the files are neither listed nor recorded.
     """
 
     logs: Source
     songs: Source
-    full: str = ""
+    full: bool = False
+    why: str = ""
     by_prefix: bool = False
 
     @property
@@ -79,16 +86,12 @@ class Plan(NamedTuple):
         return self.by_prefix or bool(self.songs.to_copy)
 
     @property
-    def whole(self) -> str:
-        """What is loaded whole, and why, or ''."""
-        return self.full or "; ".join(source.whole for source in self.sources if source.whole)
-
-    @property
     def totals(self) -> dict[str, object]:
         """What the history keeps of a plan."""
-        counted = {"files": sum(len(source.files) for source in self.sources),
-                   "bytes": sum(source.bytes for source in self.sources)}
-        return {"loaded_whole": self.whole[:MOST_TOLD] or None} | ({} if self.by_prefix else counted)
+        whole = self.why or "; ".join(source.why for source in self.sources if source.whole)
+        size = {"files": sum(len(source.files) for source in self.sources),
+                "bytes": sum(source.bytes for source in self.sources)}
+        return {"loaded_whole": whole[:MOST_TOLD] or None} | ({} if self.by_prefix else size)
 
     # The statements of a load, in the order of its steps. A statement about the plays between
     # %(first_play)s and %(last_play)s is skipped where there are none.
@@ -152,3 +155,148 @@ class Plan(NamedTuple):
     @property
     def ledger_checks(self) -> tuple[str, ...]:
         return () if self.by_prefix else sql_queries.check_ledger_queries
+
+
+# ------------------------------------------------------------------------------------------- deciding
+
+def list_sources(data: Data) -> list[tuple[str, str, str]]:
+    """Staging table, setting and prefix of each source."""
+    return [("staging_events", "LOG_DATA", data.log_data),
+            ("staging_songs", "SONG_DATA", data.song_data)]
+
+
+def list_files(
+    setting: str, prefix: str, loaded: dict[str, Object] | None = None
+) -> list[Object]:
+    """The files of a setting; WarehouseError if the prefix names none.
+
+    A key that ends in / marks a folder, and an empty object that was never loaded holds nothing. One
+    that was loaded and is empty now has changed.
+    """
+    files = [
+        file for file in objects.listed(prefix)
+        if file.size and not file.url.endswith("/") or file.url in (loaded or {})
+    ]
+    if not any(file.size for file in files):
+        raise WarehouseError(
+            f"{setting}: there is no object under {prefix}. Check it in dwh.cfg, and that this"
+            " machine may list it."
+        )
+    return files
+
+
+def make_plan(
+    cursor: extensions.cursor, data: Data, *, by_prefix: bool, full: bool = False, reload: bool = True
+) -> Plan:
+    """Decide what to load: compare what is listed with what is loaded, for all files at once.
+
+    full: load everything again. reload=False: load what changed like what is new. by_prefix: load
+    everything and list nothing. Raises ConfigError where the tables are of an older version.
+    """
+    loaded = ledger.read_ledger(cursor)
+    if by_prefix:
+        sources = (Source(table, whole=True, why=NO_MANIFESTS, first=True)
+                   for table, *_ in list_sources(data))
+        return Plan(*sources, full=True, why=NO_MANIFESTS, by_prefix=True)
+    why = "--full" if full else ""
+    if not full and not loaded and ledger.has_earlier_rows(cursor):
+        why = LOADED_BY_PREFIX
+    sources = []
+    for table, setting, prefix in list_sources(data):
+        known = loaded.get(table, {})
+        source = compare(table, list_files(setting, prefix, known), known)
+        reason = why or (explain_whole(source, known) if reload else "")
+        sources.append(source._replace(whole=bool(reason), why=reason, first=not known))
+    return Plan(*sources, full=bool(why), why=why)
+
+
+def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
+    listed = {file.url for file in files}
+    return Source(
+        table,
+        files,
+        [file for file in files if file.url not in loaded],
+        [file for file in files if loaded.get(file.url, file).etag != file.etag],
+        sorted(url for url in loaded if url not in listed),
+    )
+
+
+def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
+    """Why all files of a source are loaded again, or ''.
+
+    A log file that grew has the events it had, which are recognised. Any other change takes back
+    something that it said before.
+    """
+    what, changed = "song file {} changed", source.changed
+    if source.table == "staging_events":
+        what = "log file {} changed without growing"
+        changed = [file for file in changed if file.size <= loaded[file.url].size]
+    if not changed:
+        return ""
+    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+    return what.format(f"{changed[0].url}{more}")
+
+
+def describe(plan: Plan) -> str:
+    """What the plan found and what is loaded whole, for the log."""
+    if plan.by_prefix:
+        return f"everything to load: {plan.why}"
+    parts = [
+        f"{len(source.listed):,} files for {source.table} ({len(source.new):,} new,"
+        f" {len(source.changed):,} changed)"
+        for source in plan.sources
+    ]
+    for source in plan.sources:
+        if source.vanished:
+            fate = "lose their rows" if source.whole else "stay loaded"
+            parts.append(
+                f"files of {source.table} that are gone and {fate}: {len(source.vanished):,}")
+    if plan.full:
+        parts.append(f"all are loaded, because {plan.why}")
+    else:
+        parts += [f"all for {source.table} are loaded, because {source.why}"
+                  for source in plan.sources if source.whole]
+    return "; ".join(parts)
+
+
+WAYS_OUT = (
+    "Run etl.py --no-reload to load the changed files like grown ones (known events stay, and corrected"
+    " lines may keep their old rows until the next etl.py --full), or etl.py --force to load these files"
+    " again all the same, or etl.py {full} to load all logs and songs again."
+)
+
+
+def refuse_reload(plan: Plan, max_reload: int, *, full: bool, force: bool) -> None:
+    """Raise DataError where a source would be loaded whole and lose rows of vanished files, or has
+    more than max_reload bytes and nobody asked for it (full). force allows both."""
+    if refusal := explain_refusal(plan, max_reload, full=full, force=force):
+        raise DataError(refusal)
+
+
+def explain_refusal(plan: Plan, max_reload: int, *, full: bool, force: bool) -> str:
+    """Why the load of a plan is refused, and the ways out; '' if it is not."""
+    refused = []
+    for source in plan.sources:
+        if force or source.first or not source.whole:
+            continue
+        what = f"all {len(source.listed):,} files of {source.table} are to be loaded again"
+        what += "" if full else f" ({source.why})"
+        if source.vanished:
+            names = ", ".join(source.vanished[:3]) + (", …" if len(source.vanished) > 3 else "")
+            refused.append(f"{what}, but {len(source.vanished):,} loaded files are gone and their rows"
+                           f" would be lost: {names}.")
+        elif source.bytes > max_reload and not full:
+            refused.append(f"{what}: {source.bytes:,} bytes, more than MAX_RELOAD ="
+                           f" {max_reload:,}.")
+    if not refused:
+        return ""
+    if full:
+        return "\n".join([*refused, "Bring them back, or run etl.py --full --force."])
+    gone = any(source.vanished for source in plan.sources)
+    return "\n".join([*refused, WAYS_OUT.format(full="--full --force" if gone else "--full")])
+
+
+def refuse_archived(plan: Plan) -> None:
+    """Raise ObjectError where this load would read an object that is archived and not restored."""
+    for source in plan.sources:
+        objects.refuse_archived(source.to_copy)

@@ -8,12 +8,14 @@ from psycopg2.extensions import AsIs
 
 import sql_queries
 
-from . import history, ledger
-from .command import table_of
+from . import history
 from .config import Config
-from .database import statements
+from .console import format_table
+from .database.statements import values_of
+from .database.transactions import transaction
 from .manifests import Manifests
-from .plan import Plan
+from .plan import NO_MANIFESTS, Plan, describe, explain_refusal, make_plan
+from .session import connecting
 
 MOST_FILES = 20  # are shown by name
 MOST_LOADS = 5
@@ -21,23 +23,36 @@ MOST_LOADS = 5
 SPANS = {name: AsIs(name) for name in ("first_play", "last_play", "first_changed", "last_changed")}
 
 
-def shown(
-    connection: extensions.connection, config: Config, arguments: argparse.Namespace
-) -> str:
-    """The status or the dry run, as text."""
-    with Manifests(config, connection) as manifests, statements.transaction(connection) as cursor:
-        plan = manifests.plan(cursor, arguments)
-        if arguments.dry_run:
-            return "\n\n".join([files(plan), *bound(cursor, config, manifests, plan)])
-        if plan.by_prefix:  # what is listed is still shown
-            listed = ledger.plan(cursor, config, arguments.full, reload=True)
-            plan = plan._replace(logs=listed.logs, songs=listed.songs)
-        refusal = ledger.explain_refusal(plan, config, arguments)
+def show_status(config: Config, arguments: argparse.Namespace) -> str:
+    """--status: what is listed and loaded, what is due, and the last loads."""
+    with (
+        connecting(config) as connection,
+        Manifests(config.data, connection) as manifests,
+        transaction(connection) as cursor,
+    ):
+        plan = make_plan(cursor, config.data, by_prefix=False, full=arguments.full,
+                         reload=not arguments.no_reload)
+        if not manifests.place:  # what is listed is still shown
+            plan = plan._replace(full=True, why=NO_MANIFESTS, by_prefix=True)
+        refusal = "" if plan.by_prefix else explain_refusal(
+            plan, config.limits.max_reload, full=arguments.full, force=arguments.force)
         due = f"next load: refused, because {refusal}" if refusal else describe_next(plan)
-        return status(plan, due, cursor)
+        return format_status(plan, due, cursor)
 
 
-def status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
+def show_dry_run(config: Config, arguments: argparse.Namespace) -> str:
+    """--dry-run: the files that a load would take, and its statements with their values."""
+    with (
+        connecting(config) as connection,
+        Manifests(config.data, connection) as manifests,
+        transaction(connection) as cursor,
+    ):
+        plan = make_plan(cursor, config.data, by_prefix=not manifests.place, full=arguments.full,
+                         reload=not arguments.no_reload)
+        return "\n\n".join([describe_files(plan), *bind(cursor, config, manifests, plan)])
+
+
+def format_status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
     """A line per source: objects and bytes listed, and how many of them are loaded, new, changed; what
     is due, and the last loads."""
     lines = [
@@ -51,7 +66,7 @@ def status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
         )
         for source in plan.sources
     ]
-    table = table_of([("for", "objects", "bytes", "loaded", "new", "changed"), *lines])
+    table = format_table([("for", "objects", "bytes", "loaded", "new", "changed"), *lines])
     vanished = [url for source in plan.sources for url in source.vanished]
     gone = f"vanished: {len(vanished):,} loaded files are no longer there" + "".join(
         f"\n  {url}" for url in vanished[:MOST_FILES])
@@ -65,9 +80,9 @@ def describe_next(plan: Plan) -> str:
     if plan.nothing_new:
         return "next load: nothing to do"
     if plan.full:
-        return f"next load: all files, because {plan.full}"
+        return f"next load: all files, because {plan.why}"
     parts = [
-        f"all files for {source.table}, because {source.whole}" if source.whole
+        f"all files for {source.table}, because {source.why}" if source.whole
         else f"new and changed files for {source.table}"
         for source in plan.sources if source.files
     ]
@@ -88,12 +103,12 @@ def format_loads(cursor: extensions.cursor) -> str:
     ]
     heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
              "changed plays", "rejected")
-    return f"last load: {last}\n\n{table_of([heads, *lines])}"
+    return f"last load: {last}\n\n{format_table([heads, *lines])}"
 
 
-def files(plan: Plan) -> str:
+def describe_files(plan: Plan) -> str:
     """The files that would be loaded, as SQL comments."""
-    lines = [f"-- dry run: {ledger.describe(plan)}"]
+    lines = [f"-- dry run: {describe(plan)}"]
     for source in plan.sources:
         chosen = source.files
         lines += [
@@ -104,11 +119,11 @@ def files(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def bound(cursor, config: Config, manifests: Manifests, plan: Plan) -> list[str]:
+def bind(cursor, config: Config, manifests: Manifests, plan: Plan) -> list[str]:
     """The statements of a load in their order, with their values as far as they are known yet."""
     if plan.nothing_new:
         return []
-    values = statements.values_of(config) | manifests.values(plan) | SPANS
+    values = values_of(config) | manifests.values(plan) | SPANS
     return [f"{cursor.mogrify(sql, values).decode().strip()};" for sql in in_order(plan)]
 
 

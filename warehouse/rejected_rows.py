@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from . import DataError
-from .database.statements import RowsRejected, message_of
+from .database.errors import RowsRejected, message_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Row(NamedTuple):
         return f"{self.file}:{self.line}:{column} {self.reason} (error {self.code}){shown}"
 
 
-def refusal(connection: extensions.connection, error: RowsRejected) -> DataError:
+def explain_rejected(connection: extensions.connection, error: RowsRejected) -> DataError:
     """The error with the rows that the last COPY rejected, to be called after ROLLBACK.
 
     If the load-error tables cannot be read, it keeps what the server said, and says where to look.

@@ -2,12 +2,14 @@
 
 import re
 
-from psycopg2 import errorcodes, extensions
+from psycopg2 import extensions
 
 import sql_queries
 
 from . import ConfigError, WarehouseError
-from .database.statements import execute, subject_of, transaction
+from .database.errors import explain_ddl
+from .database.statements import execute, subject_of
+from .database.transactions import transaction
 
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
               " --views, which keeps the tables (without --views where there are none yet), or GRANT"
@@ -42,12 +44,12 @@ ORDER BY table_name, ordinal_position
 """
 
 
-def existing_columns(cursor: extensions.cursor, values: dict) -> dict[str, dict[str, str]]:
+def existing_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
     """The columns of every table and view of the schema, with their types as we declare them.
 
     Those of which the user has no right to anything may be left out.
     """
-    execute(cursor, EXISTING_COLUMNS, values)
+    execute(cursor, EXISTING_COLUMNS, {})
     existing: dict[str, dict[str, str]] = {}
     for table, column, *kind in cursor.fetchall():
         existing.setdefault(table, {})[column] = type_of(*kind)
@@ -79,9 +81,9 @@ OLDER_VERSION = (
 )
 
 
-def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...], values: dict) -> None:
+def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
     """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
-    existing = existing_columns(cursor, values)
+    existing = existing_columns(cursor)
     ours = {subject_of(sql): declared_columns(sql) for sql in creates}
     older = existing.get("staging_catalogue")
     if older and list(older) == OLDER_CATALOGUE:
@@ -110,7 +112,7 @@ SELECT
 
 def unreadable_views(cursor: extensions.cursor) -> list[str]:
     """Our views that are missing, have other columns, or are not for this user to read."""
-    existing, unreadable = existing_columns(cursor, {}), []
+    existing, unreadable = existing_columns(cursor), []
     for sql in sql_queries.create_view_queries:
         view, readable = subject_of(sql), False
         if list(existing.get(view, ())) == list(declared_columns(sql)):
@@ -121,7 +123,7 @@ def unreadable_views(cursor: extensions.cursor) -> list[str]:
     return unreadable
 
 
-def make_lasting(connection: extensions.connection, values: dict) -> None:
+def make_lasting(connection: extensions.connection) -> None:
     """Create what a reset keeps, etl_lock without its row and loads, where missing; commit it.
 
     What is there is not touched: a load may hold it. Raises ConfigError if its columns are not ours.
@@ -130,11 +132,11 @@ def make_lasting(connection: extensions.connection, values: dict) -> None:
     for last_try in (False, True):
         try:
             with transaction(connection) as cursor:
-                existing = existing_columns(cursor, values)
+                existing = existing_columns(cursor)
                 for sql in sql_queries.create_lasting_queries:
                     table = subject_of(sql)
                     if table not in existing:
-                        execute(cursor, sql, values)
+                        execute(cursor, sql, {})
                     elif list(existing[table]) != list(declared_columns(sql)):
                         raise ConfigError(
                             f"{table} ({', '.join(existing[table])}) is in the way and is not of this"
@@ -149,25 +151,11 @@ def make_lasting(connection: extensions.connection, values: dict) -> None:
                 raise
 
 
-def run_ddl(cursor: extensions.cursor, sql: str, values: dict) -> None:
+def run_ddl(cursor: extensions.cursor, sql: str) -> None:
     """Run a DROP or CREATE; raises ConfigError where something that is not ours stops it."""
     try:
-        execute(cursor, sql, values)
+        execute(cursor, sql, {})
     except WarehouseError as error:
-        code = getattr(error.__cause__, "pgcode", None)
-        if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in str(error):
-            raise ConfigError(
-                f"{error}. Drop what depends on it first. To load everything again nothing needs to"
-                " be dropped: etl.py --full reloads the tables as they stand."
-            ) from error
-        other_types = "cannot change data type of view" in str(error)
-        if code == errorcodes.INVALID_TABLE_DEFINITION or other_types:
-            raise ConfigError(
-                f"{error}. With --force the views are dropped first, and with them what was granted"
-                " on them."
-            ) from error
-        if code == errorcodes.WRONG_OBJECT_TYPE:
-            raise ConfigError(
-                f"{error}. Drop it first, or set another SCHEMA in dwh.cfg."
-            ) from error
+        if advice := explain_ddl(error):
+            raise ConfigError(f"{error}. {advice}") from error
         raise

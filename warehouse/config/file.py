@@ -2,6 +2,7 @@
 
 One [SECTION] or KEY = value a line, quotes optional, # or ; before a comment.
 """
+
 import os
 import re
 import stat
@@ -34,7 +35,7 @@ class Entry(NamedTuple):
     value: str | None
 
 
-def contents(path: Path) -> tuple[bytes, int]:
+def read_file(path: Path) -> tuple[bytes, int]:
     """The bytes of the file and its mode."""
     # O_NONBLOCK: opening a FIFO would wait for its writer
     try:
@@ -96,7 +97,7 @@ def check_line(line: str, name: str, shape: str) -> None:
 def unquote(key: str, text: str) -> str:
     """The value without its quotes and without the comment behind it."""
     if found := re.search("[\0\v\f\x1c-\x1e\x85\u2028\u2029]", text):
-        raise Mistake(f"{key} holds U+{ord(found[0]):04X}, a NUL or line break. Type it anew.")
+        raise Mistake(f"{key} holds U+{ord(found[0]):04X}, a NUL or line break. Type it again.")
     if text.lstrip().startswith(("'", '"')):
         if not (quoted := QUOTED.fullmatch(text.lstrip())):
             raise Mistake(f"{key} opens a quote that is not closed, or text follows it. Write it "

@@ -3,7 +3,7 @@
 There are four ways: a password; temporary credentials of a cluster (guide:
 generating-iam-credentials-cli-api) or of a serverless workgroup; a secret in Secrets Manager
 (guide: reference_secret_json_structure). Nothing is kept: credentials expire and secrets rotate,
-so they are asked for anew at each login. Every failure is a WarehouseError with no secret in it.
+so they are asked for again at each login. Every failure is a WarehouseError with no secret in it.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Iterator
 
 from .. import ConfigError, WarehouseError, aws
-from ..config import Config
+from ..config import Server
 from ..config.hosts import region_of
 
 log = logging.getLogger(__name__)
@@ -41,59 +41,59 @@ class Login:
     password: str = field(repr=False)
 
 
-def of(config: Config) -> Login:
+def find_login(server: Server) -> Login:
     """The login that dwh.cfg chooses."""
-    if config.cluster_identifier:
-        return of_cluster(config)
-    if config.workgroup:
-        return of_workgroup(config)
-    if config.secret:
-        return of_secret(config)
-    return Login(config.host, config.port, config.database, config.user, config.password)
+    if server.cluster_identifier:
+        return of_cluster(server)
+    if server.workgroup:
+        return of_workgroup(server)
+    if server.secret:
+        return of_secret(server)
+    return Login(server.host, server.port, server.database, server.user, server.password)
 
 
-def of_cluster(config: Config) -> Login:
+def of_cluster(server: Server) -> Login:
     """By temporary credentials: of DB_USER, else of the user that stands for the caller."""
-    key = f"CLUSTER_IDENTIFIER = {config.cluster_identifier}"
-    redshift = client("redshift", config)
-    host, port = config.host, config.port
+    key = f"CLUSTER_IDENTIFIER = {server.cluster_identifier}"
+    redshift = client("redshift", server)
+    host, port = server.host, server.port
     if not host:
-        cluster = described(redshift, config)
+        cluster = describe_cluster(redshift, server)
         refuse_paused(cluster)
-        host, port = endpoint(config, key, cluster.get("Endpoint"), cluster.get("ClusterStatus"))
-    wanted = {"ClusterIdentifier": config.cluster_identifier, "DbName": config.database}
-    if config.user:
+        host, port = endpoint(server, key, cluster.get("Endpoint"), cluster.get("ClusterStatus"))
+    wanted = {"ClusterIdentifier": server.cluster_identifier, "DbName": server.database}
+    if server.user:
         with asking("Redshift", "redshift:GetClusterCredentials", key):
             # AWS puts the prefix before the name, and takes none.
             given = redshift.get_cluster_credentials(
-                DbUser=config.user.removeprefix("IAM:"), **wanted)
+                DbUser=server.user.removeprefix("IAM:"), **wanted)
     else:
         with asking("Redshift", "redshift:GetClusterCredentialsWithIAM", key):
             given = redshift.get_cluster_credentials_with_iam(**wanted)
-    return Login(host, port or DEFAULT_PORT, config.database, given["DbUser"], given["DbPassword"])
+    return Login(host, port or DEFAULT_PORT, server.database, given["DbUser"], given["DbPassword"])
 
 
-def of_workgroup(config: Config) -> Login:
+def of_workgroup(server: Server) -> Login:
     """By temporary credentials of the user that stands for the caller."""
-    key = f"WORKGROUP = {config.workgroup}"
-    serverless = client("redshift-serverless", config)
-    host, port = config.host, config.port
+    key = f"WORKGROUP = {server.workgroup}"
+    serverless = client("redshift-serverless", server)
+    host, port = server.host, server.port
     if not host:
         with asking("Redshift Serverless", "redshift-serverless:GetWorkgroup", key):
-            found = serverless.get_workgroup(workgroupName=config.workgroup)["workgroup"]
-        host, port = endpoint(config, key, found.get("endpoint"), found.get("status"))
+            found = serverless.get_workgroup(workgroupName=server.workgroup)["workgroup"]
+        host, port = endpoint(server, key, found.get("endpoint"), found.get("status"))
     with asking("Redshift Serverless", "redshift-serverless:GetCredentials", key):
         given = serverless.get_credentials(
-            workgroupName=config.workgroup, dbName=config.database)
-    return Login(host, port or DEFAULT_PORT, config.database, given["dbUser"], given["dbPassword"])
+            workgroupName=server.workgroup, dbName=server.database)
+    return Login(host, port or DEFAULT_PORT, server.database, given["dbUser"], given["dbPassword"])
 
 
-def of_secret(config: Config) -> Login:
-    """By user and password of a secret; what dwh.cfg says of the server goes before the secret."""
-    key = f"SECRET = {config.secret}"
+def of_secret(server: Server) -> Login:
+    """By user and password of a secret; what dwh.cfg says of the server takes precedence."""
+    key = f"SECRET = {server.secret}"
     with asking("Secrets Manager", "secretsmanager:GetSecretValue", key):
-        text = client("secretsmanager", config).get_secret_value(
-            SecretId=config.secret).get("SecretString")
+        text = client("secretsmanager", server).get_secret_value(
+            SecretId=server.secret).get("SecretString")
     try:
         content = json.loads(text or "")
     except ValueError:  # which quotes the text, and is not to be seen
@@ -102,11 +102,11 @@ def of_secret(config: Config) -> Login:
         raise ConfigError(f"{key}: the secret is no JSON object. Make it one with the keys "
                           "username, password, host, port and dbname.")
     known = {name: str(value) for name, value in content.items() if value not in (None, "")}
-    host, database = config.host or known.get("host"), config.database or known.get("dbname")
+    host, database = server.host or known.get("host"), server.database or known.get("dbname")
     lacking = [name for name in ("username", "password") if name not in known]
     lacking += ["host (or HOST in dwh.cfg)"] if not host else []
     lacking += ["dbname (or DB_NAME in dwh.cfg)"] if not database else []
-    port = config.port or known.get("port") or DEFAULT_PORT
+    port = server.port or known.get("port") or DEFAULT_PORT
     if not str(port).isdecimal():
         lacking.append("a port that is a number")
     if lacking:
@@ -114,26 +114,26 @@ def of_secret(config: Config) -> Login:
     return Login(host, int(port), database, known["username"], known["password"])
 
 
-def client(service: str, config: Config):
+def client(service: str, server: Server):
     """A client in the region of the secret or the endpoint, else of [CLUSTER] REGION, else of the
     usual AWS settings, else of the buckets."""
-    in_arn = config.secret.split(":")[3] if config.secret.startswith("arn:") else ""
-    region = in_arn or region_of(config.host) or config.cluster_region
+    in_arn = server.secret.split(":")[3] if server.secret.startswith("arn:") else ""
+    region = in_arn or region_of(server.host) or server.cluster_region
     with asking(service, f"the use of {service}", "AWS"):
-        return aws.client(service, region, config.region)
+        return aws.client(service, region, server.fallback_region)
 
 
-def endpoint(config: Config, key: str, found: dict | None, status: str | None) -> tuple[str, int]:
-    """Host and port of what AWS describes; DB_PORT goes before."""
+def endpoint(server: Server, key: str, found: dict | None, status: str | None) -> tuple[str, int]:
+    """Host and port of what AWS describes; DB_PORT takes precedence."""
     names = {name.lower(): value for name, value in (found or {}).items()}
     if not names.get("address"):
         raise WarehouseError(f"{key}: it has no endpoint; its status is {status}. Wait until it "
                              "is available, or write HOST.")
-    return names["address"], config.port or names.get("port")
+    return names["address"], server.port or names.get("port")
 
 
-def described(redshift, config: Config) -> dict:
-    name = config.cluster_identifier
+def describe_cluster(redshift, server: Server) -> dict:
+    name = server.cluster_identifier
     with asking("Redshift", "redshift:DescribeClusters", f"CLUSTER_IDENTIFIER = {name}"):
         return redshift.describe_clusters(ClusterIdentifier=name)["Clusters"][0]
 
@@ -147,12 +147,12 @@ def refuse_paused(cluster: dict) -> None:
                              f"available: aws redshift resume-cluster --cluster-identifier {name}")
 
 
-def look_for_a_pause(config: Config) -> None:
+def look_for_a_pause(server: Server) -> None:
     """After a failure to connect: raise WarehouseError if AWS says that the cluster is paused."""
-    if not config.cluster_identifier:
+    if not server.cluster_identifier:
         return
     try:
-        cluster = described(client("redshift", config), config)
+        cluster = describe_cluster(client("redshift", server), server)
     except WarehouseError as error:  # who may log in need not be allowed to look
         log.debug("%s", error)
         return

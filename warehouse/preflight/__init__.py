@@ -1,1 +1,87 @@
-"""etl.py --check: whether a load could run here."""
+"""etl.py --check: could a load run here? Every part of the set-up is tried; nothing is changed.
+
+A part that fails does not keep the others from being tried. Transactions are rolled back, and the
+one object that is written is removed again. The door is run().
+"""
+
+import argparse
+import re
+from contextlib import ExitStack
+
+from psycopg2 import extensions
+
+from .. import ConfigError, WarehouseError
+from ..config import Config
+from ..manifests import Manifests
+from ..session import connecting
+from ..signals import INTERRUPTION
+from . import redshift, storage
+from .findings import Doubt, Findings, NotReady
+
+SHORT = 60  # seconds; a COPY, or a cluster that resumes, may well take longer
+
+
+def run(config: Config, arguments: argparse.Namespace) -> None:
+    """Try everything in the order of a load; at the end raises NotReady if one could not run."""
+    if arguments.full or arguments.force or arguments.no_reload:
+        raise ConfigError(
+            "--check changes nothing, so it takes neither --full nor --force nor --no-reload.")
+    findings = Findings(arguments.quiet)
+    try_settings(findings, config)
+    with ExitStack() as stack:
+        try_world(findings, log_in(findings, config, stack), config)
+    if findings.failures:
+        raise NotReady(findings.failures)
+
+
+def try_world(
+    findings: Findings, connection: extensions.connection | None, config: Config
+) -> None:
+    """What lies outside of dwh.cfg; connection is None where nobody could log in."""
+    if connection:
+        redshift.try_database(findings, connection, config)
+    with Manifests(config.data, connection) as manifests:
+        storage.try_storage(findings, connection, config, manifests)
+
+
+def log_in(findings: Findings, config: Config, stack: ExitStack) -> extensions.connection | None:
+    """A connection for as long as the stack lasts; without one, signals are minded as well."""
+    try:
+        return stack.enter_context(connecting(config))
+    except WarehouseError as error:
+        stack.enter_context(INTERRUPTION.cancels())
+        findings.failures.append(error)
+        findings.add("FAIL", "login", str(error))
+        findings.add("skip", "database", "etl_lock, the tables, rights and COPY need a login")
+        return None
+
+
+def try_settings(findings: Findings, config: Config) -> None:
+    ignored = f"; ignored: {', '.join(config.ignored)}" if config.ignored else ""
+    findings.add("ok", "configuration", f"{config.path}{ignored}")
+    for warning in config.warnings:
+        findings.add("warn", "configuration", warning)
+    findings.attempt("[LOAD]", describe_limits, config)
+    findings.attempt("[IAM_ROLE]", describe_role, config.data.iam_role)
+
+
+def describe_limits(config: Config) -> str:
+    limits = config.limits
+    if 0 < limits.statement_timeout < max(SHORT, limits.lock_timeout):
+        raise Doubt(
+            f"STATEMENT_TIMEOUT = {limits.statement_timeout} ends any statement after so many"
+            f" seconds: too few for a COPY of many files, or fewer than LOCK_TIMEOUT ="
+            f" {limits.lock_timeout}. Leave it at 0, or allow an hour (3600).")
+    if limits.connect_timeout < SHORT and not config.server.is_on_this_machine:
+        raise Doubt(
+            f"CONNECT_TIMEOUT = {limits.connect_timeout}: a cluster that resumes, or a workgroup"
+            " that wakes, may take minutes. Leave it at 120.")
+    return ", ".join(f"{name.upper()} = {getattr(limits, name)}" for name in (
+        "max_errors", "lock_timeout", "connect_timeout", "statement_timeout"))
+
+
+def describe_role(iam_role: str) -> str:
+    if iam_role == "default":
+        return "the default role of the cluster"
+    roles = re.findall("::([0-9]{12}):role/([^,]+)", iam_role)
+    return ", then ".join(f"role {name} of account {account}" for account, name in roles)

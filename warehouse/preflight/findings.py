@@ -1,14 +1,16 @@
 """What etl.py --check finds, a line each, and what that says of a load."""
 
 import re
-from typing import Callable
+from typing import Callable, TypeVar
 
 import psycopg2
 
 from .. import BusyError, WarehouseError
-from ..command import say
-from ..database.statements import message_of
+from ..console import say
+from ..database.errors import message_of
 from ..signals import INTERRUPTION
+
+Found = TypeVar("Found")
 
 
 class Doubt(Exception):
@@ -32,7 +34,7 @@ class NotReady(WarehouseError):
         self.exit_status = failures[0].exit_status
 
 
-class Report:
+class Findings:
     """Findings, a line each on stdout as they come: verdict, part, what is well or what to do."""
 
     def __init__(self, quiet: bool):
@@ -44,21 +46,29 @@ class Report:
             one_line = re.sub(r"\s*\n\s*", " ", said)
             say(f"{verdict:<4}  {part:<17}  {one_line}")
 
-    def tried(self, part: str, check: Callable[..., str], *arguments, spare: bool = False) -> None:
-        """Add what a check returns, which is well, or what it raises. spare: a load could do
-        without, so a failure is a warning."""
+    def attempt(self, part: str, find: Callable[..., Found], *arguments, needed: bool = True
+                ) -> Found | None:
+        """Add what find returns, which is well, or what it raises; where a load could do without
+        (needed=False), the latter as a warning.
+
+        What is well is a sentence, or something whose str() is one; it is returned, None if nothing is.
+        """
         INTERRUPTION.check()
+        well = None
         try:
-            verdict, said = "ok", check(*arguments)
+            well = find(*arguments)
+            verdict, said = "ok", str(well)
         except Doubt as doubt:
             verdict, said = doubt.verdict, str(doubt)
         except (WarehouseError, psycopg2.Error) as error:  # the latter of a lost connection
             INTERRUPTION.check()
             if isinstance(error, psycopg2.Error):
                 error = WarehouseError(message_of(error))
-            verdict, said = "warn" if spare else "FAIL", str(error)
-            self.failures += [] if spare else [error]
+            verdict, said = "FAIL" if needed else "warn", str(error)
+            if needed:
+                self.failures.append(error)
         self.add(verdict, part, said)
+        return well
 
     @property
     def busy(self) -> bool:

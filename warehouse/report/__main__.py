@@ -14,7 +14,9 @@ from pathlib import Path
 
 from .. import WarehouseError, command
 from ..config import Config
-from ..database import statements
+from ..database.transactions import undoing
+from ..history import RUN
+from ..session import connecting
 from . import page, questions
 from .questions import Answer, Report, covered
 from .text import counted, fitted, is_number, shown, width
@@ -28,7 +30,7 @@ FEWEST_COLUMNS = 12  # of a text, however narrow the terminal
 
 def run(config: Config, arguments: argparse.Namespace) -> str | None:
     """Read the views; write the page, or return the tables."""
-    with command.session(config) as connection, statements.undone(connection) as cursor:
+    with connecting(config) as connection, undoing(connection) as cursor:
         report = questions.read(cursor, arguments.top)
     if arguments.html:
         write(arguments.html, page.page(report))
@@ -53,7 +55,7 @@ def write(path: Path, text: str) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Whoever reads the file meanwhile has the whole old page or the whole new one. The new one
     has the mode of the old one."""
-    new = path.with_name(f".{path.name}.{command.RUN}")
+    new = path.with_name(f".{path.name}.{RUN}")
     with open(new, "xb") as file:
         try:
             if path.exists():
@@ -128,7 +130,7 @@ def file(text: str) -> Path:
 
 
 def options() -> argparse.ArgumentParser:
-    parser = command.parser(__doc__)
+    parser = command.make_parser(__doc__, run)
     parser.prog = "python -m warehouse.report"
     parser.add_argument("--top", type=number, default=10, metavar="N",
                         help=f"how many songs, artists, … to list, up to {MOST_LISTED:,}"
@@ -139,4 +141,4 @@ def options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(run, options()))
+    sys.exit(command.main(options()))

@@ -1,0 +1,31 @@
+"""The connection of a run: a signal interrupts it, and the rows that a COPY rejects are explained."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from psycopg2 import extensions
+
+from . import rejected_rows
+from .config import Config
+from .database.connection import connect
+from .database.errors import RowsRejected
+from .history import RUN
+from .progress import PROGRESS
+from .signals import INTERRUPTION
+
+
+@contextmanager
+def connecting(config: Config) -> Iterator[extensions.connection]:
+    """A connection that signals interrupt, closed at the end. Rejected rows are explained."""
+    with INTERRUPTION.ends_at_once():
+        connection = connect(config, PROGRESS, f"{Path(sys.argv[0]).stem}-{RUN}")
+    try:
+        with INTERRUPTION.cancels(connection):
+            try:
+                yield connection
+            except RowsRejected as error:
+                raise rejected_rows.explain_rejected(connection, error) from error
+    finally:
+        connection.close()
