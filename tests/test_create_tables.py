@@ -282,7 +282,7 @@ def test_the_columns_read_from_the_statements_are_those_of_the_tables_and_views(
     with contextlib.closing(
         psycopg2.connect(**warehouse.server.connect_parameters(warehouse.database))
     ) as connection, connection.cursor() as cursor:
-        existing = tables.existing_columns(cursor, {})
+        existing = tables.existing_columns(cursor)
     declared = {
         tables.subject_of(sql): tables.declared_columns(sql)
         for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries

@@ -137,7 +137,7 @@ TRANSIENT = (  # in the order in which a run comes to them
     ("INSERT INTO users", "server crashed", fail(
         "terminating connection because of crash of another server process", "57P02")),
     ("INSERT INTO songplays", "connection lost", cut),
-    ("INSERT INTO time", "a lock was not to be had", fail(
+    ("INSERT INTO time", "lock not available", fail(
         "canceling statement due to lock timeout", "55P03")),
 )
 
