@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import psycopg2
 import pytest
 from conftest import ROOT, STAR, new_database
+from draw_erd import read_table
 from every_statement import (
     ASKERS,
     EVERY_STATEMENT,
@@ -26,7 +27,7 @@ from psycopg2.extensions import AsIs
 
 import etl
 import sql_queries
-from warehouse import DataError, command, erd
+from warehouse import DataError, command
 from warehouse.database import statements
 from warehouse.plan import Plan, Source
 from warehouse.standin.copy import statement
@@ -635,7 +636,7 @@ DEFECTS = [
 ]
 
 
-FOREIGN_KEYS = [(table.name, column, *referred) for table in map(erd.declared, CREATES.values())
+FOREIGN_KEYS = [(table.name, column, *referred) for table in map(read_table, CREATES.values())
                 for column, referred in table.foreign.items()]
 
 
