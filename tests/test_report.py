@@ -18,7 +18,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from test_end_to_end import SAMPLE, bring
 from test_failures import assert_refused, execute
 from test_incremental import event
-from test_views import DAY, VIEWS, emptied, loaded  # noqa: F401 (fixture)
+from test_views import DAY, VIEWS, emptied, load  # noqa: F401 (fixture)
 
 from warehouse import WarehouseError, command
 from warehouse.config import read
@@ -47,7 +47,7 @@ def sample(server, tables, tmp_path_factory):
 @pytest.fixture
 def hostile(emptied):
     """A project whose log says what no log should."""
-    return loaded(emptied, [
+    return load(emptied, [
         event(n, song=text, artist=text, location=text, userAgent=text, userId=str(n), sessionId=n,
               level="paid", ts=1541105830796 + n * DAY) for n, text in enumerate(HOSTILE)])
 
@@ -63,16 +63,16 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @contextlib.contextmanager
-def connected(project: Project, monkeypatch):
+def connecting(project: Project, monkeypatch):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
     project.write_config()
     with contextlib.closing(connect(read(project.config))) as connection:
         yield connection
 
 
-def asked(project: Project, monkeypatch, top: int = 10) -> answers.Report:
+def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
     """What the views say, without a process of its own."""
-    with connected(project, monkeypatch) as connection, connection.cursor() as cursor:
+    with connecting(project, monkeypatch) as connection, connection.cursor() as cursor:
         return questions.read(cursor, top)
 
 
@@ -102,14 +102,14 @@ def svgs(html: str) -> dict[str, ElementTree.Element]:
             for name, body in found}
 
 
-def drawn(svg: ElementTree.Element) -> int:
+def sum_marks(svg: ElementTree.Element) -> int:
     return sum(int(mark.get("data-value", 0)) for mark in svg.iter())
 
 
 # ----------------------------------------------------------------------------------------- numbers
 
 def test_every_view_is_shown_and_their_totals_agree(sample, monkeypatch):
-    shown = asked(sample, monkeypatch)
+    shown = ask(sample, monkeypatch)
     assert {answer.question.view for answer in shown.answers} == set(VIEWS)
     assert sample.query("SELECT COUNT(*), COUNT(DISTINCT user_id) FROM songplays") == [
         (shown.total.plays, shown.total.listeners)]
@@ -128,42 +128,42 @@ def test_every_view_is_shown_and_their_totals_agree(sample, monkeypatch):
 
 
 def test_top_is_how_many_are_listed(sample, monkeypatch):
-    found = {answer.question.view: answer for answer in asked(sample, monkeypatch, top=3).answers}
+    found = {answer.question.view: answer for answer in ask(sample, monkeypatch, top=3).answers}
     for view in ("top_songs", "top_artists", "listening_by_user", "plays_by_location"):
         assert len(found[view].rows) == 3
         assert charts.name_of(found[view].ends[0]).endswith("others")
         plays = [row["plays"] for row in found[view].rows]
         assert plays == sorted(plays, reverse=True)
-    everything = asked(sample, monkeypatch, top=100_000)
+    everything = ask(sample, monkeypatch, top=100_000)
     assert all(len(answer.ends) == 1 for answer in everything.answers)
 
 
 def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
-    loaded(emptied, [event(1)])
-    shown = asked(emptied, monkeypatch)
+    load(emptied, [event(1)])
+    shown = ask(emptied, monkeypatch)
     assert report.format_report(shown).startswith("1 play of 1 listener in 1 session, ")
     for text in (report.format_report(shown), page.make_page(shown)):
         assert re.findall(r"\b1 (plays|listeners|sessions|songs|artists|others)\b", text) == []
-    loaded(emptied, [event(1), event(2, song="Another", sessionId=2)])
-    assert "\n1 other " in report.format_report(asked(emptied, monkeypatch, top=1))
+    load(emptied, [event(1), event(2, song="Another", sessionId=2)])
+    assert "\n1 other " in report.format_report(ask(emptied, monkeypatch, top=1))
 
 
 def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    loaded(emptied, [
+    load(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
         for n in reversed(range(len(letters)))])
     listed = {answer.question.view: [charts.name_of(row) for row in answer.rows]
-              for answer in asked(emptied, monkeypatch, top=5).answers}
+              for answer in ask(emptied, monkeypatch, top=5).answers}
     for view in ("top_songs", "top_artists", "plays_by_location"):
         assert listed[view] == list("ABCDE")
     assert listed["listening_by_user"] == [f"user {n}" for n in range(5)]
 
 
 def test_a_session_is_counted_among_those_of_its_size(emptied, monkeypatch):
-    loaded(emptied, [event(n, sessionId=plays)
-                     for plays in (1, 2, 5, 6, 10, 11, 20, 21, 50, 51) for n in range(plays)])
-    (answer,) = (found for found in asked(emptied, monkeypatch).answers
+    load(emptied, [event(n, sessionId=plays)
+                   for plays in (1, 2, 5, 6, 10, 11, 20, 21, 50, 51) for n in range(plays)])
+    (answer,) = (found for found in ask(emptied, monkeypatch).answers
                  if found.question.view == "listening_by_session")
     assert [(row["plays in the session"], row["sessions"]) for row in answer.rows] == [
         ("1", 1), ("2 to 5", 2), ("6 to 10", 2), ("11 to 20", 2), ("21 to 50", 2), ("over 50", 1)]
@@ -171,8 +171,8 @@ def test_a_session_is_counted_among_those_of_its_size(emptied, monkeypatch):
 
 def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
     monday = 1541376000000  # 5 November 2018
-    loaded(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
-    (answer,) = (found for found in asked(emptied, monkeypatch).answers
+    load(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
+    (answer,) = (found for found in ask(emptied, monkeypatch).answers
                  if found.question.view == "plays_by_weekday")
     assert [row["days"] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
     assert answer.rows[0]["plays per day"] == 0.5
@@ -186,7 +186,7 @@ def test_weekdays_are_counted_as_a_calendar_has_them(days):
         counts = Counter(day.weekday() for day in every)
         last = datetime(every[-1].year, every[-1].month, every[-1].day)
         total = answers.Total(1, 1, 1, 1.0, first, last)
-        found = [answers.days({"weekday": name}, total) for name in answers.WEEKDAYS]
+        found = [answers.compute_days({"weekday": name}, total) for name in answers.WEEKDAYS]
         assert found == [counts[weekday] for weekday in range(7)]
 
 
@@ -204,7 +204,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
     counted, execute_really = list(range(99)), questions.execute
     monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
     try:
-        with connected(sample, monkeypatch) as connection:
+        with connecting(sample, monkeypatch) as connection:
             monkeypatch.setattr(report.command, "session",
                                 lambda config: contextlib.nullcontext(connection))
             said = report.run(None, SimpleNamespace(top=10, html=None))
@@ -233,7 +233,7 @@ def test_the_terminal_shows_tables_and_quiet_leaves_out_the_log(sample):
 
 
 def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile, monkeypatch):
-    said = report.format_report(asked(hostile, monkeypatch, top=100))
+    said = report.format_report(ask(hostile, monkeypatch, top=100))
     assert [c for c in said if c != "\n" and not texts.clean(c) == c] == []
     (table,) = (block for block in said.split("\n\n") if block.startswith("song "))
     head, rule, *lines = table.splitlines()
@@ -275,16 +275,17 @@ def test_a_character_that_the_terminal_lacks_stops_no_report(monkeypatch):
 
 
 def test_all_that_top_asks_for_is_listed_from_the_first_on(sample, monkeypatch):
-    shown = asked(sample, monkeypatch, top=70)
+    shown = ask(sample, monkeypatch, top=70)
     (answer,) = (found for found in shown.answers if found.question.view == "top_songs")
     said = report.format_table(answer)
-    first, last = (texts.cut(texts.format_value(answer.rows[n]["song"]), 12).rstrip("…") for n in (0, 69))
+    first, last = (texts.cut(texts.format_value(answer.rows[n]["song"]), 12).rstrip("…")
+                   for n in (0, 69))
     lines = said.split("\n\n")[1].splitlines()[2:]
     assert len(lines) == 70 + 3
     assert lines[0].startswith(first) and lines[69].startswith(last)
     html = page.make_page(shown)
     svg = svgs(html)["top_songs"]
-    assert drawn(svg) == sum(row["plays"] for row in answer.rows[:25])
+    assert sum_marks(svg) == sum(row["plays"] for row in answer.rows[:25])
     assert "The chart shows the first 25; the table has all 70." in html
 
 
@@ -305,7 +306,7 @@ def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
     assert "2018-09-26" in said and "2016-01-01" not in said
     html = page.make_page(answers.Report(total, [answer]))
     (svg,) = svgs(html).values()
-    assert drawn(svg) == 3000
+    assert sum_marks(svg) == 3000
     assert "Jan 2016" in html and "summed by month" in html
     assert len([mark for mark in svg.iter("rect")]) == 2 * 33
     assert html.count("<tr>") == 1000 + 2
@@ -332,7 +333,7 @@ def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
         "month": (days[-1].year - days[0].year) * 12 + days[-1].month - days[0].month + 1,
         "year": days[-1].year - days[0].year + 1}[unit]
     (svg,) = svgs(page.make_page(answers.Report(total, [answer]))).values()
-    assert drawn(svg) == len(days)
+    assert sum_marks(svg) == len(days)
     places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
               for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]
     for (x, half), (next_x, next_half) in zip(places, [*places[1:], (charts.WIDTH, 0)]):
@@ -340,8 +341,8 @@ def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
 
 
 def test_days_without_plays_are_shown(emptied, monkeypatch):
-    loaded(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
-    (answer,) = (found for found in asked(emptied, monkeypatch).answers
+    load(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
+    (answer,) = (found for found in ask(emptied, monkeypatch).answers
                  if found.question.view == "plays_by_day")
     assert [row["plays"] for row in answer.rows] == [1, 0, 0, 1]
 
@@ -371,7 +372,7 @@ def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
 
 
 def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, monkeypatch):
-    shown = asked(sample, monkeypatch)
+    shown = ask(sample, monkeypatch)
     html = page.make_page(shown)
     found = svgs(html)
     assert list(found) == [answer.question.view for answer in shown.answers]
@@ -387,7 +388,7 @@ def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, mo
 
 
 def test_the_marks_of_a_chart_add_up_to_the_numbers_of_its_table(sample, monkeypatch):
-    shown = asked(sample, monkeypatch)
+    shown = ask(sample, monkeypatch)
     found = svgs(page.make_page(shown))
     for answer in shown.answers:
         if answer.question.view == "listeners_by_day":
@@ -396,20 +397,20 @@ def test_the_marks_of_a_chart_add_up_to_the_numbers_of_its_table(sample, monkeyp
             wanted = shown.total.plays
         else:
             wanted = sum(row["plays"] for row in answer.rows)
-        assert drawn(found[answer.question.view]) == wanted, answer.question.view
+        assert sum_marks(found[answer.question.view]) == wanted, answer.question.view
 
 
 def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeypatch):
-    loaded(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
-    html = page.make_page(asked(emptied, monkeypatch))
-    assert drawn(svgs(html)["plays_by_day"]) == drawn(svgs(html)["plays_by_level"]) == 3
+    load(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
+    html = page.make_page(ask(emptied, monkeypatch))
+    assert sum_marks(svgs(html)["plays_by_day"]) == sum_marks(svgs(html)["plays_by_level"]) == 3
     assert ">other<" in html
 
 
 def test_what_the_logs_wrote_is_text_and_never_markup(hostile, monkeypatch):
-    html = page.make_page(asked(hostile, monkeypatch, top=100))
+    html = page.make_page(ask(hostile, monkeypatch, top=100))
     parsed = Parsed(html)
-    known = Parsed(page.make_page(asked(hostile, monkeypatch, top=1))).tags()
+    known = Parsed(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
     assert parsed.tags() == known and "script" not in known
     assert not [name for _, attributes in parsed.elements for name in attributes
                 if name.startswith("on")]

@@ -78,47 +78,47 @@ def format_time(time: datetime) -> str:
 
 # ------------------------------------------------------------------------------- computed columns
 
-def percent(row: Row, total: Total) -> float:
+def compute_percent(row: Row, total: Total) -> float:
     return 100 * row["plays"] / total.plays
 
 
-def days(row: Row, total: Total) -> int:
-    """The number of Mondays, Tuesdays, … from the first day to the last."""
+def compute_days(row: Row, total: Total) -> int:
+    """Count the Mondays, Tuesdays, … from the first day to the last."""
     day = WEEKDAYS.index(row["weekday"]) + 1
     before, last = total.first.toordinal() - 1, total.last.toordinal()  # day 1 was a Monday
     return (last - day) // 7 - (before - day) // 7
 
 
-def plays_per_day(row: Row, total: Total) -> float:
+def compute_plays_per_day(row: Row, total: Total) -> float:
     return row["plays"] / row["days"] if row["days"] else 0.0
 
 
-def minutes_per_session(row: Row, total: Total) -> float:
+def compute_minutes_per_session(row: Row, total: Total) -> float:
     return row["hours listened"] * 60 / row["sessions"]
 
 
 COMPUTED = {
-    "%": percent,
-    "days": days,
-    "plays per day": plays_per_day,
-    "minutes per session": minutes_per_session,
+    "%": compute_percent,
+    "days": compute_days,
+    "plays per day": compute_plays_per_day,
+    "minutes per session": compute_minutes_per_session,
 }
 
 
 # ----------------------------------------------------------------------------------- rows to have
 
-def every_day(total: Total) -> list[date]:
-    """The days from the first to the last; none where they span years."""
+def list_days(total: Total) -> list[date]:
+    """List the days from the first to the last; none where they span years."""
     first = total.first.date()
     days = (total.last.date() - first).days + 1
     return [first + timedelta(n) for n in range(days)] if days <= MOST_DAYS_FILLED else []
 
 
-def every_hour(total: Total) -> list[str]:
+def list_hours(total: Total) -> list[str]:
     return [f"{hour:02}:00" for hour in range(24)]
 
 
-def every_weekday(total: Total) -> list[str]:
+def list_weekdays(total: Total) -> list[str]:
     return list(WEEKDAYS)
 
 
@@ -132,8 +132,8 @@ def make_answer(question: Question, rows: list[Row], total: Total) -> Answer:
         by_name = {row[name]: row for row in rows}
         nothing = dict.fromkeys(rows[0], 0)
         rows = [by_name.get(one, nothing | {name: one}) for one in names]
-    rows = [compute(question, replace_missing(row), total) for row in rows]
-    ends = [compute(question, row, total) for row in end_rows(question, rows, total)]
+    rows = [add_computed(question, replace_missing(row), total) for row in rows]
+    ends = [add_computed(question, row, total) for row in make_end_rows(question, rows, total)]
     return Answer(question, [{head: row[head] for head in question.heads} for row in rows],
                   [{head: row.get(head) for head in question.heads} for row in ends])
 
@@ -144,7 +144,7 @@ def replace_missing(row: Row) -> Row:
     return {head: words.get(value, value) for head, value in row.items()}
 
 
-def compute(question: Question, row: Row, total: Total) -> Row:
+def add_computed(question: Question, row: Row, total: Total) -> Row:
     """Add the columns that are computed from the others."""
     for head, function in COMPUTED.items():
         if head in question.heads and head not in row:
@@ -152,8 +152,8 @@ def compute(question: Question, row: Row, total: Total) -> Row:
     return row
 
 
-def end_rows(question: Question, rows: list[Row], total: Total) -> list[Row]:
-    """One for what is not listed, if anything, and one for the total."""
+def make_end_rows(question: Question, rows: list[Row], total: Total) -> list[Row]:
+    """Make a row for what is not listed, if anything, and one for the total."""
     name, found = question.heads[0], rows[0].get("found", 0)
     last = {name: question.total_name}
     if question.plural and found > 1:

@@ -5,7 +5,7 @@ legible on a phone. Colours and fonts are the page's: see page.css. Each mark te
 where the mouse rests on it, and has them in data-value.
 """
 
-from datetime import date
+from datetime import timedelta
 from xml.etree.ElementTree import Element, SubElement
 
 from .answers import Answer, Row
@@ -147,26 +147,18 @@ def group_days(rows: list[Row]) -> tuple[str, list[str], list[list[Row]]]:
     """Group the rows by day, month or year: the unit, the name of each from the first to the last,
     and its rows, if any."""
     first, last = rows[0]["day"], rows[-1]["day"]
-    if (last - first).days < MOST_DAYS:
-        style = "%b" if first.year == last.year else "%b %Y"
-        return ("day", [f"{row['day'].day} {row['day']:{style}}" for row in rows],
-                [[row] for row in rows])
-    unit, number_of, format_number = "month", month_number, format_month
-    if number_of(last) - number_of(first) >= MOST_MONTHS:
-        unit, number_of, format_number = "year", (lambda day: day.year), str
-    groups: dict[int, list[Row]] = {
-        number: [] for number in range(number_of(first), number_of(last) + 1)}
+    days = (last - first).days + 1
+    months = 12 * (last.year - first.year) + last.month - first.month + 1
+    if days <= MOST_DAYS:
+        unit, style = "day", "%-d %b" if first.year == last.year else "%-d %b %Y"
+    elif months <= MOST_MONTHS:
+        unit, style = "month", "%b %Y"
+    else:
+        unit, style = "year", "%Y"
+    groups: dict[str, list[Row]] = {f"{first + timedelta(n):{style}}": [] for n in range(days)}
     for row in rows:
-        groups[number_of(row["day"])].append(row)
-    return unit, list(map(format_number, groups)), list(groups.values())
-
-
-def month_number(day: date) -> int:
-    return day.year * 12 + day.month - 1
-
-
-def format_month(number: int) -> str:
-    return f"{date(number // 12, number % 12 + 1, 1):%b %Y}"
+        groups[f"{row['day']:{style}}"].append(row)
+    return unit, list(groups), list(groups.values())
 
 
 # ------------------------------------------------------------------------------- marks and words

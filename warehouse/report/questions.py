@@ -1,6 +1,7 @@
 """The questions of the report, one for each view, in the order in which their answers are shown.
 
-A chart is a function of charts.py; partial(function, detail="artist") calls it with that argument.
+A new view of sql_queries.py needs one Question more, and nothing else here. Its chart is a function
+of charts.py; partial(charts.draw_bars, detail="artist") is that function with its detail given.
 """
 
 from functools import partial
@@ -35,7 +36,7 @@ FROM plays_by_day
 ORDER BY day
 """,
         heads=("day", "plays", "free", "paid", "listeners"),
-        every=answers.every_day,
+        every=answers.list_days,
         totals=("plays", "free", "paid"),
         chart=partial(charts.draw_days, value="plays", parts=("paid", "free")),
     ),
@@ -49,7 +50,7 @@ FROM listeners_by_day
 ORDER BY day
 """,
         heads=("day", "listeners", "new", "returning"),
-        every=answers.every_day,
+        every=answers.list_days,
         totals=("listeners", "new"),
         total_name="different users",
         chart=partial(charts.draw_days, value="listeners", parts=("returning", "new")),
@@ -100,7 +101,7 @@ SELECT LPAD(CAST(hour AS VARCHAR(2)), 2, '0') || ':00' AS hour, plays, listeners
 FROM plays_by_hour
 """,
         heads=("hour", "plays", "%", "listeners"),
-        every=answers.every_hour,
+        every=answers.list_hours,
         totals=("plays", "listeners"),
         chart=partial(charts.draw_columns, letters=5, every=4),
     ),
@@ -113,7 +114,7 @@ SELECT weekday_name AS weekday, plays, listeners
 FROM plays_by_weekday
 """,
         heads=("weekday", "plays", "%", "days", "plays per day", "listeners"),
-        every=answers.every_weekday,
+        every=answers.list_weekdays,
         totals=("plays", "days", "listeners"),
         chart=partial(charts.draw_columns, letters=3, every=1),
     ),
@@ -135,7 +136,7 @@ FROM plays_by_weekday_hour
 GROUP BY 1
 """,
         heads=("hour", *SHORT_WEEKDAYS, "all"),
-        every=answers.every_hour,
+        every=answers.list_hours,
         totals=(*SHORT_WEEKDAYS, "all"),
         chart=partial(charts.draw_heatmap, lines=SHORT_WEEKDAYS),
     ),
