@@ -11,8 +11,11 @@ ASKERS = (questions, redshift, history, ledger, rejected_rows, transactions, tab
 
 
 def named_in(module) -> dict[str, str]:
-    return {name: value for name, value in vars(module).items()
-            if isinstance(value, str) and value.startswith("-- ")}
+    """The statements of a module: its constants, and those in the tuple QUESTIONS."""
+    constants = {name: value for name, value in vars(module).items()
+                 if isinstance(value, str) and value.startswith("-- ")}
+    return constants | {f"QUESTIONS.{question.view}": question.sql
+                        for question in getattr(module, "QUESTIONS", ())}
 
 
 RUN_ORDERS = {

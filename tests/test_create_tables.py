@@ -4,6 +4,7 @@ import contextlib
 
 import psycopg2
 import pytest
+from draw_erd import read_table
 from test_failures import (  # noqa: F401 (fixtures)
     assert_refused,
     ended,
@@ -21,6 +22,8 @@ from warehouse import tables
 LASTING = {"etl_lock", "loads"}
 OUR_TABLES = LASTING | {"loaded_files", "staging_events", "staging_songs", "catalogue",
                         "latest_events", "users", "songs", "artists", "time", "songplays"}
+CREATES = {tables.subject_of(sql): sql
+           for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries}
 OUR_VIEWS = {tables.subject_of(sql) for sql in sql_queries.create_view_queries}
 OURS = OUR_TABLES | OUR_VIEWS
 
@@ -145,11 +148,37 @@ def test_a_foreign_table_that_comes_while_the_reset_waits_for_the_lock_is_named_
     assert loaded.query("SELECT email FROM users") == []
 
 
-def test_a_table_with_our_columns_in_another_order_is_a_foreign_one(project):
-    execute(project, "CREATE TABLE users (level TEXT, gender TEXT, last_name TEXT,"
-                     " first_name TEXT, user_id BIGINT)")
-    refused(project, 2, "users (level, gender", script="create_tables.py")
-    assert relations(project) == {"users"}
+def rows_by_name(project) -> dict[str, list[tuple]]:
+    """What loads fill, but for when they did, whatever the order of the columns."""
+    columns = {table: ", ".join(sorted({*tables.declared_columns(sql)} - {"loaded_at"}))
+               for table, sql in CREATES.items() if table not in LASTING}
+    return {table: project.query(f"SELECT {names} FROM {table} ORDER BY {names}")
+            for table, names in columns.items()}
+
+
+def test_a_table_of_ours_to_which_a_column_was_added_later_is_ours_and_is_loaded(loaded):
+    """ADD COLUMN puts a column last."""
+    loaded.load("--full")
+    before = rows_by_name(loaded)
+    execute(loaded, f"DROP VIEW {', '.join(OUR_VIEWS)}")
+    for table, sql in CREATES.items():
+        for column in read_table(sql).nullable[:1]:
+            kind = tables.declared_columns(sql)[column]
+            execute(loaded, f"ALTER TABLE {table} DROP COLUMN {column};"
+                            f" ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    create(loaded, "--views")
+    loaded.load("--full")
+    assert rows_by_name(loaded) == before
+    create(loaded)
+    loaded.load()
+    assert rows_by_name(loaded) == before
+
+
+def test_a_table_that_lacks_a_column_of_ours_or_has_another_is_a_foreign_one(loaded):
+    execute(loaded, "ALTER TABLE time ADD COLUMN note TEXT;"
+                    " ALTER TABLE users DROP COLUMN gender")
+    refused(loaded, 2, "time (start_time, hour, ", ", note); users (user_id, first_name, last_name,"
+            " level)", script="create_tables.py")
 
 
 def test_a_foreign_view_on_our_table_stops_the_reset_and_is_named(loaded):
@@ -283,10 +312,7 @@ def test_the_columns_read_from_the_statements_are_those_of_the_tables_and_views(
         psycopg2.connect(**warehouse.server.connect_parameters(warehouse.database))
     ) as connection, connection.cursor() as cursor:
         existing = tables.existing_columns(cursor)
-    declared = {
-        tables.subject_of(sql): tables.declared_columns(sql)
-        for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries
-    }
+    declared = {table: tables.declared_columns(sql) for table, sql in CREATES.items()}
     assert declared == {name: existing[name] for name in OUR_TABLES}
     for sql in sql_queries.create_view_queries:
         assert list(tables.declared_columns(sql)) == list(existing[tables.subject_of(sql)])

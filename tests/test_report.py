@@ -18,13 +18,13 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from test_end_to_end import SAMPLE, bring
 from test_failures import assert_refused, execute
 from test_incremental import event
-from test_views import DAY, VIEWS, emptied, loaded  # noqa: F401 (fixture)
+from test_views import DAY, VIEWS, emptied, load  # noqa: F401 (fixture)
 
 from warehouse import WarehouseError, console, history
 from warehouse.config import read
 from warehouse.database.connection import connect
 from warehouse.report import __main__ as report
-from warehouse.report import charts, page, questions
+from warehouse.report import answers, charts, page, questions
 from warehouse.report import text as texts
 
 HOSTILE = (
@@ -47,7 +47,7 @@ def sample(server, tables, tmp_path_factory):
 @pytest.fixture
 def hostile(emptied):
     """A project whose log says what no log should."""
-    return loaded(emptied, [
+    return load(emptied, [
         event(n, song=text, artist=text, location=text, userAgent=text, userId=str(n), sessionId=n,
               level="paid", ts=1541105830796 + n * DAY) for n, text in enumerate(HOSTILE)])
 
@@ -63,16 +63,16 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @contextlib.contextmanager
-def connected(project: Project, monkeypatch):
+def connecting(project: Project, monkeypatch):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
     project.write_config()
     with contextlib.closing(connect(read(project.config))) as connection:
         yield connection
 
 
-def asked(project: Project, monkeypatch, top: int = 10) -> questions.Report:
+def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
     """What the views say, without a process of its own."""
-    with connected(project, monkeypatch) as connection, connection.cursor() as cursor:
+    with connecting(project, monkeypatch) as connection, connection.cursor() as cursor:
         return questions.read(cursor, top)
 
 
@@ -102,83 +102,81 @@ def svgs(html: str) -> dict[str, ElementTree.Element]:
             for name, body in found}
 
 
-def drawn(svg: ElementTree.Element) -> int:
+def sum_marks(svg: ElementTree.Element) -> int:
     return sum(int(mark.get("data-value", 0)) for mark in svg.iter())
 
 
 # ----------------------------------------------------------------------------------------- numbers
 
 def test_every_view_is_shown_and_their_totals_agree(sample, monkeypatch):
-    shown = asked(sample, monkeypatch)
-    assert {answer.view for answer in shown.answers} == set(VIEWS)
+    shown = ask(sample, monkeypatch)
+    assert {answer.question.view for answer in shown.answers} == set(VIEWS)
     assert sample.query("SELECT COUNT(*), COUNT(DISTINCT user_id) FROM songplays") == [
         (shown.total.plays, shown.total.listeners)]
     assert sample.query("SELECT COUNT(*) FROM listening_by_session") == [(shown.total.sessions,)]
     assert sample.query("SELECT MIN(start_time), MAX(start_time) FROM songplays") == [
         (shown.total.first, shown.total.last)]
     for answer in shown.answers:
-        assert {len(row) for row in [answer.heads, *answer.rows, *answer.ends]} == {
-            len(answer.heads)}
-        if "plays" in answer.heads:
-            at = answer.heads.index("plays")
-            *listed, total = (row[at] for row in [*answer.rows, *answer.ends])
-            assert sum(listed) == total == shown.total.plays, answer.view
-        if "%" in answer.heads:
-            at = answer.heads.index("%")
-            *listed, total = (row[at] for row in [*answer.rows, *answer.ends])
+        rows = [*answer.rows, *answer.ends]
+        assert {tuple(row) for row in rows} == {answer.question.heads}
+        if "plays" in answer.question.heads:
+            *listed, total = (row["plays"] for row in rows)
+            assert sum(listed) == total == shown.total.plays, answer.question.view
+        if "%" in answer.question.heads:
+            *listed, total = (row["%"] for row in rows)
             assert sum(listed) == pytest.approx(100) and total == 100
 
 
 def test_top_is_how_many_are_listed(sample, monkeypatch):
-    found = {answer.view: answer for answer in asked(sample, monkeypatch, top=3).answers}
+    found = {answer.question.view: answer for answer in ask(sample, monkeypatch, top=3).answers}
     for view in ("top_songs", "top_artists", "listening_by_user", "plays_by_location"):
         assert len(found[view].rows) == 3
-        assert found[view].ends[0][0].endswith("others")
-        plays = [row[found[view].heads.index("plays")] for row in found[view].rows]
+        assert charts.name_of(found[view].ends[0]).endswith("others")
+        plays = [row["plays"] for row in found[view].rows]
         assert plays == sorted(plays, reverse=True)
-    everything = asked(sample, monkeypatch, top=100_000)
+    everything = ask(sample, monkeypatch, top=100_000)
     assert all(len(answer.ends) == 1 for answer in everything.answers)
 
 
 def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
-    loaded(emptied, [event(1)])
-    shown = asked(emptied, monkeypatch)
-    assert report.printed(shown).startswith("1 play of 1 listener in 1 session, ")
-    for text in (report.printed(shown), page.page(shown)):
+    load(emptied, [event(1)])
+    shown = ask(emptied, monkeypatch)
+    assert report.format_report(shown).startswith("1 play of 1 listener in 1 session, ")
+    for text in (report.format_report(shown), page.make_page(shown)):
         assert re.findall(r"\b1 (plays|listeners|sessions|songs|artists|others)\b", text) == []
-    loaded(emptied, [event(1), event(2, song="Another", sessionId=2)])
-    assert "\n1 other " in report.printed(asked(emptied, monkeypatch, top=1))
+    load(emptied, [event(1), event(2, song="Another", sessionId=2)])
+    assert "\n1 other " in report.format_report(ask(emptied, monkeypatch, top=1))
 
 
 def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    loaded(emptied, [
+    load(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
         for n in reversed(range(len(letters)))])
-    listed = {answer.view: [row[0] for row in answer.rows]
-              for answer in asked(emptied, monkeypatch, top=5).answers}
+    listed = {answer.question.view: [charts.name_of(row) for row in answer.rows]
+              for answer in ask(emptied, monkeypatch, top=5).answers}
     for view in ("top_songs", "top_artists", "plays_by_location"):
         assert listed[view] == list("ABCDE")
     assert listed["listening_by_user"] == [f"user {n}" for n in range(5)]
 
 
 def test_a_session_is_counted_among_those_of_its_size(emptied, monkeypatch):
-    loaded(emptied, [event(n, sessionId=plays)
-                     for plays in (1, 2, 5, 6, 10, 11, 20, 21, 50, 51) for n in range(plays)])
-    (answer,) = (found for found in asked(emptied, monkeypatch).answers
-                 if found.view == "listening_by_session")
-    assert [row[:2] for row in answer.rows] == [
+    load(emptied, [event(n, sessionId=plays)
+                   for plays in (1, 2, 5, 6, 10, 11, 20, 21, 50, 51) for n in range(plays)])
+    (answer,) = (found for found in ask(emptied, monkeypatch).answers
+                 if found.question.view == "listening_by_session")
+    assert [(row["plays in the session"], row["sessions"]) for row in answer.rows] == [
         ("1", 1), ("2 to 5", 2), ("6 to 10", 2), ("11 to 20", 2), ("21 to 50", 2), ("over 50", 1)]
 
 
 def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
     monday = 1541376000000  # 5 November 2018
-    loaded(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
-    (answer,) = (found for found in asked(emptied, monkeypatch).answers
-                 if found.view == "plays_by_weekday")
-    assert [row[3] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
-    assert answer.rows[0][4] == 0.5
-    assert answer.ends[0][3:5] == (22, 2 / 22)
+    load(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
+    (answer,) = (found for found in ask(emptied, monkeypatch).answers
+                 if found.question.view == "plays_by_weekday")
+    assert [row["days"] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
+    assert answer.rows[0]["plays per day"] == 0.5
+    assert (answer.ends[0]["days"], answer.ends[0]["plays per day"]) == (22, 2 / 22)
 
 
 @pytest.mark.parametrize("days", [1, 6, 7, 8, 366, 1000])
@@ -187,8 +185,9 @@ def test_weekdays_are_counted_as_a_calendar_has_them(days):
         every = [first.date() + timedelta(n) for n in range(days)]
         counts = Counter(day.weekday() for day in every)
         last = datetime(every[-1].year, every[-1].month, every[-1].day)
-        total = questions.Total(1, 1, 1, 1.0, first, last)
-        assert total.weekdays() == [counts[weekday] for weekday in range(7)]
+        total = answers.Total(1, 1, 1, 1.0, first, last)
+        found = [answers.compute_days({"weekday": name}, total) for name in answers.WEEKDAYS]
+        assert found == [counts[weekday] for weekday in range(7)]
 
 
 def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypatch):
@@ -205,7 +204,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
     counted, execute_really = list(range(99)), questions.execute
     monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
     try:
-        with connected(sample, monkeypatch) as connection:
+        with connecting(sample, monkeypatch) as connection:
             monkeypatch.setattr(report, "connecting",
                                 lambda config: contextlib.nullcontext(connection))
             said = report.run(None, SimpleNamespace(top=10, html=None))
@@ -234,8 +233,8 @@ def test_the_terminal_shows_tables_and_quiet_leaves_out_the_log(sample):
 
 
 def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile, monkeypatch):
-    said = report.printed(asked(hostile, monkeypatch, top=100))
-    assert [c for c in said if c != "\n" and not texts.printable(c) == c] == []
+    said = report.format_report(ask(hostile, monkeypatch, top=100))
+    assert [c for c in said if c != "\n" and not texts.clean(c) == c] == []
     (table,) = (block for block in said.split("\n\n") if block.startswith("song "))
     head, rule, *lines = table.splitlines()
     right = texts.width(rule) - len(rule.split()[-1]) - 2  # where the listeners end
@@ -252,7 +251,7 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
     ("نمی\u200cشود", 6, "نمی\u200cشود"),
 ])
 def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
-    assert texts.fitted(text, most) == cut
+    assert texts.cut(text, most) == cut
     assert texts.width(cut) <= most
 
 
@@ -264,7 +263,7 @@ def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
     ("a" + "\u200d" * 400, "a" + "\u200d" * 4),
 ])
 def test_what_a_language_needs_stays_and_what_spoils_a_line_does_not(text, printed):
-    assert texts.printable(text) == printed
+    assert texts.clean(text) == printed
 
 
 def test_a_character_that_the_terminal_lacks_stops_no_report(monkeypatch):
@@ -276,30 +275,38 @@ def test_a_character_that_the_terminal_lacks_stops_no_report(monkeypatch):
 
 
 def test_all_that_top_asks_for_is_listed_from_the_first_on(sample, monkeypatch):
-    shown = asked(sample, monkeypatch, top=70)
-    (answer,) = (found for found in shown.answers if found.view == "top_songs")
-    said = report.table(answer)
-    first, last = (texts.fitted(texts.shown(answer.rows[n][0]), 12).rstrip("…") for n in (0, 69))
+    shown = ask(sample, monkeypatch, top=70)
+    (answer,) = (found for found in shown.answers if found.question.view == "top_songs")
+    said = report.format_table(answer)
+    first, last = (texts.cut(texts.format_value(answer.rows[n]["song"]), 12).rstrip("…")
+                   for n in (0, 69))
     lines = said.split("\n\n")[1].splitlines()[2:]
     assert len(lines) == 70 + 3
     assert lines[0].startswith(first) and lines[69].startswith(last)
-    html = page.page(shown)
+    html = page.make_page(shown)
     svg = svgs(html)["top_songs"]
-    assert drawn(svg) == sum(row[2] for row in answer.rows[:25])
+    assert sum_marks(svg) == sum(row["plays"] for row in answer.rows[:25])
     assert "The chart shows the first 25; the table has all 70." in html
+
+
+(PLAYS_BY_DAY,) = (question for question in questions.QUESTIONS if question.view == "plays_by_day")
+
+
+def plays_of_day(day: date, plays: int, free: int, paid: int) -> answers.Row:
+    return {"day": day, "plays": plays, "free": free, "paid": paid, "listeners": 1}
 
 
 def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
     first = date(2016, 1, 1)
-    rows = [(first + timedelta(n), 3, 1, 2, 1) for n in range(1000)]
-    total = questions.Total(3000, 5, 1, 1.0, datetime(2016, 1, 1), datetime(2018, 9, 26))
-    answer = questions.plays_by_day(rows, total)
-    said = report.table(answer)
+    rows = [plays_of_day(first + timedelta(n), 3, 1, 2) for n in range(1000)]
+    total = answers.Total(3000, 5, 1, 1.0, datetime(2016, 1, 1), datetime(2018, 9, 26))
+    answer = answers.make_answer(PLAYS_BY_DAY, rows, total)
+    said = report.format_table(answer)
     assert "938 earlier rows" in said and len(said.splitlines()) < 80
     assert "2018-09-26" in said and "2016-01-01" not in said
-    html = page.page(questions.Report(total, [answer]))
+    html = page.make_page(answers.Report(total, [answer]))
     (svg,) = svgs(html).values()
-    assert drawn(svg) == 3000
+    assert sum_marks(svg) == 3000
     assert "Jan 2016" in html and "summed by month" in html
     assert len([mark for mark in svg.iter("rect")]) == 2 * 33
     assert html.count("<tr>") == 1000 + 2
@@ -316,17 +323,17 @@ def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
 ])
 def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
     days = [date.fromisoformat(day) for day in days]
-    total = questions.Total(len(days), 1, 1, 1.0, datetime.combine(days[0], datetime.min.time()),
+    total = answers.Total(len(days), 1, 1, 1.0, datetime.combine(days[0], datetime.min.time()),
                           datetime.combine(days[-1], datetime.max.time()))
-    answer = questions.plays_by_day([(day, 1, 1, 0, 1) for day in days], total)
-    found, written, rows = page.periods(answer.rows)
+    answer = answers.make_answer(PLAYS_BY_DAY, [plays_of_day(day, 1, 1, 0) for day in days], total)
+    found, written, rows = charts.group_days(answer.rows)
     assert (found, [written[0], written[-1]]) == (unit, names)
     assert len(set(written)) == len(written) == len(rows) == {
         "day": (days[-1] - days[0]).days + 1,
         "month": (days[-1].year - days[0].year) * 12 + days[-1].month - days[0].month + 1,
         "year": days[-1].year - days[0].year + 1}[unit]
-    (svg,) = svgs(page.page(questions.Report(total, [answer]))).values()
-    assert drawn(svg) == len(days)
+    (svg,) = svgs(page.make_page(answers.Report(total, [answer]))).values()
+    assert sum_marks(svg) == len(days)
     places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
               for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]
     for (x, half), (next_x, next_half) in zip(places, [*places[1:], (charts.WIDTH, 0)]):
@@ -334,10 +341,10 @@ def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
 
 
 def test_days_without_plays_are_shown(emptied, monkeypatch):
-    loaded(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
-    (answer,) = (found for found in asked(emptied, monkeypatch).answers
-                 if found.view == "plays_by_day")
-    assert [row[1] for row in answer.rows] == [1, 0, 0, 1]
+    load(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
+    (answer,) = (found for found in ask(emptied, monkeypatch).answers
+                 if found.question.view == "plays_by_day")
+    assert [row["plays"] for row in answer.rows] == [1, 0, 0, 1]
 
 
 # -------------------------------------------------------------------------------------------- page
@@ -365,10 +372,10 @@ def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
 
 
 def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, monkeypatch):
-    shown = asked(sample, monkeypatch)
-    html = page.page(shown)
+    shown = ask(sample, monkeypatch)
+    html = page.make_page(shown)
     found = svgs(html)
-    assert list(found) == [answer.view for answer in shown.answers]
+    assert list(found) == [answer.question.view for answer in shown.answers]
     assert len(found) == len(VIEWS) == html.count("<details>") == html.count("<table>")
     for svg in found.values():
         assert svg.get("role") == "img"
@@ -381,35 +388,35 @@ def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, mo
 
 
 def test_the_marks_of_a_chart_add_up_to_the_numbers_of_its_table(sample, monkeypatch):
-    shown = asked(sample, monkeypatch)
-    found = svgs(page.page(shown))
+    shown = ask(sample, monkeypatch)
+    found = svgs(page.make_page(shown))
     for answer in shown.answers:
-        if answer.view == "listeners_by_day":
-            wanted = sum(row[1] for row in answer.rows)
-        elif answer.view == "plays_by_weekday_hour":
+        if answer.question.view == "listeners_by_day":
+            wanted = sum(row["listeners"] for row in answer.rows)
+        elif answer.question.view == "plays_by_weekday_hour":
             wanted = shown.total.plays
         else:
-            wanted = sum(row[answer.heads.index("plays")] for row in answer.rows)
-        assert drawn(found[answer.view]) == wanted, answer.view
+            wanted = sum(row["plays"] for row in answer.rows)
+        assert sum_marks(found[answer.question.view]) == wanted, answer.question.view
 
 
 def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeypatch):
-    loaded(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
-    html = page.page(asked(emptied, monkeypatch))
-    assert drawn(svgs(html)["plays_by_day"]) == drawn(svgs(html)["plays_by_level"]) == 3
+    load(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
+    html = page.make_page(ask(emptied, monkeypatch))
+    assert sum_marks(svgs(html)["plays_by_day"]) == sum_marks(svgs(html)["plays_by_level"]) == 3
     assert ">other<" in html
 
 
 def test_what_the_logs_wrote_is_text_and_never_markup(hostile, monkeypatch):
-    html = page.page(asked(hostile, monkeypatch, top=100))
+    html = page.make_page(ask(hostile, monkeypatch, top=100))
     parsed = Parsed(html)
-    known = Parsed(page.page(asked(hostile, monkeypatch, top=1))).tags()
+    known = Parsed(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
     assert parsed.tags() == known and "script" not in known
     assert not [name for _, attributes in parsed.elements for name in attributes
                 if name.startswith("on")]
     said = set(parsed.texts)
     for text in filter(None, HOSTILE):
-        assert texts.printable(text) in said, text
+        assert texts.clean(text) in said, text
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", html)
     assert len(svgs(html)) == len(VIEWS)  # which are XML still
 
@@ -418,8 +425,8 @@ def test_what_the_logs_wrote_is_text_and_never_markup(hostile, monkeypatch):
     (0, 1, 1), (1, 1, 1), (4, 4, 4), (5, 6, 3), (39, 40, 4), (40, 40, 4), (41, 60, 3),
     (479, 600, 3), (5_600_000, 6_000_000, 3)])
 def test_an_axis_ends_at_a_round_number_not_far_above(most, top, steps):
-    svg = charts.chart("", 1)
-    assert charts.scale(svg, most) == top
+    svg = charts.start_chart("", 1)
+    assert charts.draw_scale(svg, most) == top
     assert len(svg.findall("line")) == steps + 1
 
 
@@ -534,4 +541,4 @@ def test_wrong_usage_exits_2(capsys, arguments):
 @pytest.mark.parametrize("room, sizes, most", [
     (60, [3, 80, 40], 25), (100, [10, 20], 20), (10, [50], 12), (100, [], 0)])
 def test_a_narrow_column_leaves_its_room_to_the_wide_ones(room, sizes, most):
-    assert report.widest(room, sizes) == most
+    assert report.fit_width(room, sizes) == most

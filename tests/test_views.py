@@ -62,7 +62,7 @@ class Play(NamedTuple):
 
 # ----------------------------------------------------------------------------- what they must hold
 
-def grouped(plays: list[Play], key: Callable) -> list[tuple]:
+def group_by(plays: list[Play], key: Callable) -> list[tuple]:
     groups = defaultdict(list)
     for play in plays:
         groups[key(play)].append(play)
@@ -73,11 +73,11 @@ def users_of(plays: list[Play]) -> set[int]:
     return {play.user for play in plays} - {None}
 
 
-def listeners(plays: list[Play]) -> int:
+def count_listeners(plays: list[Play]) -> int:
     return len(users_of(plays))
 
 
-def matched(plays: list[Play]) -> int:
+def count_matched(plays: list[Play]) -> int:
     return sum(play.song is not None for play in plays)
 
 
@@ -103,57 +103,58 @@ def family_of(agent: str | None) -> str:
     return AGENTS[agent] if agent in AGENTS else next(named, "other")
 
 
-def expected(plays: list[Play], artists_of_songs: dict, users: dict) -> dict[str, list[tuple]]:
+def compute(plays: list[Play], artists_of_songs: dict, users: dict) -> dict[str, list[tuple]]:
     weekdays = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split()
     first_days = {user: min(play.day for play in of_user)
-                  for user, of_user in grouped(plays, lambda play: play.user)}
+                  for user, of_user in group_by(plays, lambda play: play.user)}
     views = {
         "top_songs": [
-            (*key, len(group), matched(group), listeners(group),
+            (*key, len(group), count_matched(group), count_listeners(group),
              song_id := lowest(play.song for play in group),
              artists_of_songs.get(song_id, lowest(play.artist for play in group)))
-            for key, group in grouped(plays, lambda play: (play.title, play.name))],
+            for key, group in group_by(plays, lambda play: (play.title, play.name))],
         "top_artists": [
-            (name, len(group), matched(group), listeners(group),
+            (name, len(group), count_matched(group), count_listeners(group),
              len({play.title for play in group} - {None}), lowest(play.artist for play in group))
-            for name, group in grouped(plays, lambda play: play.name)],
+            for name, group in group_by(plays, lambda play: play.name)],
         "plays_by_hour": [
-            (hour, len(group), listeners(group))
-            for hour, group in grouped(plays, lambda play: play.start.hour)],
+            (hour, len(group), count_listeners(group))
+            for hour, group in group_by(plays, lambda play: play.start.hour)],
         "plays_by_weekday": [
-            (day, weekdays[day], len(group), listeners(group), len({play.day for play in group}))
-            for day, group in grouped(plays, lambda play: play.weekday)],
+            (day, weekdays[day], len(group), count_listeners(group),
+             len({play.day for play in group}))
+            for day, group in group_by(plays, lambda play: play.weekday)],
         "plays_by_weekday_hour": [
             (*key, len(group))
-            for key, group in grouped(plays, lambda play: (play.weekday, play.start.hour))],
+            for key, group in group_by(plays, lambda play: (play.weekday, play.start.hour))],
         "plays_by_day": [
             (day, len(group), sum(play.level == "free" for play in group),
-             sum(play.level == "paid" for play in group), listeners(group))
-            for day, group in grouped(plays, lambda play: play.day)],
+             sum(play.level == "paid" for play in group), count_listeners(group))
+            for day, group in group_by(plays, lambda play: play.day)],
         "plays_by_level": [
-            (level, len(group), listeners(group), seconds(group))
-            for level, group in grouped(plays, lambda play: play.level)],
+            (level, len(group), count_listeners(group), seconds(group))
+            for level, group in group_by(plays, lambda play: play.level)],
         "listeners_by_day": [
-            (day, len(group), listeners(group),
+            (day, len(group), count_listeners(group),
              len({user for user in users_of(group) if first_days[user] == day}),
              len({user for user in users_of(group) if first_days[user] < day}))
-            for day, group in grouped(plays, lambda play: play.day)],
+            for day, group in group_by(plays, lambda play: play.day)],
         "listening_by_user": [
             (user, *users.get(user, (None, None, None)), len(group),
              len({play.session for play in group}), seconds(group))
-            for user, group in grouped(plays, lambda play: play.user)],
+            for user, group in group_by(plays, lambda play: play.user)],
         "listening_by_session": [
             (*key, min(play.start for play in group), max(play.start for play in group),
              len(group), seconds(group))
-            for key, group in grouped(plays, lambda play: (play.session, play.user))],
+            for key, group in group_by(plays, lambda play: (play.session, play.user))],
         "plays_by_location": [
-            (location, len(group), listeners(group))
-            for location, group in grouped(plays, lambda play: play.location)],
+            (location, len(group), count_listeners(group))
+            for location, group in group_by(plays, lambda play: play.location)],
         "plays_by_browser": [
-            (family, len(group), listeners(group))
-            for family, group in grouped(plays, lambda play: family_of(play.agent))],
+            (family, len(group), count_listeners(group))
+            for family, group in group_by(plays, lambda play: family_of(play.agent))],
         "catalogue_match": [
-            (len(plays), matched(plays), percent(matched(plays), plays),
+            (len(plays), count_matched(plays), percent(count_matched(plays), plays),
              of_artists(plays), percent(of_artists(plays), plays))],
     }
     return {view: in_order(rows) for view, rows in views.items()}
@@ -173,7 +174,7 @@ def assert_right(project: Project) -> None:
         "SELECT start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,"
         " song_title, artist_name, length FROM songplays")]
     found = views_of(project)
-    wanted = expected(plays, dict(project.query("SELECT song_id, artist_id FROM songs")),
+    wanted = compute(plays, dict(project.query("SELECT song_id, artist_id FROM songs")),
                       {user: names for user, *names in project.query(
                           "SELECT user_id, first_name, last_name, level FROM users")})
     assert list(wanted) == list(VIEWS)
@@ -197,7 +198,7 @@ def emptied(module_warehouse):
     return module_warehouse
 
 
-def loaded(project: Project, events: list[dict], *songs: dict) -> Project:
+def load(project: Project, events: list[dict], *songs: dict) -> Project:
     project.write("log_data/1.json", events)
     for number, document in enumerate(songs or (song("SOOTHER", title="Another"),)):
         project.write(f"song_data/{number}.json", document)
@@ -223,7 +224,7 @@ def test_an_empty_warehouse(warehouse):
 def test_nobody_is_logged_in(emptied):
     logged_out = {"userId": "", "firstName": None, "lastName": None, "gender": None,
                   "location": None, "userAgent": None, "registration": None}
-    loaded(emptied, [event(n, sessionId=n // 2, **logged_out) for n in range(5)])
+    load(emptied, [event(n, sessionId=n // 2, **logged_out) for n in range(5)])
     assert_right(emptied)
     assert emptied.query("SELECT plays, listeners FROM top_songs") == [(5, 0)]
     assert emptied.query("SELECT * FROM listening_by_user") == [
@@ -234,7 +235,7 @@ def test_nobody_is_logged_in(emptied):
 
 def test_texts_that_are_blank_missing_or_hostile(emptied):
     texts = ("", " ", None, "<script>alert('a')</script>", '"', "]]>", "%", "\\", "a\u0301", "é")
-    loaded(emptied, [
+    load(emptied, [
         event(n, song=title, artist=artist, location=title, userAgent=artist, userId=str(n % 3))
         for n, (title, artist) in enumerate((a, b) for a in texts for b in texts)])
     assert_right(emptied)
@@ -243,8 +244,8 @@ def test_texts_that_are_blank_missing_or_hostile(emptied):
 
 
 def test_a_title_by_two_artists_is_two_songs(emptied):
-    loaded(emptied, [event(1), event(2, artist="Others"), event(3, artist=None)],
-           song(), song("SO2", artist_id="AR2", artist_name="Others"))
+    load(emptied, [event(1), event(2, artist="Others"), event(3, artist=None)],
+         song(), song("SO2", artist_id="AR2", artist_name="Others"))
     assert_right(emptied)
     assert in_order(emptied.query("SELECT artist_name, song_id, artist_id FROM top_songs")) == [
         (None, None, None), ("Others", "SO2", "AR2"), ("The Band", "SO1", "AR1")]
@@ -252,9 +253,9 @@ def test_a_title_by_two_artists_is_two_songs(emptied):
 
 def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
     """The catalogue may well have them of two artists of one name, too."""
-    loaded(emptied, [event(1, length=100.5), event(2, length=300.5), event(3, length=300.5)],
-           song("SO9", duration=300.5, artist_id="AR1"),
-           song("SO2", duration=100.5, artist_id="AR2"))
+    load(emptied, [event(1, length=100.5), event(2, length=300.5), event(3, length=300.5)],
+         song("SO9", duration=300.5, artist_id="AR1"),
+         song("SO2", duration=100.5, artist_id="AR2"))
     assert_right(emptied)
     assert emptied.query("SELECT COUNT(DISTINCT song_id) FROM songplays") == [(2,)]
     assert emptied.query("SELECT plays, catalogue_plays, song_id, artist_id FROM top_songs") == [
@@ -264,9 +265,9 @@ def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
 
 
 def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied):
-    loaded(emptied, [event(1), event(2, song="New"), event(3, song="New", artist="Twins")],
-           song(), song("SO2", artist_id="AR2", artist_name="Twins"),
-           song("SO3", artist_id="AR3", artist_name="Twins"))
+    load(emptied, [event(1), event(2, song="New"), event(3, song="New", artist="Twins")],
+         song(), song("SO2", artist_id="AR2", artist_name="Twins"),
+         song("SO3", artist_id="AR3", artist_name="Twins"))
     assert_right(emptied)
     assert in_order(emptied.query(
         "SELECT artist_name, song_title, catalogue_plays, song_id, artist_id FROM top_songs")) == [
@@ -280,7 +281,7 @@ def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied
 
 def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
     midnight = 1541116800000  # 2018-11-02, UTC
-    loaded(emptied, [
+    load(emptied, [
         event(1, ts=midnight - 1, userId="1"), event(2, ts=midnight, userId="1"),
         event(3, ts=midnight, userId="2", level="paid"), event(4, ts=midnight, userId=""),
         event(5, ts=midnight + 2 * DAY, userId="1", level="paid", length=None),
@@ -294,12 +295,12 @@ def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
 
 
 def test_plays_of_unknown_length_are_zero_seconds(emptied):
-    loaded(emptied, [event(1, length=None)])
+    load(emptied, [event(1, length=None)])
     assert_right(emptied)
 
 
 def test_browsers_are_told_from_those_that_they_name_as_well(emptied):
-    loaded(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
+    load(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
     assert_right(emptied)
     assert {family for family, in emptied.query("SELECT browser FROM plays_by_browser")} == set(
         AGENTS.values())

@@ -1,6 +1,7 @@
-"""What the CREATE statements declare, held against what the database has."""
+"""The columns that the CREATE statements declare, compared with those in the database."""
 
 import re
+from typing import Iterable
 
 from psycopg2 import extensions
 
@@ -17,7 +18,7 @@ MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Ru
 
 
 def declared_columns(sql: str) -> dict[str, str]:
-    """The columns that a CREATE statement of sql_queries declares, one a line; a view's have no type.
+    """Read the columns that a CREATE statement declares, one a line; a view's have no type.
 
     In a table the line begins with the column. In a view it ends with it, by itself or after AS.
 
@@ -26,7 +27,7 @@ def declared_columns(sql: str) -> dict[str, str]:
     >>> declared_columns("CREATE VIEW v AS\\nSELECT\\n    t.a,  -- key\\n    MAX(b) AS c\\nFROM t")
     {'a': '', 'c': ''}
     """
-    if "\nSELECT\n" in sql:
+    if is_view(sql):
         body = re.sub(" +--.*", "", sql[sql.index("\nSELECT\n") : sql.index("\nFROM ")])
         columns = re.findall(r"^ +(?:\w+\.|(?:\S.* )?AS )?([a-z_]+),?$", body, re.MULTILINE)
         return dict.fromkeys(columns, "")
@@ -45,9 +46,9 @@ ORDER BY table_name, ordinal_position
 
 
 def existing_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
-    """The columns of every table and view of the schema, with their types as we declare them.
+    """Read the columns of every table and view of the schema, with their types as we declare them.
 
-    Those of which the user has no right to anything may be left out.
+    Those on which the user has no right may be left out.
     """
     execute(cursor, EXISTING_COLUMNS, {})
     existing: dict[str, dict[str, str]] = {}
@@ -56,8 +57,22 @@ def existing_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
     return existing
 
 
+def has_our_columns(columns: Iterable[str], sql: str) -> bool:
+    """Tell whether these are the columns that a CREATE statement declares; a view's in their order.
+
+    A table's may be in another, as ALTER TABLE … ADD COLUMN puts a column last: every COPY and
+    INSERT names its columns.
+    """
+    ours = declared_columns(sql)
+    return list(columns) == list(ours) if is_view(sql) else set(columns) == set(ours)
+
+
+def is_view(sql: str) -> bool:
+    return "\nSELECT\n" in sql
+
+
 def type_of(name: str, length: int | None, precision: int | None, scale: int | None) -> str:
-    """A type of information_schema as sql_queries writes it.
+    """Write a type of information_schema as sql_queries does.
 
     >>> type_of("character varying", 64, None, None)
     'VARCHAR(64)'
@@ -70,10 +85,10 @@ def type_of(name: str, length: int | None, precision: int | None, scale: int | N
 
 
 # What staging_catalogue was in version 0.3.0 and before.
-OLDER_CATALOGUE = [
+OLDER_CATALOGUE = {
     "song_id", "title", "artist_id", "artist_name", "artist_location", "artist_latitude",
     "artist_longitude", "year", "duration",
-]
+}
 OLDER_VERSION = (
     "the tables are those of version 0.3.0 or older; this version keeps others. create_tables.py"
     " --force drops them and creates its own, and etl.py then loads every file that is in LOG_DATA and"
@@ -84,14 +99,14 @@ OLDER_VERSION = (
 def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
     """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
     existing = existing_columns(cursor)
-    ours = {subject_of(sql): declared_columns(sql) for sql in creates}
-    older = existing.get("staging_catalogue")
-    if older and list(older) == OLDER_CATALOGUE:
+    ours = {subject_of(sql): sql for sql in creates}
+    if set(existing.get("staging_catalogue", ())) == OLDER_CATALOGUE:
         raise ConfigError(OLDER_VERSION)
     strangers = [
         f"{table} ({', '.join(columns)})"
         for table, columns in existing.items()
-        if table == "staging_catalogue" or table in ours and list(columns) != list(ours[table])
+        if table == "staging_catalogue"
+        or table in ours and not has_our_columns(columns, ours[table])
     ]
     if strangers:
         raise ConfigError(
@@ -111,11 +126,11 @@ SELECT
 
 
 def unreadable_views(cursor: extensions.cursor) -> list[str]:
-    """Our views that are missing, have other columns, or are not for this user to read."""
+    """List our views that are missing, have other columns, or may not be read by this user."""
     existing, unreadable = existing_columns(cursor), []
     for sql in sql_queries.create_view_queries:
         view, readable = subject_of(sql), False
-        if list(existing.get(view, ())) == list(declared_columns(sql)):
+        if has_our_columns(existing.get(view, ()), sql):
             execute(cursor, TABLE_RIGHTS, {"table": view})
             readable, *_ = cursor.fetchone()
         if not readable:
@@ -137,7 +152,7 @@ def make_lasting(connection: extensions.connection) -> None:
                     table = subject_of(sql)
                     if table not in existing:
                         execute(cursor, sql, {})
-                    elif list(existing[table]) != list(declared_columns(sql)):
+                    elif not has_our_columns(existing[table], sql):
                         raise ConfigError(
                             f"{table} ({', '.join(existing[table])}) is in the way and is not of this"
                             " toolkit, or of another version. Set another SCHEMA in dwh.cfg, or rename"

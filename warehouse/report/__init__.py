@@ -1,1 +1,1 @@
-"""python -m warehouse.report: what people listen to, as tables in the terminal or a page with charts."""
+"""python -m warehouse.report: what people listen to, as tables or as a page with charts."""

@@ -18,8 +18,8 @@ from ..database.transactions import undoing
 from ..history import RUN
 from ..session import connecting
 from . import page, questions
-from .questions import Answer, Report, covered
-from .text import counted, fitted, is_number, shown, width
+from .answers import Answer, Report, describe
+from .text import cut, format_count, format_value, is_number, width
 
 log = logging.getLogger("warehouse.report")
 
@@ -33,13 +33,13 @@ def run(config: Config, arguments: argparse.Namespace) -> str | None:
     with connecting(config) as connection, undoing(connection) as cursor:
         report = questions.read(cursor, arguments.top)
     if arguments.html:
-        write(arguments.html, page.page(report))
+        write(arguments.html, page.make_page(report))
         return None
-    return printed(report)
+    return format_report(report)
 
 
 def write(path: Path, text: str) -> None:
-    """To the file that a link leads to; or into a pipe or a device, which none may replace."""
+    """Write to the file that a link leads to; or into a pipe or a device, which stays one."""
     data = text.encode()
     try:
         if path.exists() and not path.is_file():
@@ -53,8 +53,8 @@ def write(path: Path, text: str) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Whoever reads the file meanwhile has the whole old page or the whole new one. The new one
-    has the mode of the old one."""
+    """Replace the file at once, so that a reader has the whole old page or the whole new one. The
+    new one has the mode of the old one."""
     new = path.with_name(f".{path.name}.{RUN}")
     with open(new, "xb") as file:
         try:
@@ -69,61 +69,64 @@ def replace(path: Path, data: bytes) -> None:
 
 # --------------------------------------------------------------------------------------- terminal
 
-def printed(report: Report) -> str:
-    return "\n\n".join([covered(report.total), *map(table, report.answers)])
+def format_report(report: Report) -> str:
+    return "\n\n".join([describe(report.total), *map(format_table, report.answers)])
 
 
-def table(answer: Answer) -> str:
-    """Its title, its purpose, and its rows: texts to the left, numbers to the right."""
+def format_table(answer: Answer) -> str:
+    """Write its title, its purpose, and its rows: texts to the left, numbers to the right."""
     screen = shutil.get_terminal_size((100, 0)).columns
-    is_by_day = isinstance(answer.rows[0][0], date)
-    hidden = max(0, len(answer.rows) - MOST_DAYS) if is_by_day else 0
-    numeric = [is_number(value) for value in answer.rows[0]]
-    cells = [answer.heads] + [
-        tuple(map(shown, row)) for row in [*answer.rows[hidden:], *answer.ends]]
+    values = list(answer.rows[0].values())
+    hidden = max(0, len(answer.rows) - MOST_DAYS) if isinstance(values[0], date) else 0
+    numeric = list(map(is_number, values))
+    cells = [answer.question.heads] + [
+        tuple(map(format_value, row.values())) for row in [*answer.rows[hidden:], *answer.ends]]
     widths = [max(map(width, column)) for column in zip(*cells)]
     room = screen - sum(size + 2 for size, is_right in zip(widths, numeric) if is_right)
-    most = widest(room, [size for size, is_right in zip(widths, numeric) if not is_right])
+    most = fit_width(room, [size for size, is_right in zip(widths, numeric) if not is_right])
     widths = [size if is_right else min(size, most) for size, is_right in zip(widths, numeric)]
-    lines = ["  ".join(padded(*cell) for cell in zip(line, widths, numeric)).rstrip()
+    lines = ["  ".join(pad(*cell) for cell in zip(line, widths, numeric)).rstrip()
              for line in cells]
     rule = "  ".join("-" * size for size in widths)
     lines.insert(len(lines) - len(answer.ends), rule)
     lines.insert(1, rule)
     if hidden:
-        lines.insert(2, f"… {counted(hidden, 'earlier row')}, which --html shows")
-    return "\n".join([answer.title, textwrap.fill(answer.purpose, min(screen, 100)), "", *lines])
+        lines.insert(2, f"… {format_count(hidden, 'earlier row')}, which --html shows")
+    question = answer.question
+    return "\n".join([
+        question.title, textwrap.fill(question.purpose, min(screen, 100)), "", *lines])
 
 
-def widest(room: int, sizes: list[int]) -> int:
-    """How wide a text may be where columns of these sizes share the room: narrow ones leave more
-    to the others.
+def fit_width(room: int, sizes: list[int]) -> int:
+    """Return how wide a text may be where columns of these sizes share the room: narrow ones leave
+    more to the others.
 
-    >>> widest(60, [3, 80, 40])
+    >>> fit_width(60, [3, 80, 40])
     25
     """
     for left, size in zip(range(len(sizes), 0, -1), sorted(sizes)):
-        if size > (share := room // left - 2):
+        share = room // left - 2
+        if size > share:
             return max(FEWEST_COLUMNS, share)
         room -= size + 2
     return max(sizes, default=0)
 
 
-def padded(text: str, size: int, to_the_right: bool) -> str:
-    text = fitted(text, size)
+def pad(text: str, size: int, to_the_right: bool) -> str:
+    text = cut(text, size)
     blanks = " " * (size - width(text))
     return blanks + text if to_the_right else text + blanks
 
 
 # ---------------------------------------------------------------------------------------- command
 
-def number(text: str) -> int:
+def parse_number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_LISTED:,}")
     return int(text)
 
 
-def file(text: str) -> Path:
+def parse_file(text: str) -> Path:
     if not os.path.basename(text) or os.path.isdir(text) or text == "-":
         raise argparse.ArgumentTypeError(f"{text!r} is a folder, or no name at all; name a file")
     return Path(text)
@@ -132,10 +135,10 @@ def file(text: str) -> Path:
 def options() -> argparse.ArgumentParser:
     parser = command.make_parser(__doc__, run)
     parser.prog = "python -m warehouse.report"
-    parser.add_argument("--top", type=number, default=10, metavar="N",
+    parser.add_argument("--top", type=parse_number, default=10, metavar="N",
                         help=f"how many songs, artists, … to list, up to {MOST_LISTED:,}"
                         " (default: 10)")
-    parser.add_argument("--html", type=file, metavar="FILE",
+    parser.add_argument("--html", type=parse_file, metavar="FILE",
                         help="write a page with charts to this file, in place of the tables")
     return parser
 

@@ -5,37 +5,174 @@ legible on a phone. Colours and fonts are the page's: see page.css. Each mark te
 where the mouse rests on it, and has them in data-value.
 """
 
-from typing import NamedTuple
+from datetime import timedelta
 from xml.etree.ElementTree import Element, SubElement
 
-from .text import counted, fitted, shown, width
+from .answers import Answer, Row
+from .text import cut, format_count, format_value, is_number, width
 
 WIDTH, NARROW = 360, 280
 LETTER = 6.4  # units that a letter of 12 takes, at most, on average
 LEFT, TOP, HEIGHT = 40, 8, 150  # of the plot of columns
 ROW = 36  # height of a bar with its words
+MOST_DAYS, MOST_MONTHS, MOST_BARS = 92, 60, 25  # that a chart shows one by one
 
 
-class Bar(NamedTuple):
-    """name: of which detail tells more, in a softer colour."""
+# ------------------------------------------------------------------- the charts of questions
 
-    name: str
-    value: int
-    detail: str = ""
-    note: str = ""
-    kind: str = "series1"
+def draw_days(section: Element, answer: Answer, value: str, parts: tuple[str, ...]) -> None:
+    """Draw columns of days, each stacked of its parts and of what is in none of them; of months, or
+    years, where days would be too many."""
+    unit, names, groups = group_days(answer.rows)
+    series = {part: [sum(row[part] for row in group) for group in groups] for part in parts}
+    others = [sum(row[value] - sum(row[part] for part in parts) for row in group)
+              for group in groups]
+    if any(others):
+        series["other"] = others
+    add_legend(section, *series)
+    label = describe_most(answer, value)
+    if unit != "day":
+        label += f" Days are summed by {unit}."
+        SubElement(section, "p").text = f"Days are summed by {unit}."
+    room = int((WIDTH - LEFT) / LETTER / max(map(len, names)))
+    section.append(stack_columns(label, names, series, every=-(-len(names) // min(6, room))))
 
 
-def chart(label: str, height: float, across: int = WIDTH) -> Element:
+def draw_columns(section: Element, answer: Answer, letters: int, every: int) -> None:
+    """Draw columns of plays, named by the first letters of every n-th row."""
+    section.append(stack_columns(
+        describe_most(answer, "plays"), [name_of(row)[:letters] for row in answer.rows],
+        {"plays": [row["plays"] for row in answer.rows]}, every))
+
+
+def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = "",
+              across: int = WIDTH) -> None:
+    """Draw a bar of plays for each of the first rows, below its words.
+
+    These are its name, in a unit if there is one, and in a softer colour the column detail.
+    """
+    if len(answer.rows) > MOST_BARS:
+        SubElement(section, "p").text = (
+            f"The chart shows the first {MOST_BARS}; the table has all {len(answer.rows):,}.")
+    rows = answer.rows[:MOST_BARS]
+    svg = start_chart(describe_most(answer, "plays"), len(rows) * ROW, across)
+    most = max(row["plays"] for row in rows) or 1
+    for i, row in enumerate(rows):
+        y, number = i * ROW, format_plays(row)
+        name, more = name_of(row), row[detail] if detail else ""
+        if unit:
+            name += f" {unit}" if name == "1" else f" {unit}s"
+        if is_number(more):
+            more = format_count(more, detail.removesuffix("s"))
+        room = int((across - LETTER * len(number) - 12) / LETTER)
+        short = cut(format_value(name), max(room - 12, room * 2 // 3) if more else room)
+        words = add_words(svg, 0, y + 14, short, "name")
+        left = room - width(short) - 2
+        if more and left > 3:
+            softer = SubElement(words, "tspan", {"class": "soft", "dx": "8"})
+            softer.text = cut(format_value(more), left)
+        add_words(svg, across, y + 14, number, "number", "end")
+        add_rect(svg, 0, y + 20, across, 7, "track", "", rx="3.5")
+        told = ", ".join(filter(None, (name, more, number)))
+        add_rect(svg, 0, y + 20, max(1.0, across * row["plays"] / most), 7, "series1",
+                 format_value(told), row["plays"], rx="3.5")
+    section.append(svg)
+
+
+def draw_shares(section: Element, answer: Answer, colours: dict[str, str]) -> None:
+    """Draw one bar for the whole, cut into its rows, with a line of words for each."""
+    svg = start_chart(describe_most(answer, "plays"), 42 + 26 * len(answer.rows), NARROW)
+    whole, x = sum(row["plays"] for row in answer.rows) or 1, 0.0
+    for i, row in enumerate(answer.rows):
+        name, number = format_value(name_of(row)), format_plays(row)
+        colour = colours.get(name_of(row), "series3")
+        size = NARROW * row["plays"] / whole
+        add_rect(svg, x, 4, max(0.0, size - 2), 26, colour, f"{name}: {number}", row["plays"],
+                 rx="3")
+        x += size
+        y = 58 + 26 * i
+        add_rect(svg, 0, y - 11, 12, 12, colour, "", rx="3")
+        add_words(svg, 20, y, cut(name, 30), "name")
+        add_words(svg, NARROW, y, number, "number", "end")
+    section.append(svg)
+
+
+def draw_heatmap(section: Element, answer: Answer, lines: tuple[str, ...]) -> None:
+    """Draw a line of cells for each of these columns of the table, the darker the more plays; every
+    third row of the table is named above."""
+    cell_width, cell_height = (WIDTH - LEFT) / len(answer.rows), 24
+    most, line, name = max((row[line], line, name_of(row)) for row in answer.rows for line in lines)
+    label = f"{answer.question.title}. Most: {line} {name}, {format_count(most, 'play')}."
+    svg = start_chart(label, 20 + cell_height * len(lines))
+    for j, row in enumerate(answer.rows[::3]):
+        add_words(svg, LEFT + 3 * j * cell_width, 12, name_of(row), "soft")
+    for i, line in enumerate(lines):
+        y = 20 + i * cell_height
+        add_words(svg, 0, y + 15, line, "soft")
+        for j, row in enumerate(answer.rows):
+            plays = row[line]
+            strength = {"fill-opacity": f"{0.12 + 0.88 * plays / (most or 1):.2f}"} if plays else {}
+            add_rect(svg, LEFT + j * cell_width, y, cell_width - 1.5, cell_height - 1.5,
+                     "series1" if plays else "track",
+                     f"{line} {name_of(row)}: {format_count(plays, 'play')}", plays,
+                     rx="2", **strength)
+    section.append(svg)
+
+
+def name_of(row: Row) -> str:
+    """The first column of a table names its rows."""
+    return next(iter(row.values()))
+
+
+def format_plays(row: Row) -> str:
+    return f"{format_value(row['plays'])}  ·  {row['%']:.1f} %"
+
+
+def describe_most(answer: Answer, head: str) -> str:
+    """Say what is read aloud in a chart's place; head is the column that the chart shows."""
+    most = max(answer.rows, key=lambda row: row[head])
+    number = format_count(most[head], head.removesuffix("s"))
+    return f"{answer.question.title}. Most: {format_value(name_of(most))}, {number}."
+
+
+def add_legend(parent: Element, *names: str) -> None:
+    items = SubElement(parent, "ul", {"class": "legend"})
+    for number, name in enumerate(names, start=1):
+        item = SubElement(items, "li")
+        SubElement(item, "i", {"class": f"series{number}"})
+        SubElement(item, "span").text = name
+
+
+def group_days(rows: list[Row]) -> tuple[str, list[str], list[list[Row]]]:
+    """Group the rows by day, month or year: the unit, the name of each from the first to the last,
+    and its rows, if any."""
+    first, last = rows[0]["day"], rows[-1]["day"]
+    days = (last - first).days + 1
+    months = 12 * (last.year - first.year) + last.month - first.month + 1
+    if days <= MOST_DAYS:
+        unit, style = "day", "%-d %b" if first.year == last.year else "%-d %b %Y"
+    elif months <= MOST_MONTHS:
+        unit, style = "month", "%b %Y"
+    else:
+        unit, style = "year", "%Y"
+    groups: dict[str, list[Row]] = {f"{first + timedelta(n):{style}}": [] for n in range(days)}
+    for row in rows:
+        groups[f"{row['day']:{style}}"].append(row)
+    return unit, list(groups), list(groups.values())
+
+
+# ------------------------------------------------------------------------------- marks and words
+
+def start_chart(label: str, height: float, across: int = WIDTH) -> Element:
     svg = Element("svg", {
         "viewBox": f"0 0 {across} {height:g}", "role": "img", "aria-label": label})
     SubElement(svg, "title").text = label
     return svg
 
 
-def rect(svg: Element, x: float, y: float, w: float, h: float, kind: str, told: str,
-         value: int | None = None, **attributes: str) -> None:
-    """A mark; told is what it says of itself."""
+def add_rect(svg: Element, x: float, y: float, w: float, h: float, kind: str, told: str,
+             value: int | None = None, **attributes: str) -> None:
+    """Add a mark; told is what it says of itself."""
     mark = SubElement(svg, "rect", {
         "x": f"{x:.2f}", "y": f"{y:.2f}", "width": f"{w:.2f}", "height": f"{h:.2f}", "class": kind,
         **({} if value is None else {"data-value": str(value)}), **attributes})
@@ -43,20 +180,21 @@ def rect(svg: Element, x: float, y: float, w: float, h: float, kind: str, told: 
         SubElement(mark, "title").text = told
 
 
-def words(svg: Element, x: float, y: float, text: str, kind: str,
-          anchor: str = "start") -> Element:
+def add_words(svg: Element, x: float, y: float, text: str, kind: str,
+              anchor: str = "start") -> Element:
     element = SubElement(svg, "text", {"x": f"{x:.2f}", "y": f"{y:.2f}", "class": kind,
                                        "text-anchor": anchor})
     element.text = text
     return element
 
 
-def columns(label: str, names: list[str], series: dict[str, list[int]], every: int = 1) -> Element:
-    """A column for each name, its series stacked in this order; every n-th name is written, but
-    for a last one that would reach beyond the edge."""
-    svg = chart(label, TOP + HEIGHT + 24)
+def stack_columns(label: str, names: list[str], series: dict[str, list[int]],
+                  every: int = 1) -> Element:
+    """Draw a column for each name, its series stacked in this order; write every n-th name, but for
+    a last one that would reach beyond the edge."""
+    svg = start_chart(label, TOP + HEIGHT + 24)
     totals = [sum(values) for values in zip(*series.values())]
-    top = scale(svg, max(totals, default=0))
+    top = draw_scale(svg, max(totals, default=0))
     step = (WIDTH - LEFT) / max(1, len(names))
     gap = min(4.0, step / 5)
     for i, name in enumerate(names):
@@ -66,15 +204,15 @@ def columns(label: str, names: list[str], series: dict[str, list[int]], every: i
                 size = HEIGHT * values[i] / top
                 base -= size
                 told = kind.removesuffix("s") if values[i] == 1 else kind
-                rect(svg, x + gap / 2, base, step - gap, size, f"series{number}",
-                     f"{name}: {shown(values[i])} {told}", values[i])
+                add_rect(svg, x + gap / 2, base, step - gap, size, f"series{number}",
+                         f"{name}: {format_value(values[i])} {told}", values[i])
         if i % every == 0 and x + step / 2 + LETTER * len(name) / 2 <= WIDTH:
-            words(svg, x + step / 2, TOP + HEIGHT + 16, name, "soft", "middle")
+            add_words(svg, x + step / 2, TOP + HEIGHT + 16, name, "soft", "middle")
     return svg
 
 
-def scale(svg: Element, most: int) -> int:
-    """Lines across the plot at round numbers; returns the number at its top."""
+def draw_scale(svg: Element, most: int) -> int:
+    """Draw lines across the plot at round numbers; return the number at its top."""
     step = next(unit * 10**power for power in range(20) for unit in (1, 2, 5)
                 if unit * 10**power * 4 >= most)
     steps = max(1, -(-most // step))
@@ -82,73 +220,16 @@ def scale(svg: Element, most: int) -> int:
         y = TOP + HEIGHT - HEIGHT * i / steps
         SubElement(svg, "line", {"x1": f"{LEFT}", "x2": f"{WIDTH}", "y1": f"{y:.2f}",
                                  "y2": f"{y:.2f}", "class": "axis" if i == 0 else "rule"})
-        words(svg, LEFT - 6, y + 4, short(i * step), "soft", "end")
+        add_words(svg, LEFT - 6, y + 4, format_short(i * step), "soft", "end")
     return steps * step
 
 
-def short(number: int) -> str:
-    """A round number in few letters.
+def format_short(number: int) -> str:
+    """Write a round number in few letters.
 
-    >>> short(500), short(20_000), short(1_500_000)
+    >>> format_short(500), format_short(20_000), format_short(1_500_000)
     ('500', '20k', '1.5M')
     """
     if number >= 1_000_000:
         return f"{number / 1_000_000:g}M"
     return f"{number / 1_000:g}k" if number >= 10_000 else f"{number:,}"
-
-
-def bars(label: str, rows: list[Bar], across: int = WIDTH) -> Element:
-    """A bar for each row, below its words, the longest one first if they come so."""
-    svg = chart(label, len(rows) * ROW, across)
-    most = max((row.value for row in rows), default=0) or 1
-    for i, row in enumerate(rows):
-        y, number = i * ROW, shown(row.value) + row.note
-        room = int((across - LETTER * len(number) - 12) / LETTER)
-        name = fitted(shown(row.name), room if not row.detail else max(room - 12, room * 2 // 3))
-        line = words(svg, 0, y + 14, name, "name")
-        if row.detail and (left := room - width(name) - 2) > 3:
-            detail = SubElement(line, "tspan", {"class": "soft", "dx": "8"})
-            detail.text = fitted(shown(row.detail), left)
-        words(svg, across, y + 14, number, "number", "end")
-        rect(svg, 0, y + 20, across, 7, "track", "", rx="3.5")
-        told = ", ".join(filter(None, (row.name, row.detail, shown(row.value) + row.note)))
-        rect(svg, 0, y + 20, max(1.0, across * row.value / most), 7, row.kind, shown(told),
-             row.value, rx="3.5")
-    return svg
-
-
-def share(label: str, parts: list[Bar], across: int = NARROW) -> Element:
-    """One bar for the whole, cut into its parts, with a line of words for each."""
-    svg = chart(label, 42 + 26 * len(parts), across)
-    whole, x = sum(part.value for part in parts) or 1, 0.0
-    for i, part in enumerate(parts):
-        size = across * part.value / whole
-        told = f"{shown(part.name)}: {shown(part.value)}{part.note}"
-        rect(svg, x, 4, max(0.0, size - 2), 26, part.kind, told, part.value, rx="3")
-        x += size
-        y = 58 + 26 * i
-        rect(svg, 0, y - 11, 12, 12, part.kind, "", rx="3")
-        words(svg, 20, y, fitted(shown(part.name), 30), "name")
-        words(svg, across, y, shown(part.value) + part.note, "number", "end")
-    return svg
-
-
-def heatmap(label: str, rows: list[str], names: list[str], values: list[list[int]],
-            every: int = 3) -> Element:
-    """A cell for each row and name, the darker the more; every n-th name is written above."""
-    cell_width, cell_height = (WIDTH - LEFT) / len(names), 24
-    svg = chart(label, 20 + cell_height * len(rows))
-    most = max(map(max, values)) or 1
-    for j, name in enumerate(names):
-        if j % every == 0:
-            words(svg, LEFT + j * cell_width, 12, name, "soft")
-    for i, row in enumerate(rows):
-        y = 20 + i * cell_height
-        words(svg, 0, y + 15, row, "soft")
-        for j, name in enumerate(names):
-            value = values[i][j]
-            strength = {"fill-opacity": f"{0.12 + 0.88 * value / most:.2f}"} if value else {}
-            rect(svg, LEFT + j * cell_width, y, cell_width - 1.5, cell_height - 1.5,
-                 "series1" if value else "track", f"{row} {name}: {counted(value, 'play')}", value,
-                 rx="2", **strength)
-    return svg

@@ -10,10 +10,10 @@ JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # of letters in Pers
 MOST_MARKS = 4  # on one character; more would cover its neighbours
 
 
-def shown(value: object) -> str:
-    """A value of an answer as text.
+def format_value(value: object) -> str:
+    """Write a value of an answer as text.
 
-    >>> shown(6820), shown(4.8826), shown(None), shown("a\\x1b[2Jb")
+    >>> format_value(6820), format_value(4.8826), format_value(None), format_value("a\\x1b[2Jb")
     ('6,820', '4.9', '', 'a\ufffd[2Jb')
     """
     if value is None:
@@ -22,34 +22,35 @@ def shown(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float | Decimal):
         return f"{value:,.1f}"
-    return value.isoformat() if isinstance(value, date) else printable(str(value))
+    return value.isoformat() if isinstance(value, date) else clean(str(value))
 
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal)
 
 
-def counted(number: int, noun: str) -> str:
-    """
-    >>> counted(1, "play"), counted(6820, "play")
+def format_count(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    >>> format_count(1, "play"), format_count(6820, "play")
     ('1 play', '6,820 plays')
     """
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def printable(text: str) -> str:
-    """The text in one line, without what a terminal or a browser obeys: control characters, those
-    that turn the direction of writing, halves of characters, heaps of marks."""
+def clean(text: str) -> str:
+    """Return the text in one line, without what a terminal or a browser obeys: control characters,
+    those that turn the direction of writing, halves of characters, heaps of marks."""
     kept, marks = [], 0
-    for character in map(visible, text.replace("\N{SOFT HYPHEN}", "")):
+    for character in map(clean_character, text.replace("\N{SOFT HYPHEN}", "")):
         marks = 0 if width_of(character) else marks + 1
         if marks <= MOST_MARKS:
             kept.append(character)
     return "".join(kept)
 
 
-def visible(character: str) -> str:
-    """Itself, or what stands for it. Those that Unicode may assign later stay."""
+def clean_character(character: str) -> str:
+    """Return the character, or what stands for it. Those that Unicode may assign later stay."""
     if character in "\t\n\r":
         return " "
     code = ord(character)
@@ -61,7 +62,7 @@ def visible(character: str) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a printable text takes.
+    """Return how many columns of a terminal a clean text takes.
 
     >>> width("Björk"), width("Bjo\u0308rk"), width("椎名林檎")
     (5, 5, 8)
@@ -75,8 +76,8 @@ def width_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
-def fitted(text: str, most: int) -> str:
-    """The text, cut to so many columns where it is wider."""
+def cut(text: str, most: int) -> str:
+    """Cut the text to so many columns where it is wider."""
     if width(text) <= most:
         return text
     kept, left = [], most - 1

@@ -1,0 +1,169 @@
+"""Questions about the plays, and their answers: tables, for the terminal and for the page.
+
+A row is a dict: the heads of the table with its values (numbers, dates, texts of the logs).
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Callable, NamedTuple
+from xml.etree.ElementTree import Element
+
+from ..database.statements import subject_of
+from .text import format_count
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MOST_DAYS_FILLED = 366  # with a row for each day that has no play
+
+Row = dict[str, object]
+
+
+class Total(NamedTuple):
+    """All plays. The times are UTC."""
+
+    plays: int
+    sessions: int
+    listeners: int
+    hours: float
+    first: datetime | None
+    last: datetime | None
+
+
+class Question(NamedTuple):
+    """A question about one view.
+
+    sql names its columns as heads does, whatever the case of the letters; its first column names
+    the row, and a column "found" says how many rows there are without LIMIT. heads may also have
+    what COMPUTED has, such as "%".
+    """
+
+    title: str
+    purpose: str
+    sql: str
+    heads: tuple[str, ...]
+    chart: Callable[[Element, "Answer"], None]  # adds it to the page's section
+    every: Callable[[Total], list] | None = None  # names to have a row each, with or without plays
+    totals: tuple[str, ...] = ("plays",)  # heads that have a number in the last row
+    total_name: str = "total"
+    plural: str = ""  # of what is found, to say in the last row how many there are
+
+    @property
+    def view(self) -> str:
+        return subject_of(self.sql)
+
+
+class Answer(NamedTuple):
+    """The rows of a table, and those that end it (others, total), which may have None."""
+
+    question: Question
+    rows: list[Row]
+    ends: list[Row]
+
+
+class Report(NamedTuple):
+    total: Total
+    answers: list[Answer]  # none where there are no plays
+
+
+def describe(total: Total) -> str:
+    """Say in a sentence or two what the report is about."""
+    if not total.plays:
+        return "There are no plays in the warehouse yet. Run etl.py to load some."
+    return (f"{format_count(total.plays, 'play')} of {format_count(total.listeners, 'listener')} in"
+            f" {format_count(total.sessions, 'session')}, {total.hours:,.1f} hours of music.\n"
+            f"From {format_time(total.first)}, to {format_time(total.last)} (UTC).")
+
+
+def format_time(time: datetime) -> str:
+    return f"{time.day} {time:%B %Y, %H:%M}"
+
+
+# ------------------------------------------------------------------------------- computed columns
+
+def compute_percent(row: Row, total: Total) -> float:
+    return 100 * row["plays"] / total.plays
+
+
+def compute_days(row: Row, total: Total) -> int:
+    """Count the Mondays, Tuesdays, … from the first day to the last."""
+    day = WEEKDAYS.index(row["weekday"]) + 1
+    before, last = total.first.toordinal() - 1, total.last.toordinal()  # day 1 was a Monday
+    return (last - day) // 7 - (before - day) // 7
+
+
+def compute_plays_per_day(row: Row, total: Total) -> float:
+    return row["plays"] / row["days"] if row["days"] else 0.0
+
+
+def compute_minutes_per_session(row: Row, total: Total) -> float:
+    return row["hours listened"] * 60 / row["sessions"]
+
+
+COMPUTED = {
+    "%": compute_percent,
+    "days": compute_days,
+    "plays per day": compute_plays_per_day,
+    "minutes per session": compute_minutes_per_session,
+}
+
+
+# ----------------------------------------------------------------------------------- rows to have
+
+def list_days(total: Total) -> list[date]:
+    """List the days from the first to the last; none where they span years."""
+    first = total.first.date()
+    days = (total.last.date() - first).days + 1
+    return [first + timedelta(n) for n in range(days)] if days <= MOST_DAYS_FILLED else []
+
+
+def list_hours(total: Total) -> list[str]:
+    return [f"{hour:02}:00" for hour in range(24)]
+
+
+def list_weekdays(total: Total) -> list[str]:
+    return list(WEEKDAYS)
+
+
+# ---------------------------------------------------------------------------------------- answers
+
+def make_answer(question: Question, rows: list[Row], total: Total) -> Answer:
+    """Make the table of the rows that the SQL of a question found: at least one."""
+    name = question.heads[0]
+    names = question.every(total) if question.every else []
+    if names:
+        by_name = {row[name]: row for row in rows}
+        nothing = dict.fromkeys(rows[0], 0)
+        rows = [by_name.get(one, nothing | {name: one}) for one in names]
+    rows = [add_computed(question, replace_missing(row), total) for row in rows]
+    ends = [add_computed(question, row, total) for row in make_end_rows(question, rows, total)]
+    return Answer(question, [{head: row[head] for head in question.heads} for row in rows],
+                  [{head: row.get(head) for head in question.heads} for row in ends])
+
+
+def replace_missing(row: Row) -> Row:
+    """Put words in the place of texts that are missing or blank in the logs."""
+    words = {None: "(not known)", "": "(blank)"}
+    return {head: words.get(value, value) for head, value in row.items()}
+
+
+def add_computed(question: Question, row: Row, total: Total) -> Row:
+    """Add the columns that are computed from the others."""
+    for head, function in COMPUTED.items():
+        if head in question.heads and head not in row:
+            row = row | {head: function(row, total)}
+    return row
+
+
+def make_end_rows(question: Question, rows: list[Row], total: Total) -> list[Row]:
+    """Make a row for what is not listed, if anything, and one for the total."""
+    name, found = question.heads[0], rows[0].get("found", 0)
+    last = {name: question.total_name}
+    if question.plural and found > 1:
+        last[name] = f"all {found:,} {question.plural}"
+    of_all = {"plays": total.plays, "sessions": total.sessions, "listeners": total.listeners,
+              "hours listened": total.hours}
+    for head in question.totals:
+        last[head] = of_all[head] if head in of_all else sum(row[head] for row in rows)
+    if found <= len(rows):
+        return [last]
+    # All views have the same sum of plays, so what is not listed need not be read.
+    rest = total.plays - sum(row["plays"] for row in rows)
+    return [{name: format_count(found - len(rows), "other"), "plays": rest}, last]
