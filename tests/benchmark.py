@@ -29,14 +29,15 @@ from random import Random
 from statistics import median
 from typing import Callable, Iterator, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import generate
 import psycopg2
-from conftest import S3_ENVIRONMENT, Project, maintenance
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
+from support.databases import maintenance
+from support.project import Project
+from support.s3 import S3_ENVIRONMENT
 
 import etl
 import sql_queries

@@ -9,10 +9,12 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import ROOT, Project
 from generate import generate
-from test_failures import execute, refused
-from test_incremental import event, song
+from support import ROOT
+from support.documents import event, song
+from support.project import Project
+from support.runs import refused
+from support.sessions import execute
 
 import warehouse as package
 from warehouse import command, preview, progress

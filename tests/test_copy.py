@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg2
 import pytest
-from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
+from support.loading import document, numbers
 
 from warehouse import objects
 

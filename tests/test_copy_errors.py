@@ -7,7 +7,7 @@ import tracemalloc
 
 import psycopg2
 import pytest
-from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
+from support.loading import document, numbers
 
 from warehouse.standin.copy import files, rows
 

@@ -21,8 +21,9 @@ import psycopg2
 import pytest
 import yaml
 from botocore.exceptions import WaiterError
-from conftest import ROOT, S3_ENVIRONMENT
 from psycopg2 import errors
+from support import ROOT
+from support.s3 import S3_ENVIRONMENT
 
 import sql_queries
 from deploy import notify, teardown

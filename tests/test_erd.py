@@ -8,8 +8,8 @@ import sys
 import zlib
 
 import pytest
-from conftest import ROOT
 from psycopg2 import errors
+from support import ROOT
 
 import sql_queries
 from warehouse import erd, tables

@@ -8,8 +8,8 @@ import time
 
 import psycopg2
 import pytest
-from recording_server import RESET, SSL_REQUEST, recording_server
-from tcp_server import free_port, tcp_server
+from support.recording_server import RESET, SSL_REQUEST, recording_server
+from support.tcp_server import free_port, tcp_server
 
 from warehouse import WarehouseError
 from warehouse.database import connection, retry

@@ -10,8 +10,11 @@ from types import SimpleNamespace
 
 import psycopg2
 import pytest
-from conftest import ROOT, STAR, new_database
-from every_statement import (
+from psycopg2 import extensions, extras
+from psycopg2.extensions import AsIs
+from support import ROOT
+from support.databases import new_database
+from support.every_statement import (
     ASKERS,
     EVERY_STATEMENT,
     IN_THE_FILE,
@@ -20,9 +23,8 @@ from every_statement import (
     RUN_ORDERS,
     named_in,
 )
-from loading import copies_on
-from psycopg2 import extensions, extras
-from psycopg2.extensions import AsIs
+from support.loading import copies_on
+from support.project import STAR
 
 import etl
 import sql_queries
