@@ -456,7 +456,8 @@ def test_six_mistakes_are_reported_at_once_with_their_lines(refusal):
     lines = refusal(text).splitlines()
     assert [line.partition(" ")[0] for line in lines] == [
         "dwh.cfg:2:", "dwh.cfg:4:", "dwh.cfg:6:", "dwh.cfg:9:", "dwh.cfg:12:", "dwh.cfg:17:"]
-    for line, value in zip(lines, [":5439/dev", "quote", "54x9", "dwhRole", "log_data", "many"]):
+    values = (":5439/dev", "quote", "54x9", "dwhRole", "log_data", "many")
+    for line, value in zip(lines, values, strict=True):
         assert value in line
 
 

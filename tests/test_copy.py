@@ -220,7 +220,7 @@ def objects_of(*names) -> str:
     chance = random.Random(5)
     texts = []
     for row in CATEGORIES:
-        pairs = list(zip(names, row))
+        pairs = list(zip(names, row, strict=True))
         chance.shuffle(pairs)
         texts.append(json.dumps(dict(pairs), indent=chance.choice((None, 4))))
     texts[3] = texts[3].replace("{", '{"bogus": "x", ', 1)

@@ -90,7 +90,7 @@ def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(w
     described = warehouse.query(
         "SELECT song_id, title, artist_id, name, duration, songs.year, location, latitude, longitude"
         " FROM songs JOIN artists USING (artist_id)")
-    assert {song_id: dict(zip(RIVALS, row))[song_id] for song_id, *row in described} == {
+    assert {song_id: dict(zip(RIVALS, row, strict=True))[song_id] for song_id, *row in described} == {
         column: min(values) for column, values in RIVALS.items()}
 
 

@@ -22,7 +22,7 @@ def kinds(project: Project) -> list[str]:
 
 def last_load(project: Project) -> dict:
     row, = project.query(f"SELECT {', '.join(COUNTS)} FROM loads ORDER BY begun_at DESC LIMIT 1")
-    return dict(zip(COUNTS, row))
+    return dict(zip(COUNTS, row, strict=True))
 
 
 def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):

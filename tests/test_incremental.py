@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,13 +63,13 @@ class History:
     def in_order(self, file: Path, versions: list) -> None:
         """Put the versions of a file among the steps, the earlier ones first."""
         places = sorted(self.random.sample(range(len(self.steps)), len(versions)), reverse=True)
-        for place, version in zip(places, reversed(versions)):
+        for place, version in zip(places, reversed(versions), strict=True):
             self.steps.insert(place, version)
 
     def batches(self, count: int) -> list[list[tuple[Path, bytes]]]:
         """The steps in batches of random sizes."""
         cuts = sorted(self.random.sample(range(1, len(self.steps)), count - 1))
-        return [self.steps[a:b] for a, b in zip([0, *cuts], [*cuts, len(self.steps)])]
+        return [self.steps[a:b] for a, b in pairwise([0, *cuts, len(self.steps)])]
 
 
 def bring(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -331,7 +332,7 @@ def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
     assert drawn(svg) == len(days)
     places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
               for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]
-    for (x, half), (next_x, next_half) in zip(places, [*places[1:], (charts.WIDTH, 0)]):
+    for (x, half), (next_x, next_half) in pairwise([*places, (charts.WIDTH, 0)]):
         assert x + half <= next_x - next_half + 0.01
 
 

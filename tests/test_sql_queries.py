@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2 import extensions, extras
 from psycopg2.extensions import AsIs
-from support import ROOT
+from support import ROOT, SAMPLE
 from support.databases import new_database
 from support.every_statement import (
     ASKERS,
@@ -35,8 +35,6 @@ from warehouse.standin.copy import statement
 from warehouse.standin.sql import dialect
 from warehouse.standin.sql.tokens import first_word, tokenize
 from warehouse.tables import declared_columns
-
-SAMPLE = ROOT / "tests/data"
 
 SOME_TIME = datetime(2018, 11, 1)
 VALUES = {

@@ -52,5 +52,5 @@ def assert_same(found: dict[str, list[tuple]], expected: dict[str, list[tuple]])
     assert {table: len(rows) for table, rows in found.items()} == {
         table: len(rows) for table, rows in expected.items()}
     for table, rows in expected.items():
-        differing = [pair for pair in zip(found[table], rows) if pair[0] != pair[1]]
+        differing = [pair for pair in zip(found[table], rows, strict=True) if pair[0] != pair[1]]
         assert differing[:3] == [], table
