@@ -29,14 +29,15 @@ from random import Random
 from statistics import median
 from typing import Callable, Iterator, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import generate
 import psycopg2
-from conftest import S3_ENVIRONMENT, Project, maintenance
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
+from support.databases import maintenance
+from support.project import Project
+from support.s3 import S3_ENVIRONMENT
 
 import etl
 import sql_queries
@@ -172,7 +173,8 @@ class Figures(NamedTuple):
 
     def ratio(self, floor: "Figures") -> str:
         """How they compare within each pair of runs."""
-        ratios = [ours / theirs for ours, theirs in zip(self.values, floor.values) if theirs]
+        ratios = [ours / theirs for ours, theirs in zip(self.values, floor.values, strict=True)
+                  if theirs]
         return spread(ratios) if ratios else "–"
 
 
@@ -216,7 +218,7 @@ class Bench:
         groups = [found for of_one in runs.values() for run in of_one
                   for found in run.seconds_by(group)]
         for found in dict.fromkeys(groups):
-            self.compare(name, found, runs, lambda run: run.seconds_by(group)[found])
+            self.compare(name, found, runs, lambda run, of=found: run.seconds_by(group)[of])
 
     def in_turn(self, **measures: Callable[[], object]) -> dict[str, list]:
         """What each measure returns, run by run: A B A B …"""
@@ -383,7 +385,7 @@ def night(bench: Bench) -> None:
             warehouse.later_load()
         bench.settle(*(warehouse.database for warehouse in warehouses.values()))
     for kind, write in NIGHTS.items():
-        one_kind_of_night(bench, warehouses, kind, lambda: write(bench, next(numbers)))
+        one_kind_of_night(bench, warehouses, kind, lambda write=write: write(bench, next(numbers)))
     runs = bench.in_turn(**{what: one.later_load for what, one in warehouses.items()})
     compare_with_the_first(bench, "nothing new", "etl.py", runs, lambda run: run.seconds)
 
@@ -476,7 +478,7 @@ def blocks_fetched(cursor) -> dict[str, int]:
             "SELECT pg_stat_get_xact_blocks_fetched('songplays'::regclass),"
             " pg_stat_get_xact_blocks_fetched('time'::regclass),"
             " (SELECT SUM(pg_stat_get_xact_blocks_fetched(oid))::bigint FROM pg_class)")
-        return dict(zip(("songplays", "time", "all"), behind.fetchone()))
+        return dict(zip(("songplays", "time", "all"), behind.fetchone(), strict=True))
 
 
 def arrive(warehouses: dict[str, Warehouse], files: Path) -> None:
@@ -888,7 +890,7 @@ COMPARISONS = {function.__name__: function for function in (
 # ---------------------------------------------------------------------------------------------- run
 
 def markdown(lines: list[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
     return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
 

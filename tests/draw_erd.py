@@ -15,13 +15,13 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import sql_queries
 from warehouse.database.statements import subject_of
 from warehouse.tables import declared_columns
 
+ROOT = Path(sql_queries.__file__).resolve().parent
 DRAWN = (sql_queries.loads_table_create, *sql_queries.create_table_queries)
 PICTURE = ROOT / "sparkifydb_erd.png"
 TEXT = ROOT / "tests/sparkifydb_erd.dot"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import benchmark
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import ROOT, Project
 from generate import generate
-from test_failures import execute, refused
-from test_incremental import event, song
+from support import ROOT
+from support.documents import event, song
+from support.project import Project
+from support.runs import refused
+from support.sessions import execute
 
 import warehouse as package
 from warehouse import console, preview, progress
@@ -288,18 +290,22 @@ def test_without_a_terminal_there_is_no_line_that_changes(long):
 
 
 def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, caplog):
-    moment = 100.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: moment)
+    def at(moment: float) -> None:
+        monkeypatch.setattr(progress.time, "monotonic", lambda: moment)
+
+    at(100.0)
     shown = progress.Progress()
     with caplog.at_level("INFO", "warehouse"):
         with shown.during("copy songs"):
             for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
+                at(moment)
                 shown(int(moment * 1e6), 200_000_000)
                 shown.show()
         with shown.during("insert songs"):
             for moment in (191.0, 193.0, 224.0):
+                at(moment)
                 shown.show()
-        moment = 500.0
+        at(500.0)
         shown.show()
     assert [record.message for record in caplog.records] == [
         "copy songs: 131.0 of 200.0 MB", "copy songs: 162.0 of 200.0 MB",

@@ -91,7 +91,8 @@ def test_the_classic_file_is_read_whole(cfg, tmp_path):
 
 def test_local_needs_only_the_two_sources(cfg, tmp_path):
     config = cfg(LOCAL)
-    assert (config.server.host, config.server.database, config.server.user, config.server.password) == ("local", "dwh", "", "")
+    server = config.server
+    assert (server.host, server.database, server.user, server.password) == ("local", "dwh", "", "")
     assert (config.data.iam_role, config.data.log_jsonpath, config.data.region) == (
         "default", "auto ignorecase", "us-east-1")
     assert config.data.log_data == f"{tmp_path}/log_data"
@@ -106,7 +107,8 @@ def test_every_optional_setting_is_read(cfg):
     assert (config.server.schema, config.server.sslmode, config.data.region, config.data.manifests) == (
         "sparkify", "verify-full", "eu-north-1", "s3://mine/manifests/")
     assert (config.limits.max_errors, config.limits.connect_timeout, config.limits.lock_timeout,
-            config.limits.statement_timeout, config.limits.retries, config.limits.retry_timeout, config.limits.max_reload) == (
+            config.limits.statement_timeout, config.limits.retries, config.limits.retry_timeout,
+            config.limits.max_reload) == (
         7, 1, 2, 3, 4, 5, 6)
 
 
@@ -360,7 +362,8 @@ SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sparkify/dwh-AbCd
 ])
 def test_each_login_is_read_and_needs_no_host(cfg, keys, told):
     config = cfg(cluster(**keys))
-    assert (config.server.cluster_identifier, config.server.workgroup, config.server.secret, config.server.user) == told
+    server = config.server
+    assert (server.cluster_identifier, server.workgroup, server.secret, server.user) == told
     assert (config.server.host, config.server.port, config.data.region) == ("", 0, "us-west-2")
     assert not config.server.is_on_this_machine
 
@@ -453,7 +456,8 @@ def test_six_mistakes_are_reported_at_once_with_their_lines(refusal):
     lines = refusal(text).splitlines()
     assert [line.partition(" ")[0] for line in lines] == [
         "dwh.cfg:2:", "dwh.cfg:4:", "dwh.cfg:6:", "dwh.cfg:9:", "dwh.cfg:12:", "dwh.cfg:17:"]
-    for line, value in zip(lines, [":5439/dev", "quote", "54x9", "dwhRole", "log_data", "many"]):
+    values = (":5439/dev", "quote", "54x9", "dwhRole", "log_data", "many")
+    for line, value in zip(lines, values, strict=True):
         assert value in line
 
 
@@ -794,7 +798,8 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
             read_well += 1
             assert isinstance(config, Config) and None not in vars(config).values()
             assert 1 <= config.server.port <= 65535 or config.server.secret or not config.server.host
-            assert config.server.host or config.server.secret or config.server.workgroup or config.server.cluster_identifier
+            server = config.server
+            assert server.host or server.secret or server.workgroup or server.cluster_identifier
             assert config.data.log_data
             said = "\n".join([repr(config), *config.warnings, *config.ignored])
         assert "Passw0rd" not in said or lies_bare(bytes(data), "Passw0rd"), data

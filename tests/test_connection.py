@@ -7,10 +7,12 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from tcp_server import TcpServer
-from test_failures import wait_until_no_session_is_left
+from support.configuration import answer
+from support.databases import maintenance
+from support.sessions import wait_until_no_session_is_left
+from support.tcp_server import TcpServer
 
-from warehouse import ConfigError, WarehouseError, config
+from warehouse import ConfigError, WarehouseError
 from warehouse.database.connection import connect, is_standin, login
 
 
@@ -19,13 +21,6 @@ def by_socket(server, database) -> dict[str, str]:
     """The keys that name a fresh database by the folder of its server's socket."""
     return {"HOST": str(server.socket_folder), "DB_PORT": "5432", "DB_USER": "sparkify",
             "DB_NAME": database}
-
-
-def answer(settings: config.Config, sql: str):
-    """What the session that connect() makes answers."""
-    with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchone()[0]
 
 
 # ---------------------------------------------------------------------------------- parameters
@@ -96,24 +91,21 @@ def test_nothing_is_left_open_after_connecting(configured, by_socket):
 def test_a_database_of_another_encoding_or_collation_is_refused(
     server, configured, by_socket, how, named
 ):
-    maintenance = psycopg2.connect(**server.connect_parameters("postgres"))
-    maintenance.autocommit = True
-    cursor = maintenance.cursor()
-    cursor.execute(
-        "SELECT collcollate FROM pg_collation WHERE collprovider = 'c' AND collencoding = 6"
-        " AND collcollate !~ '^(C|POSIX)' LIMIT 1")
-    other = cursor.fetchone()
-    if "{other}" in how and not other:
-        pytest.skip("this machine has no locale but C")
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    other, = other or ("",)
-    cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 {how.replace('{other}', other)}")
-    try:
-        with pytest.raises(WarehouseError) as raised:
-            connect(configured(**by_socket | {"DB_NAME": name}))
-    finally:
-        cursor.execute(f"DROP DATABASE {name}")  # refused if a session were left
-        maintenance.close()
+    with maintenance(server) as cursor:
+        cursor.execute(
+            "SELECT collcollate FROM pg_collation WHERE collprovider = 'c' AND collencoding = 6"
+            " AND collcollate !~ '^(C|POSIX)' LIMIT 1")
+        other = cursor.fetchone()
+        if "{other}" in how and not other:
+            pytest.skip("this machine has no locale but C")
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        other, = other or ("",)
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 {how.replace('{other}', other)}")
+        try:
+            with pytest.raises(WarehouseError) as raised:
+                connect(configured(**by_socket | {"DB_NAME": name}))
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")  # refused if a session were left
     said = str(raised.value)
     assert named.replace("{other}", other) in said
     assert "needs UTF8 and C" in said

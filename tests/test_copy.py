@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg2
 import pytest
-from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
+from support.loading import document, numbers
 
 from warehouse import objects
 
@@ -220,7 +220,7 @@ def objects_of(*names) -> str:
     chance = random.Random(5)
     texts = []
     for row in CATEGORIES:
-        pairs = list(zip(names, row))
+        pairs = list(zip(names, row, strict=True))
         chance.shuffle(pairs)
         texts.append(json.dumps(dict(pairs), indent=chance.choice((None, 4))))
     texts[3] = texts[3].replace("{", '{"bogus": "x", ', 1)

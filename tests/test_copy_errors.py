@@ -7,7 +7,7 @@ import tracemalloc
 
 import psycopg2
 import pytest
-from loading import copies, document, module_copies, numbers, put  # noqa: F401 (fixtures)
+from support.loading import document, numbers
 
 from warehouse.standin.copy import files, rows
 
@@ -182,7 +182,7 @@ def test_stl_load_errors_has_the_columns_of_redshift(copies):
         " position raw_line raw_field_value err_code err_reason is_partial start_offset copy_job_id"
     ).split()
     found = {name: value.rstrip() if isinstance(value, str) else value
-             for name, value in zip(names, copies.cursor.fetchone())}
+             for name, value in zip(names, copies.cursor.fetchone(), strict=True)}
     oid, = copies.query(f"SELECT CAST(CAST('{copies.table}' AS regclass) AS oid)")
     assert (found["tbl"],) == oid and found["session"] == copies.connection.info.backend_pid
     expected = dict(line_number=3, colname="i", type="int4", col_length="", position=1,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from loading import copies, module_copies  # noqa: F401 (fixtures)
 
 from warehouse.standin.copy import documents, rows
 
@@ -143,7 +142,7 @@ class Loads:
 
 
 @pytest.fixture
-def loads(copies):  # noqa: F811
+def loads(copies):
     loads = Loads(copies)
     yield loads
     loads.plain.close()

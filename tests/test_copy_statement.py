@@ -5,7 +5,7 @@ import re
 
 import psycopg2
 import pytest
-from loading import copies_on
+from support.loading import copies_on
 
 from warehouse.standin.copy.statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parsed
 from warehouse.standin.sql.tokens import statements

@@ -5,16 +5,10 @@ import contextlib
 import psycopg2
 import pytest
 from draw_erd import read_table
-from test_failures import (  # noqa: F401 (fixtures)
-    assert_refused,
-    ended,
-    execute,
-    loaded,
-    plays,
-    refused,
-    two_plays,
-)
-from test_incremental import event, hold, song, wait_until_somebody_waits_for
+from support.documents import event, song
+from support.project import ended
+from support.runs import assert_refused, create, refused
+from support.sessions import execute, hold, plays, relations, wait_until_somebody_waits_for
 
 import sql_queries
 from warehouse import tables
@@ -26,18 +20,6 @@ CREATES = {tables.subject_of(sql): sql
            for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries}
 OUR_VIEWS = {tables.subject_of(sql) for sql in sql_queries.create_view_queries}
 OURS = OUR_TABLES | OUR_VIEWS
-
-
-def create(project, *arguments: str):
-    """Run create_tables.py, which must succeed."""
-    done = project.run("create_tables.py", *arguments)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def relations(project, schema: str = "public") -> set[str]:
-    return {name for name, in project.query(
-        f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
 
 
 def test_a_fresh_database_gets_every_table_and_view(project):
@@ -189,9 +171,9 @@ def test_a_foreign_view_on_our_table_stops_the_reset_and_is_named(loaded):
                 "Drop what depends on it first", "etl.py --full", script="create_tables.py",
                 arguments=arguments)
         assert loaded.snapshot() == before
-        assert loaded.query("SELECT * FROM favourites") == [("The Song",)]
+        assert loaded.query("SELECT * FROM favourites") == [("Another",)]
     loaded.load("--full")
-    assert loaded.query("SELECT * FROM favourites") == [("The Song",)]
+    assert loaded.query("SELECT * FROM favourites") == [("Another",)]
     execute(loaded, "DROP VIEW favourites")
     create(loaded)
     assert plays(loaded) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 from psycopg2 import errors, extensions, extras
-from scratch import connection, module_connection, run, value  # noqa: F401 (fixtures)
+from support.scratch import run, value
 
 from warehouse.standin.schema import builtins
 

@@ -5,15 +5,7 @@ import string
 
 import pytest
 from psycopg2 import errors
-from scratch import (  # noqa: F401 (fixtures)
-    connection,
-    fill,
-    indexes,
-    module_connection,
-    pages_read,
-    run,
-    value,
-)
+from support.scratch import fill, indexes, pages_read, run, value
 
 
 def test_an_altered_length_counts_bytes_too(connection):

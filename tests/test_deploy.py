@@ -21,8 +21,9 @@ import psycopg2
 import pytest
 import yaml
 from botocore.exceptions import WaiterError
-from conftest import ROOT, S3_ENVIRONMENT
 from psycopg2 import errors
+from support import ROOT
+from support.s3 import S3_ENVIRONMENT
 
 import sql_queries
 from deploy import notify, teardown
@@ -205,7 +206,8 @@ def test_the_documented_command_prints_a_dwh_cfg_that_is_accepted(stack, tmp_pat
     file.write_text("\n".join(reversed(lines)) + "\n")  # AWS promises no order
     found = config.read(file)
     assert (found.ignored, found.warnings) == ((), ())
-    assert (found.server.workgroup, found.server.database, found.server.cluster_region, found.data.region) == (
+    server = found.server
+    assert (server.workgroup, server.database, server.cluster_region, found.data.region) == (
         "sparkify", "dev", "us-west-2", "us-west-2")
     assert found.server.sslmode == "verify-full"
     assert found.data.iam_role.endswith(f"role/{stack['CopyRole']}")

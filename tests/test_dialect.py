@@ -5,15 +5,7 @@ import time
 import psycopg2
 import pytest
 from psycopg2 import errors
-from scratch import (  # noqa: F401 (fixtures)
-    connection,
-    fill,
-    module_connection,
-    pages_read,
-    plain,
-    run,
-    value,
-)
+from support.scratch import fill, pages_read, plain, run, value
 
 from warehouse.standin.copy.statement import parsed
 from warehouse.standin.sql.dialect import commits, translate

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psycopg2
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from every_statement import EVERY_STATEMENT  # noqa: E402
+from support import ROOT
+from support.every_statement import EVERY_STATEMENT
 
-from warehouse.standin.sql.dialect import commits, runs_alone, translate  # noqa: E402
-from warehouse.standin.sql.tokens import statements, tokenize  # noqa: E402
+from warehouse.standin.sql.dialect import commits, runs_alone, translate
+from warehouse.standin.sql.tokens import statements, tokenize
 
 ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines(keepends=True))
 CORPUS = [row["statement"] for row in ROWS] + [

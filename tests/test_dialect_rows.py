@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import psycopg2
 import pytest
-from conftest import ROOT
-from scratch import connection, module_connection, run  # noqa: F401 (fixtures)
+from support import ROOT
+from support.scratch import run
 
 VERDICTS = ("refused", "emulated", "impossible to see")
 

@@ -1,35 +1,23 @@
 """Whole loads by the real scripts: small cases in folders, and data sets against the oracle."""
 
-import csv
-import hashlib
-import os
-import re
 import shutil
 import tarfile
 from pathlib import Path
 
-import oracle
 import pytest
-from conftest import REAL_DATA, ROOT, STAGING, STAR, Project, new_database
 from generate import generate
-from test_incremental import event, song
+from support import REAL_DATA, ROOT, SAMPLE, oracle
+from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
+from support.databases import new_database
+from support.documents import event, song
+from support.project import DATA_FOLDERS, STAGING, STAR, Project, bring
+from support.s3 import read_from, upload
 
 import sql_queries
 from warehouse.database.statements import subject_of
 
-CASES = sorted(path for path in (ROOT / "tests/cases").iterdir() if path.is_dir())
-SAMPLE = ROOT / "tests/data"
-DATA_FOLDERS = ("log_data", "song_data")
-
 needs_real_data = pytest.mark.skipif(
     not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
-
-
-def bring(project: Project, folder: Path) -> None:
-    """Make a folder's data, and whatever lies beside it, the data of the project."""
-    for name in DATA_FOLDERS:
-        shutil.rmtree(project.folder / name)
-    shutil.copytree(folder, project.folder, dirs_exist_ok=True)
 
 
 # -------------------------------------------------------------------------------------------- cases
@@ -41,42 +29,6 @@ def bring(project: Project, folder: Path) -> None:
 def cases_project(server, tables, tmp_path_factory):
     with new_database(server, tables) as name:
         yield Project(tmp_path_factory.mktemp("cases"), server, name)
-
-
-def settings_of(case: Path) -> dict[str, str]:
-    file = case / "settings"
-    lines = file.read_text().splitlines() if file.exists() else []
-    return dict(re.split(r"\s*=\s*", line, maxsplit=1) for line in lines)
-
-
-def expected_tables(case: Path) -> dict[str, list[list[str | None]]]:
-    """Header and rows of each expected table, the rows sorted."""
-    tables = {}
-    for path in sorted((case / "expected").glob("*.csv")):
-        with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-        tables[path.stem] = [header, *in_order(list(map(expected_value, row)) for row in rows)]
-    return tables
-
-
-def expected_value(cell: str) -> str | None:
-    if hashed := re.fullmatch(r"md5\((.*)\)", cell):
-        return hashlib.md5(hashed[1].encode()).hexdigest()
-    return None if cell == "NULL" else cell
-
-
-def found_table(project: Project, table: str) -> list[list[str | None]]:
-    """Header and rows of a table as text, the rows sorted."""
-    columns = [name for name, in project.query(
-        "SELECT column_name FROM information_schema.columns"
-        f" WHERE table_name = '{table}' ORDER BY ordinal_position")]
-    as_text = ", ".join(f"CAST({column} AS text)" for column in columns)
-    rows = project.query(f"SELECT {as_text} FROM {table}")
-    return [columns, *in_order(map(list, rows))]
-
-
-def in_order(rows) -> list[list[str | None]]:
-    return sorted(rows, key=oracle.nulls_last)
 
 
 def assert_gives_expected_tables(project: Project, case: Path) -> None:
@@ -138,7 +90,7 @@ def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(w
     described = warehouse.query(
         "SELECT song_id, title, artist_id, name, duration, songs.year, location, latitude, longitude"
         " FROM songs JOIN artists USING (artist_id)")
-    assert {song_id: dict(zip(RIVALS, row))[song_id] for song_id, *row in described} == {
+    assert {song_id: dict(zip(RIVALS, row, strict=True))[song_id] for song_id, *row in described} == {
         column: min(values) for column, values in RIVALS.items()}
 
 
@@ -178,15 +130,6 @@ def sample_project(server, tables, tmp_path_factory):
 @pytest.fixture(scope="module")
 def sample_star(sample_project):
     return sample_project.snapshot(STAR)
-
-
-def assert_same(found: dict[str, list[tuple]], expected: dict[str, list[tuple]]) -> None:
-    """Table by table, because pytest's account of a difference in all of them takes minutes."""
-    assert {table: len(rows) for table, rows in found.items()} == {
-        table: len(rows) for table, rows in expected.items()}
-    for table, rows in expected.items():
-        differing = [pair for pair in zip(found[table], rows) if pair[0] != pair[1]]
-        assert differing[:3] == [], table
 
 
 def test_the_sample_gives_the_tables_of_the_oracle(sample_star):
@@ -232,21 +175,6 @@ def test_a_second_run_and_a_full_run_give_the_same_tables_ids_included(sample_pr
     assert "all are loaded, because --full" in sample_project.load("--full").stderr
     assert_same(sample_project.snapshot(STAR), sample_star)
     assert_same(sample_project.snapshot(STAGING), staged)
-
-
-def upload(bucket, folder: Path, files: list[Path]) -> None:
-    for file in files:
-        bucket.upload_file(str(file), str(file.relative_to(folder)))
-
-
-def read_from(project: Project, bucket) -> None:
-    """Let the project load from the bucket and use nothing but it."""
-    project.environment = {
-        key: value for key, value in os.environ.items() if key.startswith("AWS_")}
-    project.configure(
-        LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
-        LOG_JSONPATH=f"s3://{bucket.name}/log_json_path.json",
-        MANIFESTS=f"s3://{bucket.name}/manifests/", REGION="us-west-2")
 
 
 def test_the_sample_from_s3_gives_the_tables_of_the_sample_from_a_folder(

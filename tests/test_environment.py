@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project
-from tcp_server import TcpServer
-from test_failures import assert_refused, loaded, plays, two_plays  # noqa: F401 (fixtures)
-from test_incremental import event, song
-from test_retries import project_with_files, ready  # noqa: F401 (fixtures)
+from support import ROOT
+from support.documents import event, song
+from support.project import Project
+from support.runs import assert_refused
+from support.sessions import plays
+from support.tcp_project import project_with_files
+from support.tcp_server import TcpServer
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the limits and devices of Linux")
 
@@ -59,8 +61,8 @@ def files_of_new_sessions_up_to(size: int, server: TcpServer):
 
 
 @linux
-def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, ready):  # noqa: F811
-    with project_with_files(tmp_path, tcp, tcp.port, ready) as project:
+def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, tcp_tables):
+    with project_with_files(tmp_path, tcp, tcp.port, tcp_tables) as project:
         project.load()
         before = project.snapshot()
         wide = {"page": "Home", "artist": "x" * 1000, "userAgent": "y" * 800}
@@ -77,7 +79,7 @@ def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, ready):
 @pytest.mark.parametrize("which, status", [
     (">/dev/full", 1), ("2>/dev/full", 120),  # 120: Python's own, for nothing can be told any more
 ])
-def test_a_disk_full_of_output_loses_no_load(loaded, which, status):  # noqa: F811
+def test_a_disk_full_of_output_loses_no_load(loaded, which, status):
     loaded.write("log_data/2.json", [event(3)])
     done = load_by(f'"$@" {which}', loaded)
     assert done.returncode == status
@@ -85,7 +87,7 @@ def test_a_disk_full_of_output_loses_no_load(loaded, which, status):  # noqa: F8
 
 
 @linux
-def test_a_full_disk_for_the_manifests_stops_the_load(loaded):  # noqa: F811
+def test_a_full_disk_for_the_manifests_stops_the_load(loaded):
     loaded.write("log_data/2.json", [event(3)])
     loaded.configure(MANIFESTS=str(loaded.folder / "manifests"))
     before = loaded.snapshot()
@@ -123,7 +125,7 @@ def test_a_dwh_cfg_that_is_none_is_one_message_at_once(tmp_path, make, says):
     'mkdir gone && cd gone && rmdir ../gone && exec "$@"', 'umask 077 && exec "$@" >&-',
     'exec "$@" 2>&-', 'exec "$@" <&- >&- 2>&-',
 ], ids=["a folder that is gone", "no stdout, umask 077", "no stderr", "no streams"])
-def test_a_load_and_a_report_need_no_folder_and_no_streams(loaded, shell):  # noqa: F811
+def test_a_load_and_a_report_need_no_folder_and_no_streams(loaded, shell):
     loaded.write("log_data/2.json", [event(3)])
     done = load_by(shell, loaded)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
@@ -134,15 +136,15 @@ def test_a_load_and_a_report_need_no_folder_and_no_streams(loaded, shell):  # no
     assert ">3<" in file.read_text()
 
 
-def test_a_failure_needs_no_streams(loaded):  # noqa: F811
+def test_a_failure_needs_no_streams(loaded):
     loaded.write("log_data/2.json", [event(3), "no event"])
     assert load_by('exec "$@" <&- >&- 2>&-', loaded).returncode == 3
     assert plays(loaded) == 2
 
 
 @linux
-def test_a_load_needs_no_folder_that_it_may_enter(tmp_path, tcp, ready):  # noqa: F811
-    with project_with_files(tmp_path, tcp, tcp.port, ready) as project:
+def test_a_load_needs_no_folder_that_it_may_enter(tmp_path, tcp, tcp_tables):
+    with project_with_files(tmp_path, tcp, tcp.port, tcp_tables) as project:
         done = load_by(f'mkdir locked && cd locked && chmod 0 . && exec {MERE_USER} "$@"', project)
         assert done.returncode == 0, done.stderr
         assert plays(project) == 4
@@ -157,7 +159,7 @@ def of_size(number: int, size: int) -> str:
 
 
 @linux
-def test_sixty_megabytes_beyond_what_python_and_boto3_take_are_enough(loaded):  # noqa: F811
+def test_sixty_megabytes_beyond_what_python_and_boto3_take_are_enough(loaded):
     with open(loaded.folder / "log_data/2.json", "w") as log:
         log.writelines(of_size(100 + n, 20_000) for n in range(5000))
     for n in range(2000):

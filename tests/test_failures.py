@@ -2,86 +2,32 @@
 
 import contextlib
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import time
 
-import psycopg2
 import pytest
-from conftest import STAR, Loaded, Project
 from generate import generate
-from tcp_server import CANARY, free_port, tcp_server
-from test_incremental import event, hold, song, wait_until_somebody_waits_for
-
-NOTHING = "Nothing was committed."
-
-
-@pytest.fixture(scope="module")
-def two_plays(module_warehouse, tmp_path_factory):
-    module_warehouse.write("log_data/1.json", [event(1), event(2)])
-    module_warehouse.write("song_data/1.json", song())
-    return Loaded(module_warehouse, tmp_path_factory.mktemp("loaded") / "files")
-
-
-@pytest.fixture
-def loaded(two_plays):
-    """A warehouse with two plays and a song."""
-    with two_plays.copied() as project:
-        yield project
-
-
-def refused(project: Project, status: int, *parts: str, script: str = "etl.py",
-            rolled_back: bool = True, arguments: tuple[str, ...] = (), **options) -> str:
-    """Run a script that must fail with one message that holds all the parts; the message."""
-    done = project.run(script, *arguments, **options)
-    assert_refused(done, status, *parts, rolled_back=rolled_back)
-    return done.stderr
-
-
-def assert_refused(done: subprocess.CompletedProcess, status: int, *parts: str,
-                   rolled_back: bool = True) -> None:
-    assert done.returncode == status, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert len(re.findall(" ERROR ", done.stderr)) == 1, done.stderr
-    for part in parts:
-        assert part in done.stderr
-    assert done.stderr.count(NOTHING) == rolled_back, done.stderr
-
-
-def plays(project: Project) -> int:
-    return project.query("SELECT COUNT(*) FROM songplays")[0][0]
-
-
-def execute(project: Project, sql: str) -> None:
-    project.connection.cursor().execute(sql)
-
-
-def connection_to(project: Project):
-    return psycopg2.connect(**project.server.connect_parameters(project.database))
-
-
-def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
-    stdout, stderr = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
-
-
-def wait_until(project: Project, sql: str) -> None:
-    """Poll until the query answers true."""
-    deadline = time.monotonic() + 30
-    while not project.query(sql)[0][0]:
-        assert time.monotonic() < deadline, f"it never came true: {sql}"
-        time.sleep(0.02)
-
-
-def wait_until_no_session_is_left(project: Project) -> None:
-    """PostgreSQL asks every two seconds whether the client of a busy session still lives."""
-    wait_until(project, "SELECT COUNT(*) = 0 FROM pg_stat_activity"
-                        " WHERE datname = current_database() AND pid <> pg_backend_pid()")
-
+from support.databases import new_database
+from support.documents import event, song
+from support.project import STAR, Project, ended
+from support.runs import assert_refused, refused
+from support.s3 import aws_environment
+from support.sessions import (
+    BETWEEN_INSERTS,
+    IN_COPY,
+    execute,
+    hold,
+    lose_rows,
+    plays,
+    wait_until,
+    wait_until_no_session_is_left,
+    wait_until_somebody_waits_for,
+    waiting_at,
+)
+from support.tcp_server import CANARY, free_port
 
 # ------------------------------------------------------------------------------------ the settings
 
@@ -111,24 +57,13 @@ def test_a_dwh_cfg_with_five_mistakes_is_told_of_all_five(project, script):
 
 # ------------------------------------------------------------------------------------ the database
 
-@pytest.fixture(scope="module")
-def password_server():
-    with tcp_server() as server:
-        yield server
-
-
 @pytest.fixture
-def guarded(tmp_path, password_server):
+def guarded(tmp_path, tcp):
     """A project on the server that asks for a password, with a database of its own."""
-    name = f"test_{os.urandom(6).hex()}"
-    maintenance = psycopg2.connect(**password_server.connect_parameters("postgres"))
-    maintenance.autocommit = True
-    maintenance.cursor().execute(f"CREATE DATABASE {name}")
-    project = Project(tmp_path, password_server, name)
-    project.configure(**password_server.settings(DB_NAME=name))
-    yield project
-    maintenance.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
-    maintenance.close()
+    with new_database(tcp) as name:
+        project = Project(tmp_path, tcp, name)
+        project.configure(**tcp.settings(DB_NAME=name))
+        yield project
 
 
 def test_a_wrong_password(guarded):
@@ -214,7 +149,7 @@ def test_a_log_data_that_names_no_object_empties_nothing(loaded, prefix, argumen
 
 
 def test_a_song_data_bucket_that_does_not_exist(loaded, bucket):
-    loaded.environment = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    loaded.environment = aws_environment()
     before = loaded.snapshot()
     loaded.configure(SONG_DATA="s3://no-such-bucket-at-all/songs", REGION="us-west-2")
     refused(loaded, 1, "s3://no-such-bucket-at-all/songs", "NoSuchBucket",
@@ -307,13 +242,6 @@ def test_a_column_that_is_empty_in_all_of_a_hundred_events_is_warned_of_and_the_
 
 # ------------------------------------------------------------------------------------ the checks
 
-def lose_rows(project: Project, change: str) -> None:
-    """Let the database skip the change, of every row, and say nothing."""
-    execute(project, "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
-                     " 'BEGIN RETURN NULL; END'")
-    execute(project, f"CREATE TRIGGER lose BEFORE {change} FOR EACH ROW EXECUTE FUNCTION lose()")
-
-
 @pytest.mark.parametrize("table", STAR)
 def test_a_star_that_lacks_a_row_is_not_committed(loaded, table):
     loaded.write("log_data/2.json", [event(5, userId="8")])
@@ -353,35 +281,13 @@ def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
 
 # ------------------------------------------------------------------------- killed and interrupted
 
-WAITS = """
-CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
-'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'
-"""
-IN_COPY = """
-CREATE TRIGGER wait_here BEFORE INSERT ON staging_events FOR EACH ROW
-WHEN (NEW.iteminsession = 6) EXECUTE FUNCTION wait_here()
-"""
-BETWEEN_INSERTS = """
-CREATE TRIGGER wait_here BEFORE INSERT ON songs FOR EACH STATEMENT EXECUTE FUNCTION wait_here()
-"""
-
-
 @contextlib.contextmanager
 def stopped_at(project: Project, trigger: str):
     """A load of one more file that has come to the trigger and waits there."""
     project.write("log_data/2.json", [event(5), event(6)])
     project.write("song_data/2.json", song("SO2", artist_id="AR2"))
-    execute(project, WAITS + ";" + trigger)
-    with contextlib.closing(connection_to(project)) as holder:
-        holder.cursor().execute("SELECT pg_advisory_lock(1)")
-        process = project.start("etl.py")
-        try:
-            wait_until(project, "SELECT COUNT(*) > 0 FROM pg_locks"
-                                " WHERE locktype = 'advisory' AND NOT granted")
-            yield process
-        finally:
-            process.kill()
-            process.communicate()
+    with waiting_at(project, trigger) as (process, _):
+        yield process
 
 
 @pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS], ids=["in COPY", "between INSERTs"])

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 
 import pytest
-from test_failures import assert_refused, execute
-from test_incremental import LASTING, event
-from test_retries import fresh, project_with_files, proxy, ready, undisturbed  # noqa: F401
-from test_s3_faults import load
+from support.documents import event
+from support.project import LASTING
+from support.runs import assert_refused, load_here
+from support.sessions import execute
 
 from warehouse import WarehouseError
 
@@ -45,7 +45,7 @@ ODD_LINES = {  # what stands in place of the artist, and whether the row is load
 ODD_LENGTHS = {"1e999": ("1e999", False), "5,000 digits": ("9" * 5000, False)}
 
 
-def test_text_that_is_odd_is_loaded_or_rejected_and_its_neighbours_are_loaded(fresh):  # noqa: F811
+def test_text_that_is_odd_is_loaded_or_rejected_and_its_neighbours_are_loaded(fresh):
     lines, expected = [], {1, 2, 5, 6}
     for key, usual, odd in (("artist", '"The Band"', ODD_LINES), ("length", "200.5", ODD_LENGTHS)):
         for value, loaded in odd.values():
@@ -57,7 +57,7 @@ def test_text_that_is_odd_is_loaded_or_rejected_and_its_neighbours_are_loaded(fr
     data = "\r\n".join([*lines, half]).encode("utf-8", "surrogateescape")
     fresh.write("log_data/odd.json", data)
     fresh.configure(MAX_ERRORS="100")
-    load(fresh)
+    load_here(fresh)
     loaded = {(ts.second - 10) % 60 for ts, in fresh.query("SELECT start_time FROM songplays")}
     assert loaded == expected
     assert fresh.query("SELECT COUNT(*) FROM songplays") == [(len(expected),)]
@@ -74,12 +74,12 @@ ENCODINGS = {  # how a file may be written, and what is said of it
 }
 
 
-def test_a_file_in_another_encoding_is_never_loaded_as_if_it_were_right(fresh):  # noqa: F811
+def test_a_file_in_another_encoding_is_never_loaded_as_if_it_were_right(fresh):
     for number, (name, (written, _)) in enumerate(ENCODINGS.items(), start=50):
         text = json.dumps(event(number, artist="Björk"), ensure_ascii=False)
         fresh.write(f"log_data/{name}", written(text))
     fresh.configure(MAX_ERRORS="1000")
-    load(fresh)
+    load_here(fresh)
     # After its mark, a document in UTF-8 is whole.
     whole = 50 + list(ENCODINGS).index("UTF-8 with BOM")
     loaded = fresh.query("SELECT iteminsession FROM staging_events WHERE artist <> 'The Band'")
@@ -94,7 +94,7 @@ def test_a_file_in_another_encoding_is_never_loaded_as_if_it_were_right(fresh): 
 INJECTION = "\"x'; DROP TABLE songs;--\""
 
 
-def test_sql_in_a_value_of_dwh_cfg_harms_nothing(fresh, undisturbed):  # noqa: F811
+def test_sql_in_a_value_of_dwh_cfg_harms_nothing(fresh, undisturbed):
     fresh.settings["IAM_ROLE"] = {"ARN": "default"}
     fresh.configure(CONNECT_TIMEOUT="1", RETRIES="0")
     for section, key in (
@@ -106,33 +106,33 @@ def test_sql_in_a_value_of_dwh_cfg_harms_nothing(fresh, undisturbed):  # noqa: F
         usual = dict(fresh.settings[section])
         fresh.settings[section][key] = INJECTION
         with pytest.raises(WarehouseError):
-            load(fresh)
+            load_here(fresh)
         fresh.settings[section] = usual
     fresh.settings["S3"]["MANIFESTS"] = INJECTION  # a folder of that name is made
-    load(fresh)
+    load_here(fresh)
     assert fresh.snapshot() == undisturbed
 
 
 NOW = "now() AT TIME ZONE 'UTC'"  # SYSDATE: when the transaction began
 
 
-def test_a_clock_that_goes_backwards_changes_nothing(fresh, undisturbed):  # noqa: F811
+def test_a_clock_that_goes_backwards_changes_nothing(fresh, undisturbed):
     files = {path: path.read_bytes() for path in fresh.folder.glob("*_data/[12].json")}
     for path in files:
         if path.name == "2.json":
             path.unlink()
     log = fresh.folder / "log_data/1.json"
     log.write_bytes(b"".join(files[log].splitlines(keepends=True)[:2]))
-    load(fresh)
+    load_here(fresh)
     execute(fresh, "UPDATE loaded_files SET loaded_at = loaded_at + INTERVAL '80 years'")
     for path, content in files.items():
         path.write_bytes(content)
-    load(fresh)
+    load_here(fresh)
     assert fresh.snapshot(LASTING) == {table: undisturbed[table] for table in LASTING}
 
 
 def test_a_version_of_a_file_from_a_load_at_the_same_instant_is_not_taken_for_this_one_s(
-    fresh, undisturbed  # noqa: F811
+    fresh, undisturbed
 ):
     fresh.load()
     grown = [event(number) for number in (1, 2, 5, 6, 30)]
@@ -154,7 +154,7 @@ def test_a_version_of_a_file_from_a_load_at_the_same_instant_is_not_taken_for_th
     {"TZ": "America/St_Johns", "LC_ALL": "C", "LANG": "tr_TR.UTF-8"},
     {"TZ": "Pacific/Apia", "PYTHONUTF8": "0", "HOME": "/nowhere"},
 ], ids=["C, behind UTC", "no home, before UTC"])
-def test_a_bare_environment_gives_the_same_tables(fresh, undisturbed, environment):  # noqa: F811
+def test_a_bare_environment_gives_the_same_tables(fresh, undisturbed, environment):
     fresh.environment = environment
     fresh.load()
     assert fresh.snapshot() == undisturbed

@@ -2,7 +2,7 @@
 
 Before each run a few steps are drawn that add to the files or change them, in a universe so small that
 plays, users, songs and artists' names meet all the time. After each run the star schema must be what
-tests/oracle.py makes of the files. --orders=100 is for an afternoon.
+tests/support/oracle.py makes of the files. --orders=100 is for an afternoon.
 """
 
 import contextlib
@@ -16,18 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator
 
-import oracle
 import pytest
-from conftest import STAR, Project
-from test_end_to_end import (
-    CASES,
-    DATA_FOLDERS,
-    assert_same,
-    expected_tables,
-    found_table,
-    settings_of,
-)
-from test_kills import LINE
+from support import oracle
+from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
+from support.project import DATA_FOLDERS, STAR, Project
+from support.runs import LINE
 
 import etl
 from warehouse import command, config

@@ -7,14 +7,15 @@ import sys
 import tracemalloc
 from collections import Counter, defaultdict
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 
 import generate as generator
 import pytest
 from generate import EVENTS_PER_REPEAT, KEYS, PAGES, generate
+from support import SAMPLE
 
 TESTS = Path(__file__).parent
-SAMPLE = TESTS / "data"
 SONG_KEYS = ("artist_id artist_latitude artist_location artist_longitude artist_name duration "
              "num_songs song_id title year").split()
 ARGUMENTS = {"events": 700, "songs": 60, "files": 3, "users": 15}
@@ -165,7 +166,7 @@ def test_items_count_up_in_sessions_that_interleave(data):
         items[event["sessionId"]].append(event["itemInSession"])
     assert all(counted == list(range(len(counted))) for counted in items.values())
     order = [event["sessionId"] for event in data.events]
-    changes = sum(one != other for one, other in zip(order, order[1:]))
+    changes = sum(one != other for one, other in pairwise(order))
     assert changes > 2 * len(items)
 
 

@@ -4,10 +4,12 @@ import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import Project
-from test_failures import execute, refused
-from test_incremental import event, load_by_prefix, loaded, song, two_events  # noqa: F401: fixtures
-from test_retries import LAST, fresh, load, lose_the_reply, proxy, ready  # noqa: F401
+from support.documents import event, song
+from support.project import Project
+from support.proxy import lose_the_reply
+from support.runs import load_by_prefix, refused
+from support.sessions import execute
+from support.tcp_project import LAST
 
 COUNTS = ("files", "staging_events", "staging_songs", "users", "artists", "songs", "songplays", "time",
           "with_song", "with_artist", "rejected")
@@ -20,7 +22,7 @@ def kinds(project: Project) -> list[str]:
 
 def last_load(project: Project) -> dict:
     row, = project.query(f"SELECT {', '.join(COUNTS)} FROM loads ORDER BY begun_at DESC LIMIT 1")
-    return dict(zip(COUNTS, row))
+    return dict(zip(COUNTS, row, strict=True))
 
 
 def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):
@@ -46,7 +48,7 @@ def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):
     assert whole is None
 
 
-def test_earlier_plays_that_get_a_song_are_told_of_apart_from_new_ones(loaded):  # noqa: F811
+def test_earlier_plays_that_get_a_song_are_told_of_apart_from_new_ones(loaded):
     loaded.write("log_data/2.json", [event(5)])
     loaded.write("song_data/late.json", song())
     loaded.load()
@@ -54,7 +56,7 @@ def test_earlier_plays_that_get_a_song_are_told_of_apart_from_new_ones(loaded): 
                         " ORDER BY begun_at DESC LIMIT 1") == [(1, 1, 2)]
 
 
-def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(loaded):  # noqa: F811
+def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(loaded):
     loaded.load()
     loaded.write("log_data/2.json", [event(5, ts="soon")])
     refused(loaded, 3, "rows were rejected")
@@ -65,7 +67,7 @@ def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(load
         (None, None, None)]
 
 
-def test_what_was_loaded_whole_is_told_with_the_reason(loaded, monkeypatch):  # noqa: F811
+def test_what_was_loaded_whole_is_told_with_the_reason(loaded, monkeypatch):
     def reason() -> str | None:
         return loaded.query("SELECT loaded_whole FROM loads ORDER BY begun_at DESC LIMIT 1")[0][0]
 
@@ -86,7 +88,7 @@ def test_what_was_loaded_whole_is_told_with_the_reason(loaded, monkeypatch):  # 
     assert reason() == "the tables hold rows of a load by prefix"
 
 
-def test_a_reason_longer_than_the_column_is_cut(loaded):  # noqa: F811
+def test_a_reason_longer_than_the_column_is_cut(loaded):
     folder = "/".join(["song_data", *["ö" + "o" * 240] * 5])
     for number in range(2):
         loaded.write(f"{folder}/1.json", song("SO1", year=number))
@@ -95,7 +97,7 @@ def test_a_reason_longer_than_the_column_is_cut(loaded):  # noqa: F811
     assert whole.startswith("song file") and len(whole) == 1000
 
 
-def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):  # noqa: F811
+def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):
     before = loaded.query("SELECT * FROM loads ORDER BY begun_at")
     for number in (5, 6):
         loaded.write(f"log_data/{number}.json", [event(number)])
@@ -117,7 +119,7 @@ def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):  #
         "0", "0"]
 
 
-def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load):  # noqa: F811
+def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     assert load() == 2
     assert kinds(fresh) == ["reset", "load"]

@@ -9,18 +9,21 @@ import shutil
 import signal
 import time
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
-import psycopg2
 import pytest
-from conftest import FOLDED, REAL_DATA, STAR, Loaded, Project, new_database
 from generate import generate
+from support import REAL_DATA
+from support.databases import new_database
+from support.documents import event, song
+from support.project import LASTING, Project
+from support.runs import load_by_prefix
+from support.s3 import aws_environment
+from support.sessions import hold, wait_until_somebody_waits_for
 
-from warehouse import config, manifests
+from warehouse import config
 from warehouse.database.statements import name_of
-
-LASTING = (*FOLDED, *STAR)  # what staging holds is of the last load only
-
 
 # ------------------------------------------------------------------------------ order and batches
 
@@ -60,13 +63,13 @@ class History:
     def in_order(self, file: Path, versions: list) -> None:
         """Put the versions of a file among the steps, the earlier ones first."""
         places = sorted(self.random.sample(range(len(self.steps)), len(versions)), reverse=True)
-        for place, version in zip(places, reversed(versions)):
+        for place, version in zip(places, reversed(versions), strict=True):
             self.steps.insert(place, version)
 
     def batches(self, count: int) -> list[list[tuple[Path, bytes]]]:
         """The steps in batches of random sizes."""
         cuts = sorted(self.random.sample(range(1, len(self.steps)), count - 1))
-        return [self.steps[a:b] for a, b in zip([0, *cuts], [*cuts, len(self.steps)])]
+        return [self.steps[a:b] for a, b in pairwise([0, *cuts, len(self.steps)])]
 
 
 def bring(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:
@@ -151,39 +154,6 @@ def test_thirty_nights_of_real_logs_with_late_songs_give_the_tables_of_one_load(
 
 
 # ------------------------------------------------------------------------------------- small cases
-
-def event(number: int, **changes) -> dict:
-    return {
-        "artist": "The Band", "auth": "Logged In", "firstName": "Ann", "gender": "F",
-        "itemInSession": number, "lastName": "Lee", "length": 200.5, "level": "free",
-        "location": "Nome, AK", "method": "PUT", "page": "NextSong", "registration": 1540919166796.0,
-        "sessionId": 1, "song": "The Song", "status": 200, "ts": 1541105830796 + number * 1000,
-        "userAgent": "\"Mozilla\"", "userId": "7",
-    } | changes
-
-
-def song(song_id: str = "SO1", **changes) -> dict:
-    return {
-        "artist_id": "AR1", "artist_latitude": None, "artist_location": "", "artist_longitude": None,
-        "artist_name": "The Band", "duration": 200.5, "num_songs": 1, "song_id": song_id,
-        "title": "The Song", "year": 0,
-    } | changes
-
-
-@pytest.fixture(scope="module")
-def two_events(module_warehouse, tmp_path_factory):
-    module_warehouse.write("log_data/1.json", [event(1), event(2)])
-    module_warehouse.write(
-        "song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
-    return Loaded(module_warehouse, tmp_path_factory.mktemp("loaded") / "files")
-
-
-@pytest.fixture
-def loaded(two_events):
-    """A warehouse with two events and one other song."""
-    with two_events.copied() as project:
-        yield project
-
 
 def test_a_run_with_nothing_new_says_so_and_changes_nothing(loaded):
     before = loaded.snapshot()
@@ -434,25 +404,6 @@ def test_a_dry_run_writes_no_manifest(loaded):
 
 # ------------------------------------------------------------------------------------- at one time
 
-def hold(project: Project, table: str):
-    """A session that keeps everybody else off a table until it is closed."""
-    connection = psycopg2.connect(**project.server.connect_parameters(project.database))
-    with connection.cursor() as cursor:
-        cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-    return connection
-
-
-def wait_until_somebody_waits_for(project: Project, table: str, how_many: int = 1) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        waiting = project.query(
-            f"SELECT COUNT(*) FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted")
-        if waiting[0][0] >= how_many:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"nobody came to wait for {table}")
-
-
 def test_of_two_loads_at_once_the_second_waits_and_finds_nothing_new(loaded):
     loaded.write("log_data/2.json", [event(5)])
     holder = hold(loaded, "users")
@@ -553,7 +504,7 @@ def test_a_manifest_that_cannot_be_written_stops_the_load(loaded):
 
 
 def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, monkeypatch):
-    loaded.environment = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    loaded.environment = aws_environment()
     loaded.configure(
         LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
         MANIFESTS=f"s3://{bucket.name}/manifests", REGION="us-west-2",
@@ -573,19 +524,6 @@ def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, mon
 
 
 # ------------------------------------------------------------------------------------ by prefix
-
-def load_by_prefix(project: Project, monkeypatch) -> None:
-    """As on Redshift without MANIFESTS, which nothing but the connection can tell."""
-    import etl
-    from warehouse import command
-
-    project.write_config()
-    with monkeypatch.context() as patch:
-        patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
-        patch.setattr(manifests, "is_standin", lambda connection: False)
-        patch.setattr(command.INTERRUPTION, "cancels", contextlib.nullcontext)
-        etl.run(config.read(project.config), etl.options().parse_args([]))
-
 
 def in_capitals(document: dict) -> dict:
     return {key.upper(): value for key, value in document.items()}

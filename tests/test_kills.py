@@ -6,7 +6,6 @@ that short statements and COMMIT are hit, too, and a busy machine does not let a
 """
 
 import random
-import re
 import signal
 import subprocess
 import time
@@ -14,16 +13,15 @@ from collections import Counter
 from typing import NamedTuple
 
 import pytest
-from conftest import TABLES, Project
 from generate import generate
-from test_failures import NOTHING, ended, wait_until_no_session_is_left
-from test_retries import administrate
+from support.databases import administrate
+from support.project import Project, ended
+from support.runs import LINE, NOTHING
+from support.sessions import tables_of, wait_until_no_session_is_left
 
 from warehouse.database import errors
 
 Tables = dict[str, list[tuple]]
-
-LINE = re.compile(r"^\d{4}-\S+ (?:DEBUG|INFO|ERROR) +(\S+(?: \w+)?)", re.MULTILINE)
 
 
 class Night(NamedTuple):
@@ -84,10 +82,6 @@ def night(a_night, tcp):
     administrate(tcp, "CHECKPOINT")
     a_night.project.configure(RETRIES="3", LOCK_TIMEOUT="60")
     return a_night
-
-
-def tables_of(project: Project) -> Tables:
-    return project.snapshot((*TABLES, "loaded_files"))
 
 
 def assert_loaded(night: Night) -> None:

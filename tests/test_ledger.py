@@ -3,25 +3,11 @@
 import json
 
 import pytest
-from conftest import S3_ENVIRONMENT, Project
-from test_failures import lose_rows, plays, refused
-from test_incremental import (  # noqa: F401: fixtures
-    LASTING,
-    event,
-    load_by_prefix,
-    loaded,
-    song,
-    two_events,
-)
-from test_retries import ready, undisturbed  # noqa: F401
-from test_s3_faults import LOG, SONG, quick, s3, stored  # noqa: F401
-
-
-@pytest.fixture
-def by_s3(stored, s3):  # noqa: F811
-    """A project of four plays and two songs whose scripts read S3."""
-    stored.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3.url}
-    return stored
+from support.documents import event, song
+from support.project import LASTING, Project
+from support.runs import load_by_prefix, refused
+from support.sessions import lose_rows, plays
+from support.tcp_project import LOG, SONG
 
 
 def versions(project: Project, table: str) -> dict[tuple, tuple]:
@@ -40,7 +26,7 @@ def body(content: dict | list[dict]) -> bytes:
 
 # ------------------------------------------------------------------------------------ new or whole
 
-def test_a_changed_song_file_reads_no_log(by_s3, s3, bucket):  # noqa: F811
+def test_a_changed_song_file_reads_no_log(by_s3, s3, bucket):
     by_s3.load()
     bucket.put_object(Key=SONG[1:], Body=body(song("SO2", artist_id="AR3")))
     s3.asked.clear()
@@ -51,7 +37,7 @@ def test_a_changed_song_file_reads_no_log(by_s3, s3, bucket):  # noqa: F811
     assert by_s3.query("SELECT artist_id FROM songs ORDER BY song_id") == [("AR1",), ("AR3",)]
 
 
-def test_a_changed_log_file_reads_no_song(by_s3, s3, bucket):  # noqa: F811
+def test_a_changed_log_file_reads_no_song(by_s3, s3, bucket):
     by_s3.load()
     bucket.put_object(Key=LOG[1:], Body=body([event(1), event(2)]))
     s3.asked.clear()
@@ -61,7 +47,7 @@ def test_a_changed_log_file_reads_no_song(by_s3, s3, bucket):  # noqa: F811
     assert plays(by_s3) == 2
 
 
-def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):  # noqa: F811
+def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):
     """other.json has Another; from now on it is The Song."""
     loaded.write("log_data/2.json", [
         event(3, song="Another"), event(4, song="Third"), event(5, artist="Others")])
@@ -79,7 +65,7 @@ def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):  
         ("Third", None, "AR0")]
 
 
-def test_whole_songs_leave_users_time_and_all_other_songs_and_artists_untouched(loaded):  # noqa: F811
+def test_whole_songs_leave_users_time_and_all_other_songs_and_artists_untouched(loaded):
     loaded.write("song_data/2.json", song("SO2", artist_id="AR2", artist_name="Others"))
     loaded.load()
     before = {table: versions(loaded, table) for table in LASTING}
@@ -92,7 +78,7 @@ def test_whole_songs_leave_users_time_and_all_other_songs_and_artists_untouched(
         assert [row[0] for row, _ in kept] in (["SO2"], ["AR2"]), table
 
 
-def test_whole_logs_leave_songs_artists_and_the_catalogue_untouched(loaded):  # noqa: F811
+def test_whole_logs_leave_songs_artists_and_the_catalogue_untouched(loaded):
     before = {table: versions(loaded, table) for table in ("songs", "artists", "catalogue")}
     loaded.write("log_data/1.json", [event(1)])
     loaded.load()
@@ -100,14 +86,14 @@ def test_whole_logs_leave_songs_artists_and_the_catalogue_untouched(loaded):  # 
     assert plays(loaded) == 1
 
 
-def test_a_load_of_songs_runs_nothing_on_users_latest_events_and_time(loaded):  # noqa: F811
+def test_a_load_of_songs_runs_nothing_on_users_latest_events_and_time(loaded):
     loaded.write("song_data/late.json", song())
     assert not names_run(loaded) & {
         f"{what} {table}" for what in ("insert", "delete", "choose", "ANALYZE", "touch")
         for table in ("users", "latest_events", "time", "events", "plays")}
 
 
-def test_a_load_of_logs_writes_and_proves_nothing_of_songs(loaded):  # noqa: F811
+def test_a_load_of_logs_writes_and_proves_nothing_of_songs(loaded):
     loaded.write("log_data/2.json", [event(5)])
     ran = names_run(loaded)
     assert "insert songplays" in ran
@@ -123,14 +109,14 @@ def names_run(project: Project) -> set[str]:
             for line in said.splitlines() if " DEBUG " in line}
 
 
-def test_plays_that_are_written_again_are_not_changed_as_earlier_ones(loaded):  # noqa: F811
+def test_plays_that_are_written_again_are_not_changed_as_earlier_ones(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     loaded.write("song_data/late.json", song())
     assert "update songplays" not in names_run(loaded)
     assert loaded.query("SELECT COUNT(song_id) FROM songplays") == [(3,)]
 
 
-def test_a_night_without_a_play_brings_its_users_and_touches_no_play(loaded):  # noqa: F811
+def test_a_night_without_a_play_brings_its_users_and_touches_no_play(loaded):
     before = {table: versions(loaded, table) for table in ("songplays", "time")}
     loaded.write("log_data/2.json", [
         event(5, page="Home", level="paid"), event(6, page="Home", userId="8")])
@@ -157,7 +143,7 @@ def size_of(project: Project, name: str) -> int:
 
 
 @due
-def test_a_reload_above_max_reload_is_refused_with_three_ways_out(loaded, name, content):  # noqa: F811
+def test_a_reload_above_max_reload_is_refused_with_three_ways_out(loaded, name, content):
     loaded.write(name, content)
     size = size_of(loaded, name)
     loaded.configure(MAX_RELOAD=str(size - 1))
@@ -171,7 +157,7 @@ def test_a_reload_above_max_reload_is_refused_with_three_ways_out(loaded, name, 
 @pytest.mark.parametrize("limit, arguments", [(0, ()), (-1, ("--full",)), (-1, ("--force",))],
                          ids=["not above it", "--full", "--force"])
 def test_a_reload_up_to_max_reload_or_asked_for_is_done(
-    loaded, name, content, limit, arguments  # noqa: F811
+    loaded, name, content, limit, arguments
 ):
     loaded.write(name, content)
     loaded.configure(MAX_RELOAD=str(size_of(loaded, name) + limit))
@@ -182,7 +168,7 @@ def test_a_reload_up_to_max_reload_or_asked_for_is_done(
     assert loaded.snapshot(LASTING) == by_reload
 
 
-def test_max_reload_does_not_bind_new_and_grown_files(loaded):  # noqa: F811
+def test_max_reload_does_not_bind_new_and_grown_files(loaded):
     loaded.configure(MAX_RELOAD="0")
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     loaded.write("song_data/2.json", song())
@@ -219,7 +205,7 @@ def test_a_load_by_prefix_is_known_by_its_events_or_its_songs_alone(
 
 @pytest.mark.parametrize("title, counts", [("Zebra", "Another"), ("Aardvark", "Aardvark")])
 def test_without_a_reload_a_changed_song_competes_with_its_old_version(
-    loaded, title, counts  # noqa: F811
+    loaded, title, counts
 ):
     loaded.write("song_data/2.json", song("SO2", title="Second"))
     loaded.load()
@@ -236,7 +222,7 @@ def test_without_a_reload_a_changed_song_competes_with_its_old_version(
     ([event(1, location="Zug, AK"), event(2, location="Ajo, AZ")], ["Nome, AK", "Ajo, AZ"]),
 ], ids=["a line less", "lines corrected"])
 def test_without_a_reload_a_changed_log_doubles_and_loses_nothing(
-    loaded, events, locations  # noqa: F811
+    loaded, events, locations
 ):
     loaded.write("log_data/1.json", events)
     loaded.configure(MAX_RELOAD="0")
@@ -246,7 +232,7 @@ def test_without_a_reload_a_changed_log_doubles_and_loses_nothing(
     assert "found nothing new" in loaded.load().stderr
 
 
-def test_a_full_load_without_a_reload_is_a_contradiction(loaded):  # noqa: F811
+def test_a_full_load_without_a_reload_is_a_contradiction(loaded):
     done = loaded.run("etl.py", "--full", "--no-reload")
     assert done.returncode == 2
     assert "argument --no-reload: not allowed with argument --full" in done.stderr
@@ -255,7 +241,7 @@ def test_a_full_load_without_a_reload_is_a_contradiction(loaded):  # noqa: F811
 # ------------------------------------------------------------------------------------------- gone
 
 @pytest.fixture
-def two_of_each(loaded):  # noqa: F811
+def two_of_each(loaded):
     """The project with a second log and a second song."""
     loaded.write("log_data/2.json", [event(5)])
     loaded.write("song_data/2.json", song("SO2", artist_id="AR2"))
@@ -330,7 +316,7 @@ def test_a_full_load_that_would_lose_a_song_is_refused_unless_forced(two_of_each
 
 # ------------------------------------------------------------------------------------------- empty
 
-def test_an_empty_file_is_no_file(loaded):  # noqa: F811
+def test_an_empty_file_is_no_file(loaded):
     loaded.write("log_data/empty.json", "")
     loaded.write("song_data/empty.json", "")
     said = loaded.load().stderr
@@ -387,7 +373,7 @@ def test_a_log_in_s3_that_is_empty_now_is_recorded_and_not_in_the_manifest(by_s3
 @pytest.mark.parametrize("arguments", [(), ("--full",), ("--force",), ("--no-reload",)],
                          ids=lambda arguments: " ".join(arguments))
 def test_a_prefix_whose_only_file_is_empty_now_is_an_error_and_nothing_is_emptied(
-    loaded, arguments  # noqa: F811
+    loaded, arguments
 ):
     before = loaded.snapshot(EVERYTHING)
     loaded.write("log_data/1.json", "")
@@ -438,7 +424,7 @@ def test_a_log_that_is_restored_or_in_an_archive_of_instant_access_is_read(by_s3
 
 # ----------------------------------------------------------------------------------- other letters
 
-def test_names_of_other_letters_stand_unescaped_in_manifests_and_ledger(loaded):  # noqa: F811
+def test_names_of_other_letters_stand_unescaped_in_manifests_and_ledger(loaded):
     name = f"{loaded.folder}/log_data/Zoë – 音楽.json"
     loaded.configure(MANIFESTS="manifests/")
     loaded.write(name, [event(5)])
@@ -453,7 +439,7 @@ def test_names_of_other_letters_stand_unescaped_in_manifests_and_ledger(loaded):
 # ------------------------------------------------------------------------ the artist of late songs
 
 def test_a_late_song_makes_the_artist_of_earlier_plays_known_ambiguous_and_known_again(
-    loaded  # noqa: F811
+    loaded
 ):
     def artists() -> list[str | None]:
         return [artist for artist, in loaded.query("SELECT artist_id FROM songplays ORDER BY 1")]
@@ -479,7 +465,7 @@ def test_a_late_song_makes_the_artist_of_earlier_plays_known_ambiguous_and_known
 # ------------------------------------------------------------------------------------ rejected rows
 
 def test_rejected_rows_are_counted_by_what_copy_says_where_the_views_of_them_are_empty(
-    loaded  # noqa: F811
+    loaded
 ):
     lose_rows(loaded, "INSERT ON standin.load_error")
     loaded.configure(MAX_ERRORS="2")

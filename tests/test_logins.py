@@ -3,7 +3,6 @@
 The last part runs the scripts on a real PostgreSQL that asks for what AWS gave out.
 """
 
-import contextlib
 import json
 import os
 import subprocess
@@ -15,9 +14,12 @@ import psycopg2
 import pytest
 from botocore import loaders, session
 from botocore.stub import Stubber
-from conftest import S3_ENVIRONMENT, Project
-from test_failures import refused
-from test_incremental import event, hold, song, wait_until_somebody_waits_for
+from support.databases import maintenance
+from support.documents import event, song
+from support.project import Project
+from support.runs import refused
+from support.s3 import S3_ENVIRONMENT
+from support.sessions import hold, wait_until_somebody_waits_for
 
 from warehouse import ConfigError, WarehouseError
 from warehouse.database import connection, logins
@@ -366,9 +368,7 @@ def hosted(tmp_path, tcp, aws, s3_endpoint):
     project.settings["CLUSTER"] = {}
     project.write("log_data/1.json", [event(1), event(2)])
     project.write("song_data/1.json", song())
-    with contextlib.closing(psycopg2.connect(**tcp.connect_parameters("postgres"))) as maintenance:
-        maintenance.autocommit = True
-        cursor = maintenance.cursor()
+    with maintenance(tcp) as cursor:
         cursor.execute('CREATE ROLE "IAM:etl" LOGIN')
         cursor.execute(f'CREATE DATABASE {name} OWNER "IAM:etl"')
         yield project
@@ -377,10 +377,8 @@ def hosted(tmp_path, tcp, aws, s3_endpoint):
 
 
 def give_password(project: Project, password: str) -> None:
-    with contextlib.closing(
-            psycopg2.connect(**project.server.connect_parameters("postgres"))) as maintenance:
-        with maintenance, maintenance.cursor() as cursor:
-            cursor.execute('ALTER ROLE "IAM:etl" PASSWORD %s', (password,))
+    with maintenance(project.server) as cursor:
+        cursor.execute('ALTER ROLE "IAM:etl" PASSWORD %s', (password,))
 
 
 def login_of(project: Project, password: str = CANARY) -> dict:

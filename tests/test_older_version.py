@@ -4,10 +4,10 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from conftest import Project
-from test_create_tables import create, relations
-from test_failures import execute, refused
-from test_incremental import event, song
+from support.documents import event, song
+from support.project import Project
+from support.runs import create, refused
+from support.sessions import execute, relations
 
 from warehouse import config
 from warehouse.database import connection

@@ -8,8 +8,8 @@ import time
 
 import psycopg2
 import pytest
-from recording_server import RESET, SSL_REQUEST, recording_server
-from tcp_server import free_port, tcp_server
+from support.recording_server import RESET, SSL_REQUEST, recording_server
+from support.tcp_server import free_port, tcp_server
 
 from warehouse import WarehouseError
 from warehouse.database import connection, errors, retry
@@ -139,7 +139,7 @@ def test_a_server_that_is_silent_is_given_up(configured):
 @pytest.mark.parametrize("first, limit, growth", [(0.5, 15, 2), (1, 60, 4)])
 def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
     some = [list(itertools.islice(retry.pauses(first, limit, growth), 12)) for _ in range(50)]
-    for n, column in enumerate(zip(*some)):
+    for n, column in enumerate(zip(*some, strict=True)):
         longest = min(first * growth**n, limit)
         assert longest / 2 <= min(column) < max(column) <= longest
 

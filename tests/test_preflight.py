@@ -13,14 +13,20 @@ from typing import NamedTuple
 
 import pytest
 from botocore.stub import Stubber
-from conftest import ROOT, Project
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from recording_server import recording_server
-from tcp_server import CANARY
-from test_end_to_end import SAMPLE, read_from
-from test_failures import connection_to, ended, execute, wait_until_no_session_is_left
-from test_incremental import event, hold, song, wait_until_somebody_waits_for
-from test_readme import GUIDE
+from support import ROOT, SAMPLE
+from support.documents import event, song
+from support.project import Project, ended
+from support.recording_server import recording_server
+from support.s3 import read_from
+from support.sessions import (
+    connection_to,
+    execute,
+    hold,
+    wait_until_no_session_is_left,
+    wait_until_somebody_waits_for,
+)
+from support.tcp_server import CANARY
 
 import sql_queries
 from warehouse import WarehouseError, objects, preflight
@@ -491,7 +497,8 @@ def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(module_warehouse, mo
     with contextlib.closing(connect(config)) as connection:
         preflight.try_world(findings, connection, config)
     said = capsys.readouterr().out.replace(f"/{module_warehouse.database},", "/dwh,")
-    shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", GUIDE, re.DOTALL)[1]
+    guide = (ROOT / "deploy" / "README.md").read_text()
+    shown = re.search(r"etl.py --check\n```\n\n```\n(.*?)```", guide, re.DOTALL)[1]
     assert anywhere(shown) == anywhere(said)
 
 

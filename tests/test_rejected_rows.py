@@ -12,21 +12,14 @@ import sys
 
 import psycopg2
 import pytest
-from conftest import ROOT, Project, new_database
-from proxy import cut, fail
-from test_failures import execute, plays, refused
-from test_incremental import event, song
-from test_retries import (  # noqa: F401: fixtures
-    DENIED,
-    NO_ROLE,
-    assert_permanent,
-    block,
-    fresh,
-    load,
-    loader,
-    proxy,
-    ready,
-)
+from support import ROOT
+from support.databases import new_database
+from support.documents import event, song
+from support.project import Project
+from support.proxy import DENIED, NO_ROLE, block, cut, fail
+from support.runs import refused
+from support.sessions import execute, plays
+from support.tcp_project import assert_permanent
 
 from warehouse import WarehouseError, config
 from warehouse.database import connection, errors, statements, transactions

@@ -9,16 +9,19 @@ import sys
 from collections import Counter
 from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ROOT, Project, new_database
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from test_end_to_end import SAMPLE, bring
-from test_failures import assert_refused, execute
-from test_incremental import event
-from test_views import DAY, VIEWS, emptied, load  # noqa: F401 (fixture)
+from support import ROOT, SAMPLE
+from support.databases import new_database
+from support.documents import event
+from support.project import Project, bring
+from support.runs import assert_refused
+from support.sessions import execute
+from support.views import DAY, VIEWS, load_events
 
 from warehouse import WarehouseError, console, history
 from warehouse.config import read
@@ -47,7 +50,7 @@ def sample(server, tables, tmp_path_factory):
 @pytest.fixture
 def hostile(emptied):
     """A project whose log says what no log should."""
-    return load(emptied, [
+    return load_events(emptied, [
         event(n, song=text, artist=text, location=text, userAgent=text, userId=str(n), sessionId=n,
               level="paid", ts=1541105830796 + n * DAY) for n, text in enumerate(HOSTILE)])
 
@@ -139,18 +142,18 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
 
 
 def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
-    load(emptied, [event(1)])
+    load_events(emptied, [event(1)])
     shown = ask(emptied, monkeypatch)
     assert report.format_report(shown).startswith("1 play of 1 listener in 1 session, ")
     for text in (report.format_report(shown), page.make_page(shown)):
         assert re.findall(r"\b1 (plays|listeners|sessions|songs|artists|others)\b", text) == []
-    load(emptied, [event(1), event(2, song="Another", sessionId=2)])
+    load_events(emptied, [event(1), event(2, song="Another", sessionId=2)])
     assert "\n1 other " in report.format_report(ask(emptied, monkeypatch, top=1))
 
 
 def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    load(emptied, [
+    load_events(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
         for n in reversed(range(len(letters)))])
     listed = {answer.question.view: [charts.name_of(row) for row in answer.rows]
@@ -161,7 +164,7 @@ def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
 
 
 def test_a_session_is_counted_among_those_of_its_size(emptied, monkeypatch):
-    load(emptied, [event(n, sessionId=plays)
+    load_events(emptied, [event(n, sessionId=plays)
                    for plays in (1, 2, 5, 6, 10, 11, 20, 21, 50, 51) for n in range(plays)])
     (answer,) = (found for found in ask(emptied, monkeypatch).answers
                  if found.question.view == "listening_by_session")
@@ -171,7 +174,7 @@ def test_a_session_is_counted_among_those_of_its_size(emptied, monkeypatch):
 
 def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
     monday = 1541376000000  # 5 November 2018
-    load(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
+    load_events(emptied, [event(1, ts=monday), event(2, ts=monday + 21 * DAY)])
     (answer,) = (found for found in ask(emptied, monkeypatch).answers
                  if found.question.view == "plays_by_weekday")
     assert [row["days"] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
@@ -336,12 +339,12 @@ def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
     assert sum_marks(svg) == len(days)
     places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
               for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]
-    for (x, half), (next_x, next_half) in zip(places, [*places[1:], (charts.WIDTH, 0)]):
+    for (x, half), (next_x, next_half) in pairwise([*places, (charts.WIDTH, 0)]):
         assert x + half <= next_x - next_half + 0.01
 
 
 def test_days_without_plays_are_shown(emptied, monkeypatch):
-    load(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
+    load_events(emptied, [event(1), event(2, ts=1541105830796 + 3 * DAY)])
     (answer,) = (found for found in ask(emptied, monkeypatch).answers
                  if found.question.view == "plays_by_day")
     assert [row["plays"] for row in answer.rows] == [1, 0, 0, 1]
@@ -401,7 +404,7 @@ def test_the_marks_of_a_chart_add_up_to_the_numbers_of_its_table(sample, monkeyp
 
 
 def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeypatch):
-    load(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
+    load_events(emptied, [event(1), event(2, level="trial"), event(3, level="trial")])
     html = page.make_page(ask(emptied, monkeypatch))
     assert sum_marks(svgs(html)["plays_by_day"]) == sum_marks(svgs(html)["plays_by_level"]) == 3
     assert ">other<" in html

@@ -5,7 +5,6 @@ Redshift; everything else really happens to a PostgreSQL.
 """
 
 import contextlib
-import os
 import re
 import signal
 import threading
@@ -13,25 +12,35 @@ import time
 
 import psycopg2
 import pytest
-from conftest import Project
-from proxy import CONNECT, Abandon, Hold, Proxy, cut, delay, fail, forward, lose_the_reply
-from tcp_server import free_port
-from test_failures import (
+from support.documents import event
+from support.project import LASTING, ended
+from support.proxy import (
+    CONNECT,
+    DENIED,
+    NO_ROLE,
+    Abandon,
+    Hold,
+    block,
+    cut,
+    delay,
+    fail,
+    forward,
+    lose_the_reply,
+)
+from support.runs import NOTHING, assert_refused, refused
+from support.sessions import (
     BETWEEN_INSERTS,
     IN_COPY,
-    NOTHING,
-    WAITS,
-    assert_refused,
+    WAITING,
     connection_to,
-    ended,
     execute,
-    refused,
-    wait_until,
+    wait_until_somebody_waits_for,
+    waiting_at,
 )
-from test_incremental import LASTING, event, song, wait_until_somebody_waits_for
+from support.tcp_project import LAST, assert_permanent
+from support.tcp_server import free_port
 
-import etl
-from warehouse import WarehouseError, config
+from warehouse import WarehouseError
 from warehouse.database import retry, transactions
 
 DOUBT = "the load is either complete or undone. Run it again: that is safe in both cases."
@@ -44,78 +53,12 @@ def administrate(server, sql: str) -> None:
     connection.close()
 
 
-@contextlib.contextmanager
-def project_with_files(folder, server, port: int, template: str = "template0"):
-    """A project with files that are not loaded, on a database of its own."""
-    name = f"test_{os.urandom(6).hex()}"
-    administrate(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    project = Project(folder, server, name)
-    project.configure(**server.settings(DB_NAME=name, DB_PORT=str(port)))
-    project.write("log_data/1.json", [event(1), event(2), event(5), event(6)])
-    project.write("song_data/1.json", song())
-    project.write("song_data/2.json", song("SO2", artist_id="AR2"))
-    yield project
-    administrate(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture(scope="session")
-def ready(tcp, tmp_path_factory):
-    """The name of a database that has the tables, empty."""
-    with project_with_files(tmp_path_factory.mktemp("ready"), tcp, tcp.port) as project:
-        assert project.run("create_tables.py").returncode == 0
-        yield project.database
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tcp, ready, tmp_path_factory):
-    """The tables after a load of the same files that nothing disturbs."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with project_with_files(folder, tcp, tcp.port, ready) as project:
-        project.load()
-        yield project.snapshot()
-
-
-@pytest.fixture
-def proxy(tcp):
-    with Proxy(("127.0.0.1", tcp.port)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def fresh(tmp_path, tcp, ready, proxy):
-    """A project with empty tables and with files to load; its scripts connect by the proxy."""
-    with project_with_files(tmp_path, tcp, proxy.port, ready) as project:
-        yield project
-
-
 def attempts(said: str) -> list[str]:
     """Which attempts a log tells of, from the second on."""
     return re.findall(r"INFO    attempt (\d of \d) in \d+\.\d s: ", said)
 
 
 # ------------------------------------------------------------- each failure that passes by itself
-
-@pytest.fixture
-def load(fresh, monkeypatch, caplog):
-    """Loads in this process and with short pauses; says how many attempts that took."""
-    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
-
-    def load() -> int:
-        fresh.write_config()
-        settings = config.read(fresh.config)
-        caplog.clear()
-        with caplog.at_level("INFO", "warehouse"):
-            retry.repeat(lambda: etl.run(settings, etl.options().parse_args([])), settings.limits)
-        return 1 + sum(record.message.startswith("attempt ") for record in caplog.records)
-
-    return load
-
-
-def block(error: str, code: int) -> str:
-    """The frame that Redshift puts around the details of an error."""
-    line = f"\n  {'-' * 47}\n"
-    return f"{line}  error:  {error}\n  code:      {code}\n  context:   \n  query:     1234{line}"
-
 
 SLOW_DOWN = "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown,Rid 4A"
 INTERNAL = "S3ServiceException:We encountered an internal error.,Status 500,Error InternalError"
@@ -185,9 +128,6 @@ def test_a_stale_start_in_redshifts_words_begins_again_without_a_new_attempt(
     assert fresh.snapshot() == undisturbed
 
 
-LAST = "insert loads"  # what a load runs last; then comes COMMIT
-
-
 def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load, undisturbed, caplog):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     assert load() == 2
@@ -209,22 +149,6 @@ AT_COMMIT = """
 CREATE CONSTRAINT TRIGGER wait_here AFTER INSERT ON time DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION wait_here()
 """
-WAITING = "locktype = 'advisory' AND NOT granted"
-
-
-@contextlib.contextmanager
-def waiting_at(project: Project, trigger: str):
-    """A load that has come to the trigger, and the session that holds it there until closed."""
-    execute(project, WAITS + ";" + trigger)
-    with contextlib.closing(connection_to(project)) as holder:
-        holder.cursor().execute("SELECT pg_advisory_lock(1)")
-        process = project.start("etl.py")
-        try:
-            wait_until(project, f"SELECT COUNT(*) > 0 FROM pg_locks WHERE {WAITING}")
-            yield process, holder
-        finally:
-            process.kill()
-            process.communicate()
 
 
 @pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS, AT_COMMIT],
@@ -429,9 +353,6 @@ def test_a_signal_that_comes_during_the_last_statement_keeps_commit_from_being_s
 
 # ------------------------------------------------------------------ what does not pass by itself
 
-DENIED = "S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 6F0A"
-NO_ROLE = ("User arn:aws:redshift:us-west-2:123456789012:dbuser:dwh/awsuser is not authorized to"
-           " assume IAM Role arn:aws:iam::123456789012:role/dwh")
 PERMANENT = {
     "syntax": ("INSERT INTO users", fail("syntax error at or near \"FROM\"", "42601"), 1),
     "disk full": ("INSERT INTO users", fail("could not extend file", "53100"), 1),
@@ -453,15 +374,6 @@ def test_permanent_failures_are_not_tried_again(fresh, proxy, load, caplog):
     assert fresh.snapshot() == before
 
 
-def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str:
-    with pytest.raises(WarehouseError) as raised:
-        load()
-    assert raised.value.exit_status == status
-    assert not [record for record in caplog.records if record.message.startswith("attempt")]
-    assert getattr(raised.value, "__notes__", []) == [NOTHING] * rolled_back
-    return str(raised.value)
-
-
 def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load, caplog):
     for sql, part in (
         ("DROP VIEW listening_by_user; ALTER TABLE users ALTER last_name TYPE VARCHAR(2)",
@@ -472,16 +384,6 @@ def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load, caplog):
     ):
         execute(fresh, sql)
         assert part in assert_permanent(load, 1, caplog)
-
-
-@pytest.fixture
-def loader(fresh):
-    """The project's scripts log in as a user who owns nothing."""
-    execute(fresh, "CREATE ROLE loader LOGIN PASSWORD 'canary-loader';"
-                   " GRANT ALL ON ALL TABLES IN SCHEMA public TO loader")
-    fresh.configure(DB_USER="loader", DB_PASSWORD="canary-loader")
-    yield
-    execute(fresh, "DROP OWNED BY loader; DROP ROLE loader")
 
 
 def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load, caplog):

@@ -14,6 +14,7 @@ from warehouse.standin.copy.mapping import Keys, Paths, jsonpath, jsonpaths
 from warehouse.standin.copy.rows import Reader
 from warehouse.standin.copy.values import NULL, SEPARATOR, Column, Options, Rejected
 
+ROUNDED = Options(roundec=True)
 COLUMNS = [
     Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
     Column("seen", "timestamp"),
@@ -21,7 +22,7 @@ COLUMNS = [
 
 
 def read(
-    data, mapping=None, columns=COLUMNS, options=Options(roundec=True), header=0, careful=False
+    data, mapping=None, columns=COLUMNS, options=ROUNDED, header=0, careful=False
 ):
     """The lines of a file, and its errors as (line, column, code, reason, value, raw line)."""
     errors = []
@@ -206,8 +207,8 @@ USUAL = {
 }
 ODD = (
     None, True, False, 0, -5, 12, 2**31, 2**63, 1.5, 20.259, 0.29, 1e300, 1e-320, "", " ", "7",
-    "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800", "\ufdd0",
-    "\ufffe", "\x02", "\x03", "\x04", "a\x03", "2018-11-31 10:00:00", "2018-02-29", "1541030409796",
+    "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800",
+    "\ufdd0", "\ufffe", "\x02", "\x03", "\x04", "a\x03", "2018-11-31 10:00:00", "2018-02-29", "1541030409796",
     "twelve bytes", "thirteen bytes", "x" * 300, [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
 )
 BETWEEN = (b"\n",) * 9 + (b"\r\n", b"", b" ", b",", b", x\n", b"\n\n", b"\n{\n", b"\xef\xbb\xbf\n")

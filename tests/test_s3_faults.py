@@ -6,24 +6,15 @@ from contextlib import contextmanager
 
 import botocore.config
 import pytest
-from faulty_s3 import LIST, Stall, after_it, corrupt, faulty_s3, refuse, short
-from test_failures import NOTHING
-from test_incremental import event, song
-from test_retries import project_with_files, ready, undisturbed  # noqa: F401
+from support.documents import event, song
+from support.faulty_s3 import LIST, Stall, after_it, corrupt, refuse, short
+from support.runs import NOTHING, load_here
+from support.sessions import plays
+from support.tcp_project import LOG, SONG
 
-import etl
-from warehouse import WarehouseError, config, objects
-from warehouse.database import retry
+from warehouse import WarehouseError, objects
 
 ALWAYS = 99
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """boto3 and the toolkit try again without a pause."""
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount",
-                        lambda self, context: 0)
-    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
 
 
 @contextmanager
@@ -37,37 +28,6 @@ def waits_for_an_answer(seconds: float):
     objects.s3.cache_clear()
 
 
-@pytest.fixture
-def s3(s3_endpoint, bucket, quick, monkeypatch):
-    with faulty_s3(s3_endpoint) as s3:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
-        objects.s3.cache_clear()
-        yield s3
-
-
-@pytest.fixture
-def stored(tmp_path, tcp, ready, bucket, s3):  # noqa: F811
-    """A project with empty tables whose files are in S3."""
-    with project_with_files(tmp_path, tcp, tcp.port, ready) as project:
-        for file in project.folder.glob("*_data/*.json"):
-            key = str(file.relative_to(project.folder))
-            bucket.put_object(Key=key, Body=file.read_bytes())
-        project.configure(LOG_DATA=f"s3://{bucket.name}/log_data/", REGION="us-west-2",
-                          SONG_DATA=f"s3://{bucket.name}/song_data/")
-        yield project
-
-
-def load(project) -> None:
-    project.write_config()
-    settings = config.read(project.config)
-    retry.repeat(lambda: etl.run(settings, etl.options().parse_args([])), settings.limits)
-
-
-def plays(project) -> list[int]:
-    return [n for n, in project.query("SELECT COUNT(*) FROM songplays")]
-
-
-LOG, SONG = "/log_data/1.json", "/song_data/2.json"
 REFUSED = {
     "403 on the list": (LIST, refuse(403, "AccessDenied"), ("AccessDenied", "s3:ListBucket")),
     "403 on one object": (LOG, refuse(403, "AccessDenied"), (LOG, "AccessDenied", "s3:GetObject")),
@@ -90,21 +50,21 @@ REFUSED = {
 }
 
 
-def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):  # noqa: F811
+def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):
     before = stored.snapshot()
     for fault, (text, action, parts) in REFUSED.items():
         s3.asked.clear()
         s3.on(text, action, ALWAYS)
         with (waits_for_an_answer(0.5 if isinstance(action, Stall) else 30),
               pytest.raises(WarehouseError) as raised):
-            load(stored)
+            load_here(stored)
         said = str(raised.value)
         assert all(part in said for part in parts), f"{fault}: {said}"
         assert NOTHING in raised.value.__notes__ and raised.value.exit_status == 1, fault
         assert len(s3.asked) < 50, fault
         assert stored.snapshot() == before, fault
         s3.forget()
-    load(stored)
+    load_here(stored)
     assert stored.snapshot() == undisturbed
 
 
@@ -129,7 +89,7 @@ def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, capl
         text, action, _ = REFUSED[fault]
         s3.on(text, action, ALWAYS)
         with caplog.at_level("DEBUG", "warehouse"), pytest.raises(WarehouseError) as raised:
-            load(stored)
+            load_here(stored)
         said.append(chain(raised.value))
         s3.forget()
     stored.environment = {**secrets, "AWS_ENDPOINT_URL_S3": s3.url}
@@ -139,11 +99,11 @@ def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, capl
     assert not re.search("(?i)canary", "".join(said))
 
 
-def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):  # noqa: F811
+def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):
     for text in (LIST, LOG, SONG):
         s3.on(text, refuse(503, "SlowDown"), times=2)
         s3.on(text, refuse(500, "InternalError"), times=2)
-    load(stored)
+    load_here(stored)
     assert sum(LIST in line for line in s3.asked) >= 6 and sum(LOG in line for line in s3.asked) >= 5
     assert stored.snapshot() == undisturbed
 
@@ -151,7 +111,7 @@ def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):  # noqa:
 def test_a_refusal_is_not_asked_again(stored, s3):
     s3.on(LIST, refuse(403, "AccessDenied"), ALWAYS)
     with pytest.raises(WarehouseError):
-        load(stored)
+        load_here(stored)
     assert len(s3.asked) == 1
 
 
@@ -159,11 +119,11 @@ def test_an_object_that_vanishes_after_it_was_listed_stops_the_load(stored, s3, 
     before, key = stored.snapshot(), LOG[1:]
     s3.on("prefix=log_data/", after_it(bucket.Object(key).delete))
     with pytest.raises(WarehouseError, match=f"{key} is mandatory in the manifest .*, and is not there"):
-        load(stored)
+        load_here(stored)
     assert stored.snapshot() == before
     bucket.put_object(Key=key, Body=json.dumps(event(9)).encode())
-    load(stored)
-    assert plays(stored) == [1]
+    load_here(stored)
+    assert plays(stored) == 1
 
 
 def test_an_object_that_changes_after_it_was_listed_is_loaded_as_found_and_again(
@@ -174,18 +134,18 @@ def test_an_object_that_changes_after_it_was_listed_is_loaded_as_found_and_again
         bucket.put_object(Key=LOG[1:], Body=lines.encode())
 
     s3.on("prefix=log_data/", after_it(grow))
-    load(stored)
-    assert plays(stored) == [5]
+    load_here(stored)
+    assert plays(stored) == 5
     with caplog.at_level("INFO", "warehouse"):
-        load(stored)
+        load_here(stored)
         assert "(0 new, 1 changed)" in caplog.text
-        load(stored)
+        load_here(stored)
     assert "found nothing new" in caplog.text
-    assert plays(stored) == [5]
+    assert plays(stored) == 5
 
 
 def test_markers_of_folders_empty_objects_and_a_sibling_prefix_are_no_files(
-    stored, s3, bucket, undisturbed, caplog  # noqa: F811
+    stored, s3, bucket, undisturbed, caplog
 ):
     for key in ("log_data/", "log_data/2018/", "log_data/empty.json", "song_data/_SUCCESS"):
         bucket.put_object(Key=key, Body=b"")
@@ -193,7 +153,7 @@ def test_markers_of_folders_empty_objects_and_a_sibling_prefix_are_no_files(
     bucket.put_object(Key="log_data2/1.json", Body=json.dumps(event(50)).encode())
     stored.configure(MANIFESTS=f"s3://{bucket.name}/manifests/")
     with caplog.at_level("INFO", "warehouse"):
-        load(stored)
+        load_here(stored)
     assert stored.snapshot() == undisturbed
     assert "found 1 files for staging_events (1 new, 0 changed); 2 files for staging_songs (2 new," in (
         caplog.text)
@@ -210,8 +170,8 @@ def test_objects_of_odd_names_are_loaded_once_each(stored, bucket):
     for number, name in enumerate(odd, start=20):
         bucket.put_object(Key=f"log_data/{name}", Body=json.dumps(event(number)).encode())
         bucket.put_object(Key=f"song_data/{name}", Body=json.dumps(song(f"SO{number}")).encode())
-    load(stored)
-    assert plays(stored) == [4 + len(odd)]
-    load(stored)
+    load_here(stored)
+    assert plays(stored) == 4 + len(odd)
+    load_here(stored)
     assert stored.query("SELECT COUNT(*), COUNT(DISTINCT url) FROM loaded_files") == [
         (3 + 2 * len(odd),) * 2]

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from support import ROOT
 
 from warehouse import ConfigError, WarehouseError
 from warehouse.standin import binaries
 from warehouse.standin import server as server_module
 from warehouse.standin.server import Server
 
-PROJECT = Path(__file__).resolve().parents[1]
 START = "from warehouse.standin.server import Server; s = Server(); s.start(); print(s.folder)"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 with_cluster = pytest.mark.usefixtures("cluster")
@@ -94,7 +94,7 @@ def wait_until(condition, seconds=10):
         time.sleep(0.005)
 
 
-def python(*arguments, project=PROJECT, **environment):
+def python(*arguments, project=ROOT, **environment):
     """The command and the environment of a Python process with `project` on its path."""
     kept = {key: value for key, value in os.environ.items() if key != "SPARKIFY_STANDIN"}
     return {"args": [sys.executable, *arguments], "cwd": "/",
@@ -287,7 +287,7 @@ def test_a_state_folder_that_the_account_cannot_reach_is_named(place):
 
 def test_the_project_may_lie_where_the_account_may_not_enter(place):
     project = place / "closed"
-    shutil.copytree(PROJECT / "warehouse", project / "warehouse")
+    shutil.copytree(ROOT / "warehouse", project / "warehouse")
     project.chmod(0o700)
     # Without SPARKIFY_STANDIN: root has its folder in /var/lib, others here.
     command = python("-c", START, project=project, XDG_STATE_HOME=str(place))

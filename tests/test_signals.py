@@ -7,20 +7,17 @@ import signal
 import time
 
 import pytest
-from conftest import S3_ENVIRONMENT
-from faulty_s3 import LIST, Stall
-from proxy import CONNECT, Hold, instead
-from test_failures import assert_refused, ended, wait_until, wait_until_no_session_is_left
-from test_incremental import hold, wait_until_somebody_waits_for
-from test_retries import (  # noqa: F401
-    fresh,
-    project_with_files,
-    proxy,
-    ready,
-    undisturbed,
-    waiting_at,
+from support.faulty_s3 import LIST, Stall
+from support.project import ended
+from support.proxy import CONNECT, Hold, instead
+from support.runs import assert_refused
+from support.sessions import (
+    hold,
+    wait_until,
+    wait_until_no_session_is_left,
+    wait_until_somebody_waits_for,
 )
-from test_s3_faults import LOG, quick, s3, stored  # noqa: F401
+from support.tcp_project import LOG
 
 from warehouse.database import transactions
 from warehouse.signals import INTERRUPTION, Interrupted
@@ -30,16 +27,9 @@ UNDONE = "The server undoes what was not committed."
 SOON = 10  # seconds: far more than it takes, far less than it would take by itself
 
 
-@pytest.fixture
-def by_s3(stored, s3):  # noqa: F811
-    """A project whose scripts ask the faulty S3."""
-    stored.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3.url}
-    return stored
-
-
 @SIGNALS
 @pytest.mark.parametrize("what", [LIST, LOG], ids=["list", "object"])
-def test_a_signal_ends_a_load_that_waits_for_s3(by_s3, s3, what, number, status):  # noqa: F811
+def test_a_signal_ends_a_load_that_waits_for_s3(by_s3, s3, what, number, status):
     before = by_s3.snapshot()
     stall = s3.on(what, Stall(), 99)
     process = by_s3.start("etl.py")
@@ -54,7 +44,7 @@ def test_a_signal_ends_a_load_that_waits_for_s3(by_s3, s3, what, number, status)
 
 
 @SIGNALS
-def test_a_signal_ends_a_load_whose_server_is_silent(fresh, proxy, number, status):  # noqa: F811
+def test_a_signal_ends_a_load_whose_server_is_silent(fresh, proxy, number, status):
     held = proxy.on("INSERT INTO users", Hold())
     process = fresh.start("etl.py")
     held.reached.wait()
@@ -66,7 +56,7 @@ def test_a_signal_ends_a_load_whose_server_is_silent(fresh, proxy, number, statu
     assert time.monotonic() - sent < SOON
 
 
-def test_a_second_signal_ends_a_load_at_once(fresh, proxy):  # noqa: F811
+def test_a_second_signal_ends_a_load_at_once(fresh, proxy):
     held = proxy.on("INSERT INTO users", Hold())
     process = fresh.start("etl.py")
     held.reached.wait()
@@ -79,7 +69,7 @@ def test_a_second_signal_ends_a_load_at_once(fresh, proxy):  # noqa: F811
 
 
 @SIGNALS
-def test_a_signal_ends_a_load_that_waits_for_the_lock(fresh, number, status):  # noqa: F811
+def test_a_signal_ends_a_load_that_waits_for_the_lock(fresh, number, status):
     holder = hold(fresh, "etl_lock")
     process = fresh.start("etl.py")
     wait_until_somebody_waits_for(fresh, "etl_lock")
@@ -91,7 +81,7 @@ def test_a_signal_ends_a_load_that_waits_for_the_lock(fresh, number, status):  #
 
 
 @SIGNALS
-def test_a_signal_ends_a_load_that_checks(fresh, proxy, undisturbed, number, status):  # noqa: F811
+def test_a_signal_ends_a_load_that_checks(fresh, proxy, undisturbed, number, status):
     proxy.on("-- users_unique", instead("SELECT pg_sleep(600)"))
     process = fresh.start("etl.py")
     wait_until(fresh, "SELECT COUNT(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"

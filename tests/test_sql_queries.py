@@ -10,9 +10,12 @@ from types import SimpleNamespace
 
 import psycopg2
 import pytest
-from conftest import ROOT, STAR, new_database
 from draw_erd import read_table
-from every_statement import (
+from psycopg2 import extensions, extras
+from psycopg2.extensions import AsIs
+from support import ROOT, SAMPLE
+from support.databases import new_database
+from support.every_statement import (
     ASKERS,
     EVERY_STATEMENT,
     IN_THE_FILE,
@@ -21,9 +24,8 @@ from every_statement import (
     RUN_ORDERS,
     named_in,
 )
-from loading import copies_on
-from psycopg2 import extensions, extras
-from psycopg2.extensions import AsIs
+from support.loading import copies_on
+from support.project import STAR
 
 import etl
 import sql_queries
@@ -34,8 +36,6 @@ from warehouse.standin.copy import statement
 from warehouse.standin.sql import dialect
 from warehouse.standin.sql.tokens import first_word, tokenize
 from warehouse.tables import declared_columns
-
-SAMPLE = ROOT / "tests/data"
 
 SOME_TIME = datetime(2018, 11, 1)
 VALUES = {

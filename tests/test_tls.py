@@ -4,7 +4,7 @@ import contextlib
 import shutil
 
 import pytest
-from test_connection import answer
+from support.configuration import answer
 
 from warehouse import ConfigError, WarehouseError
 from warehouse.database import connection

@@ -9,11 +9,11 @@ import time
 
 import boto3
 import pytest
-from conftest import S3_ENVIRONMENT, Project
 from generate import generate
-from test_failures import ended, wait_until_no_session_is_left
-from test_kills import tables_of
-from test_retries import administrate
+from support.databases import administrate
+from support.project import Project, ended
+from support.s3 import S3_ENVIRONMENT
+from support.sessions import tables_of, wait_until_no_session_is_left
 
 BUCKET = "two-boxes"
 

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 import psycopg2
 import pytest
-from loading import copies_on
+from support.loading import copies_on
 
 from warehouse.standin.copy.rows import encoded
 from warehouse.standin.copy.types import converter

@@ -8,16 +8,15 @@ from datetime import date
 from typing import Callable, NamedTuple
 
 import pytest
-from conftest import ROOT, Project, new_database
-from test_end_to_end import SAMPLE, bring
-from test_incremental import event, song
+from support import ROOT, SAMPLE
+from support.databases import new_database
+from support.documents import event, song
+from support.project import Project, bring
+from support.views import DAY, VIEWS, load_events
 
 import sql_queries
 from warehouse.database.statements import subject_of
-from warehouse.tables import declared_columns
 
-VIEWS = {subject_of(sql): list(declared_columns(sql)) for sql in sql_queries.create_view_queries}
-DAY = 86_400_000  # milliseconds
 AGENTS = {
     "Mozilla/5.0 (X11; rv:31.0) Gecko/20100101 Firefox/31.0": "Firefox",
     "Mozilla/5.0 (iPhone) AppleWebKit/603 FxiOS/8.3 Mobile/14E Safari/603.1": "Firefox",
@@ -189,23 +188,6 @@ def assert_right(project: Project) -> None:
 
 # ------------------------------------------------------------------------------------------- cases
 
-@pytest.fixture
-def emptied(module_warehouse):
-    """One warehouse for all cases: etl.py --full replaces what the case before has loaded."""
-    for folder in ("log_data", "song_data"):
-        for file in (module_warehouse.folder / folder).iterdir():
-            file.unlink()
-    return module_warehouse
-
-
-def load(project: Project, events: list[dict], *songs: dict) -> Project:
-    project.write("log_data/1.json", events)
-    for number, document in enumerate(songs or (song("SOOTHER", title="Another"),)):
-        project.write(f"song_data/{number}.json", document)
-    project.load("--full", "--force")
-    return project
-
-
 def test_the_sample(server, tables, tmp_path):
     with new_database(server, tables) as name:
         project = Project(tmp_path, server, name)
@@ -224,7 +206,7 @@ def test_an_empty_warehouse(warehouse):
 def test_nobody_is_logged_in(emptied):
     logged_out = {"userId": "", "firstName": None, "lastName": None, "gender": None,
                   "location": None, "userAgent": None, "registration": None}
-    load(emptied, [event(n, sessionId=n // 2, **logged_out) for n in range(5)])
+    load_events(emptied, [event(n, sessionId=n // 2, **logged_out) for n in range(5)])
     assert_right(emptied)
     assert emptied.query("SELECT plays, listeners FROM top_songs") == [(5, 0)]
     assert emptied.query("SELECT * FROM listening_by_user") == [
@@ -235,7 +217,7 @@ def test_nobody_is_logged_in(emptied):
 
 def test_texts_that_are_blank_missing_or_hostile(emptied):
     texts = ("", " ", None, "<script>alert('a')</script>", '"', "]]>", "%", "\\", "a\u0301", "é")
-    load(emptied, [
+    load_events(emptied, [
         event(n, song=title, artist=artist, location=title, userAgent=artist, userId=str(n % 3))
         for n, (title, artist) in enumerate((a, b) for a in texts for b in texts)])
     assert_right(emptied)
@@ -244,8 +226,8 @@ def test_texts_that_are_blank_missing_or_hostile(emptied):
 
 
 def test_a_title_by_two_artists_is_two_songs(emptied):
-    load(emptied, [event(1), event(2, artist="Others"), event(3, artist=None)],
-         song(), song("SO2", artist_id="AR2", artist_name="Others"))
+    load_events(emptied, [event(1), event(2, artist="Others"), event(3, artist=None)],
+           song(), song("SO2", artist_id="AR2", artist_name="Others"))
     assert_right(emptied)
     assert in_order(emptied.query("SELECT artist_name, song_id, artist_id FROM top_songs")) == [
         (None, None, None), ("Others", "SO2", "AR2"), ("The Band", "SO1", "AR1")]
@@ -253,9 +235,9 @@ def test_a_title_by_two_artists_is_two_songs(emptied):
 
 def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
     """The catalogue may well have them of two artists of one name, too."""
-    load(emptied, [event(1, length=100.5), event(2, length=300.5), event(3, length=300.5)],
-         song("SO9", duration=300.5, artist_id="AR1"),
-         song("SO2", duration=100.5, artist_id="AR2"))
+    load_events(emptied, [event(1, length=100.5), event(2, length=300.5), event(3, length=300.5)],
+           song("SO9", duration=300.5, artist_id="AR1"),
+           song("SO2", duration=100.5, artist_id="AR2"))
     assert_right(emptied)
     assert emptied.query("SELECT COUNT(DISTINCT song_id) FROM songplays") == [(2,)]
     assert emptied.query("SELECT plays, catalogue_plays, song_id, artist_id FROM top_songs") == [
@@ -265,9 +247,9 @@ def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
 
 
 def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied):
-    load(emptied, [event(1), event(2, song="New"), event(3, song="New", artist="Twins")],
-         song(), song("SO2", artist_id="AR2", artist_name="Twins"),
-         song("SO3", artist_id="AR3", artist_name="Twins"))
+    load_events(emptied, [event(1), event(2, song="New"), event(3, song="New", artist="Twins")],
+           song(), song("SO2", artist_id="AR2", artist_name="Twins"),
+           song("SO3", artist_id="AR3", artist_name="Twins"))
     assert_right(emptied)
     assert in_order(emptied.query(
         "SELECT artist_name, song_title, catalogue_plays, song_id, artist_id FROM top_songs")) == [
@@ -281,7 +263,7 @@ def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied
 
 def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
     midnight = 1541116800000  # 2018-11-02, UTC
-    load(emptied, [
+    load_events(emptied, [
         event(1, ts=midnight - 1, userId="1"), event(2, ts=midnight, userId="1"),
         event(3, ts=midnight, userId="2", level="paid"), event(4, ts=midnight, userId=""),
         event(5, ts=midnight + 2 * DAY, userId="1", level="paid", length=None),
@@ -295,12 +277,12 @@ def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
 
 
 def test_plays_of_unknown_length_are_zero_seconds(emptied):
-    load(emptied, [event(1, length=None)])
+    load_events(emptied, [event(1, length=None)])
     assert_right(emptied)
 
 
 def test_browsers_are_told_from_those_that_they_name_as_well(emptied):
-    load(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
+    load_events(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
     assert_right(emptied)
     assert {family for family, in emptied.query("SELECT browser FROM plays_by_browser")} == set(
         AGENTS.values())

@@ -81,11 +81,12 @@ def format_table(answer: Answer) -> str:
     numeric = list(map(is_number, values))
     cells = [answer.question.heads] + [
         tuple(map(format_value, row.values())) for row in [*answer.rows[hidden:], *answer.ends]]
-    widths = [max(map(width, column)) for column in zip(*cells)]
-    room = screen - sum(size + 2 for size, is_right in zip(widths, numeric) if is_right)
-    most = fit_width(room, [size for size, is_right in zip(widths, numeric) if not is_right])
-    widths = [size if is_right else min(size, most) for size, is_right in zip(widths, numeric)]
-    lines = ["  ".join(pad(*cell) for cell in zip(line, widths, numeric)).rstrip()
+    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    room = screen - sum(size + 2 for size, is_right in zip(widths, numeric, strict=True) if is_right)
+    most = fit_width(room, [size for size, is_right in zip(widths, numeric, strict=True)
+                            if not is_right])
+    widths = [size if is_right else min(size, most) for size, is_right in zip(widths, numeric, strict=True)]
+    lines = ["  ".join(pad(*cell) for cell in zip(line, widths, numeric, strict=True)).rstrip()
              for line in cells]
     rule = "  ".join("-" * size for size in widths)
     lines.insert(len(lines) - len(answer.ends), rule)
@@ -104,7 +105,7 @@ def fit_width(room: int, sizes: list[int]) -> int:
     >>> fit_width(60, [3, 80, 40])
     25
     """
-    for left, size in zip(range(len(sizes), 0, -1), sorted(sizes)):
+    for left, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
         share = room // left - 2
         if size > share:
             return max(FEWEST_COLUMNS, share)

@@ -193,7 +193,7 @@ def stack_columns(label: str, names: list[str], series: dict[str, list[int]],
     """Draw a column for each name, its series stacked in this order; write every n-th name, but for
     a last one that would reach beyond the edge."""
     svg = start_chart(label, TOP + HEIGHT + 24)
-    totals = [sum(values) for values in zip(*series.values())]
+    totals = [sum(values) for values in zip(*series.values(), strict=True)]
     top = draw_scale(svg, max(totals, default=0))
     step = (WIDTH - LEFT) / max(1, len(names))
     gap = min(4.0, step / 5)

@@ -272,4 +272,4 @@ def fetch(cursor: extensions.cursor, heads: tuple[str, ...] = ()) -> list[answer
     written."""
     written = {head.lower(): head for head in heads}
     names = [written.get(column.name, column.name) for column in cursor.description]
-    return [dict(zip(names, row)) for row in cursor.fetchall()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Callable
 
+import pytest
+
 CONNECT, QUERY = "connect", "query"
 
 
@@ -211,3 +213,20 @@ def received(side: socket.socket) -> bytes:
     if data := side.recv(1 << 16):
         return data
     raise ConnectionError
+
+
+@pytest.fixture
+def proxy(tcp):
+    with Proxy(("127.0.0.1", tcp.port)) as proxy:
+        yield proxy
+
+
+def block(error: str, code: int) -> str:
+    """The frame that Redshift puts around the details of an error."""
+    line = f"\n  {'-' * 47}\n"
+    return f"{line}  error:  {error}\n  code:      {code}\n  context:   \n  query:     1234{line}"
+
+DENIED = "S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 6F0A"
+
+NO_ROLE = ("User arn:aws:redshift:us-west-2:123456789012:dbuser:dwh/awsuser is not authorized to"
+           " assume IAM Role arn:aws:iam::123456789012:role/dwh")

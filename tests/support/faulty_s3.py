@@ -11,6 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
+from warehouse import objects
+from warehouse.database import retry
+
 LIST = "list-type=2"  # what tells the request of a listing
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "host")
 
@@ -174,3 +179,19 @@ def faulty_s3(moto: str) -> Iterator[FaultyS3]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    """boto3 and the toolkit try again without a pause."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount",
+                        lambda self, context: 0)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def s3(s3_endpoint, bucket, no_pauses, monkeypatch):
+    with faulty_s3(s3_endpoint) as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
+        objects.s3.cache_clear()
+        yield s3

@@ -50,7 +50,7 @@ class RecordingServer:
             stream.write(b"N")
             code, body = self.startup(stream)
         words = body.decode().split("\0")
-        self.startups.append(dict(zip(words[0:-2:2], words[1:-2:2])))
+        self.startups.append(dict(zip(words[0:-2:2], words[1:-2:2], strict=True)))
         if self.refusals:
             if said := self.refusals.pop(0):
                 stream.write(message(b"E", text("SFATAL", "C57P03", f"M{said}"), b"\0"))

@@ -4,9 +4,9 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from conftest import new_database
 from psycopg2 import extensions
 
+from support.databases import new_database
 from warehouse.standin.cursor import Session, adopt
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
+import pytest
+
 from warehouse.standin.server import Server
 
 CANARY = "canary-Xq7%#pw"
@@ -24,7 +26,7 @@ def free_port() -> int:
 
 
 class TcpServer:
-    """Where the server listens, in the form that conftest.Project asks for."""
+    """Where the server listens, in the form that Project asks for."""
 
     user, password = "analyst", CANARY
 
@@ -124,3 +126,27 @@ def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
             server.crash()
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tcp():
+    """A server that asks for a password, and that a test may crash if it starts it again."""
+    with tcp_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A folder with those of make_certificates."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs the openssl command to make certificates")
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tls_server(certificates):
+    """A server that asks for a password and speaks TLS."""
+    with tcp_server(certificates) as server:
+        yield server

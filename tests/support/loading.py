@@ -1,14 +1,13 @@
 """COPYs of small files, each into a fresh table, on one connection that speaks Redshift."""
 
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import new_database
 
+from support.databases import new_database
 from warehouse.standin.cursor import Session, adopt
 
 
@@ -93,19 +92,6 @@ def copies(module_copies, tmp_path):
     if not copies.connection.closed:
         copies.connection.rollback()
         copies.connection.autocommit = True
-
-
-@pytest.fixture
-def put(bucket):
-    """Write objects, given as key=content; returns s3://bucket/."""
-
-    def put(objects_: dict[str, str | bytes]) -> str:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(
-                lambda item: bucket.put_object(Key=item[0], Body=item[1]), objects_.items()))
-        return f"s3://{bucket.name}/"
-
-    return put
 
 
 def document(i: int) -> str:

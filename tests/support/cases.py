@@ -1,0 +1,56 @@
+"""The cases of tests/cases, and tables compared with those that are expected."""
+
+import csv
+import hashlib
+import re
+from pathlib import Path
+
+from support import ROOT, oracle
+from support.project import Project
+
+CASES = sorted(path for path in (ROOT / "tests/cases").iterdir() if path.is_dir())
+
+
+def settings_of(case: Path) -> dict[str, str]:
+    file = case / "settings"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(re.split(r"\s*=\s*", line, maxsplit=1) for line in lines)
+
+
+def expected_tables(case: Path) -> dict[str, list[list[str | None]]]:
+    """Header and rows of each expected table, the rows sorted."""
+    tables = {}
+    for path in sorted((case / "expected").glob("*.csv")):
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        tables[path.stem] = [header, *in_order(list(map(expected_value, row)) for row in rows)]
+    return tables
+
+
+def expected_value(cell: str) -> str | None:
+    if hashed := re.fullmatch(r"md5\((.*)\)", cell):
+        return hashlib.md5(hashed[1].encode()).hexdigest()
+    return None if cell == "NULL" else cell
+
+
+def found_table(project: Project, table: str) -> list[list[str | None]]:
+    """Header and rows of a table as text, the rows sorted."""
+    columns = [name for name, in project.query(
+        "SELECT column_name FROM information_schema.columns"
+        f" WHERE table_name = '{table}' ORDER BY ordinal_position")]
+    as_text = ", ".join(f"CAST({column} AS text)" for column in columns)
+    rows = project.query(f"SELECT {as_text} FROM {table}")
+    return [columns, *in_order(map(list, rows))]
+
+
+def in_order(rows) -> list[list[str | None]]:
+    return sorted(rows, key=oracle.nulls_last)
+
+
+def assert_same(found: dict[str, list[tuple]], expected: dict[str, list[tuple]]) -> None:
+    """Table by table, because pytest's account of a difference in all of them takes minutes."""
+    assert {table: len(rows) for table, rows in found.items()} == {
+        table: len(rows) for table, rows in expected.items()}
+    for table, rows in expected.items():
+        differing = [pair for pair in zip(found[table], rows, strict=True) if pair[0] != pair[1]]
+        assert differing[:3] == [], table

@@ -1,0 +1,39 @@
+"""A dwh.cfg of a few keys, and what the session answers that is made from it."""
+
+import contextlib
+
+import pytest
+
+from warehouse import config
+from warehouse.database.connection import connect
+
+
+@pytest.fixture
+def no_libpq_environment(monkeypatch):
+    """libpq's own settings come from the test alone."""
+    for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
+                 "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGAPPNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PGPASSFILE", "/dev/null")
+
+
+@pytest.fixture
+def configured(tmp_path, no_libpq_environment):
+    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
+
+    def configured(load: str = "", **cluster: str) -> config.Config:
+        path = tmp_path / "dwh.cfg"
+        lines = [f"{key} = {value}" for key, value in cluster.items()]
+        path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
+                        "SONG_DATA = s3://abc/s\nREGION = us-west-2\n"
+                        "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
+        return config.read(path)
+
+    return configured
+
+
+def answer(settings: config.Config, sql: str):
+    """What the session that connect() makes answers."""
+    with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]

@@ -1,0 +1,89 @@
+"""A private PostgreSQL for the session, a fresh database for a test, and connections to it."""
+
+import shutil
+import tempfile
+import uuid
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Iterator
+
+import psycopg2
+import pytest
+
+from warehouse.standin.cursor import Session, adopt
+from warehouse.standin.server import Server
+
+
+@contextmanager
+def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
+    """A cursor for what no transaction may hold."""
+    with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
+        connection.autocommit = True
+        yield connection.cursor()
+
+
+def administrate(server: Server, sql: str) -> None:
+    with maintenance(server) as cursor:
+        cursor.execute(sql)
+
+
+@contextmanager
+def new_database(server: Server, template: str = "template0") -> Iterator[str]:
+    """The name of a database like the template (UTF8, C), dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with maintenance(server) as cursor:
+        # By files: the other way writes every page to the log as well.
+        strategy = "STRATEGY FILE_COPY" * (cursor.connection.server_version >= 150000)
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    try:
+        yield name
+    finally:
+        with maintenance(server) as cursor:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A private PostgreSQL, gone with its folder at the end. Not under pytest's own folder: when root
+    runs the tests, another account serves and must be able to get there."""
+    folder = Path(tempfile.mkdtemp(prefix="sparkify-tests-"))
+    folder.chmod(0o711)
+    server = Server(folder / "standin")
+    try:
+        server.start()
+        with maintenance(server) as cursor:  # what it holds need not survive the machine
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                cursor.execute(f"ALTER SYSTEM SET {setting} = off")
+            cursor.execute("SELECT pg_reload_conf()")
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(server):
+    """The name of a fresh database."""
+    with new_database(server) as name:
+        yield name
+
+
+@pytest.fixture
+def postgres(server, database):
+    """A plain psycopg2 connection to the fresh database."""
+    connection = psycopg2.connect(**server.connect_parameters(database))
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def redshift(server, database):
+    """A connection to the fresh database that speaks Redshift."""
+
+    def connect():
+        return psycopg2.connect(**server.connect_parameters(database))
+
+    connection = connect()
+    adopt(connection, Session(connect, lambda done, total: None))
+    yield connection
+    connection.close()

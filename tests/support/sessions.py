@@ -1,0 +1,92 @@
+"""Other sessions in a project's database: they ask, change and hold, and wait for what a load does."""
+
+import contextlib
+import time
+
+import psycopg2
+
+from support.project import TABLES, Project
+
+
+def connection_to(project: Project):
+    return psycopg2.connect(**project.server.connect_parameters(project.database))
+
+
+def execute(project: Project, sql: str) -> None:
+    project.connection.cursor().execute(sql)
+
+
+def plays(project: Project) -> int:
+    return project.query("SELECT COUNT(*) FROM songplays")[0][0]
+
+
+def relations(project, schema: str = "public") -> set[str]:
+    return {name for name, in project.query(
+        f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
+
+
+def tables_of(project: Project) -> dict[str, list[tuple]]:
+    return project.snapshot((*TABLES, "loaded_files"))
+
+
+def lose_rows(project: Project, change: str) -> None:
+    """Let the database skip the change, of every row, and say nothing."""
+    execute(project, "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
+                     " 'BEGIN RETURN NULL; END'")
+    execute(project, f"CREATE TRIGGER lose BEFORE {change} FOR EACH ROW EXECUTE FUNCTION lose()")
+
+
+def wait_until(project: Project, sql: str) -> None:
+    """Poll until the query answers true."""
+    deadline = time.monotonic() + 30
+    while not project.query(sql)[0][0]:
+        assert time.monotonic() < deadline, f"it never came true: {sql}"
+        time.sleep(0.02)
+
+
+def wait_until_no_session_is_left(project: Project) -> None:
+    """PostgreSQL asks every two seconds whether the client of a busy session still lives."""
+    wait_until(project, "SELECT COUNT(*) = 0 FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+
+def hold(project: Project, table: str):
+    """A session that keeps everybody else off a table until it is closed."""
+    connection = connection_to(project)
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    return connection
+
+
+def wait_until_somebody_waits_for(project: Project, table: str, how_many: int = 1) -> None:
+    wait_until(project, f"SELECT COUNT(*) >= {how_many} FROM pg_locks"
+                        f" WHERE relation = '{table}'::regclass AND NOT granted")
+
+
+WAITS = """
+CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'
+"""
+IN_COPY = """
+CREATE TRIGGER wait_here BEFORE INSERT ON staging_events FOR EACH ROW
+WHEN (NEW.iteminsession = 6) EXECUTE FUNCTION wait_here()
+"""
+BETWEEN_INSERTS = """
+CREATE TRIGGER wait_here BEFORE INSERT ON songs FOR EACH STATEMENT EXECUTE FUNCTION wait_here()
+"""
+WAITING = "locktype = 'advisory' AND NOT granted"
+
+
+@contextlib.contextmanager
+def waiting_at(project: Project, trigger: str):
+    """A load that has come to the trigger, and the session that holds it there until closed."""
+    execute(project, WAITS + ";" + trigger)
+    with contextlib.closing(connection_to(project)) as holder:
+        holder.cursor().execute("SELECT pg_advisory_lock(1)")
+        process = project.start("etl.py")
+        try:
+            wait_until(project, f"SELECT COUNT(*) > 0 FROM pg_locks WHERE {WAITING}")
+            yield process, holder
+        finally:
+            process.kill()
+            process.communicate()

@@ -1,0 +1,29 @@
+"""The views, and one warehouse for many small loads that they are asked about."""
+
+import pytest
+
+import sql_queries
+from support.documents import song
+from support.project import Project
+from warehouse.database.statements import subject_of
+from warehouse.tables import declared_columns
+
+VIEWS = {subject_of(sql): list(declared_columns(sql)) for sql in sql_queries.create_view_queries}
+DAY = 86_400_000  # milliseconds
+
+
+@pytest.fixture
+def emptied(module_warehouse):
+    """One warehouse for all cases: etl.py --full replaces what the case before has loaded."""
+    for folder in ("log_data", "song_data"):
+        for file in (module_warehouse.folder / folder).iterdir():
+            file.unlink()
+    return module_warehouse
+
+
+def load_events(project: Project, events: list[dict], *songs: dict) -> Project:
+    project.write("log_data/1.json", events)
+    for number, document in enumerate(songs or (song("SOOTHER", title="Another"),)):
+        project.write(f"song_data/{number}.json", document)
+    project.load("--full", "--force")
+    return project
