@@ -8,7 +8,7 @@ import sys
 
 import draw_erd
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 import sql_queries
 from warehouse.database.statements import subject_of

@@ -4,7 +4,7 @@ import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from conftest import ROOT
+from support import ROOT
 
 FILES = [*ROOT.glob("*.py"), *(ROOT / "warehouse").rglob("*.py")]
 LEAVES = {"warehouse", "warehouse.objects", "warehouse.jsonpaths"}  # which standin uses as well
