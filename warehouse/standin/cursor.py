@@ -7,8 +7,8 @@ from typing import Callable, Iterator
 import psycopg2
 from psycopg2 import errors, extensions
 
+from . import schema
 from .copy.run import run_copy
-from .schema import builtins, catalog
 from .sql import dialect
 from .sql.edit import MOST_BYTES
 from .sql.tokens import Token, first_word, statements
@@ -110,8 +110,7 @@ def adopt(connection: extensions.connection, session: Session) -> None:
                 f"the database has encoding {encoding} and collation {collation}; to stand in for"
                 " Redshift it needs UTF8 and C. Create one: CREATE DATABASE dwh ENCODING 'UTF8'"
                 " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-        catalog.install(cursor)
-        builtins.install(cursor)
+        schema.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
         # A backslash escapes in every '…', and psycopg2 doubles it in values, as with Redshift.
         cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")

@@ -16,10 +16,10 @@ from psycopg2 import errorcodes, errors, extensions
 
 from warehouse import objects
 
-from ..schema import catalog
 from ..sql.tokens import Token, quoted
 from . import files
 from .mapping import Keys, Paths, jsonpaths
+from .record import Record, fail, remember
 from .rows import Reader
 from .statement import Statement, parsed
 from .types import CONVERTERS
@@ -52,7 +52,7 @@ class TooManyErrors(Exception):
 class Load:
     """One COPY: what it reads, how far it is, and which rows it rejected."""
 
-    def __init__(self, statement: Statement, listed: list[objects.Object], record: catalog.Record,
+    def __init__(self, statement: Statement, listed: list[objects.Object], record: Record,
                  on_progress: Callable[[int, int], None]):
         self.options = statement.options
         self.files = listed
@@ -98,7 +98,7 @@ def run_copy(connection, session, tokens: list[Token]) -> None:
             target = target_of(cursor, statement)
             listed = files_of(statement)
             mapping = mapping_of(statement, target.columns, listed)
-        with catalog.Record(cursor, statement.source, target.oid, target.name) as record:
+        with Record(cursor, statement.source, target.oid, target.name) as record:
             load = Load(statement, listed, record, session.on_progress)
             header = statement.options.get("ignoreheader", 0)
             reader = Reader(
@@ -109,8 +109,8 @@ def run_copy(connection, session, tokens: list[Token]) -> None:
             with session.recorder() as recorder:
                 record.write(recorder, rows, load.bytes_done, load.bytes_listed, bool(problem))
             if problem:
-                catalog.fail(cursor, problem)
-            catalog.remember(cursor, record, target.name, rows)
+                fail(cursor, problem)
+            remember(cursor, record, target.name, rows)
 
 
 @contextmanager
@@ -119,12 +119,12 @@ def failing(cursor) -> Iterator[None]:
     try:
         yield
     except objects.ObjectError as error:
-        catalog.fail(cursor, f"S3ServiceException: {error}")
+        fail(cursor, f"S3ServiceException: {error}")
     except psycopg2.Error as error:
         name = re.sub("(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
         if error.pgcode or not hasattr(errorcodes, name):
             raise
-        catalog.fail(cursor, str(error), getattr(errorcodes, name))
+        fail(cursor, str(error), getattr(errorcodes, name))
 
 
 class Target(NamedTuple):

@@ -239,7 +239,7 @@ def _byte_check(column: str) -> str:
     """The quoted name of the constraint that counts the bytes of a column: <column>_bytes."""
     name = column.encode(errors="replace")
     if len(name) > 57:
-        digest = hashlib.md5(name).hexdigest()[:8]
+        digest = hashlib.md5(name, usedforsecurity=False).hexdigest()[:8]
         column = name[:48].decode(errors="ignore") + "_" + digest
     return quoted(f"{column}_bytes")
 

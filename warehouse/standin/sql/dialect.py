@@ -114,7 +114,7 @@ def _lock(edit: Edit) -> list[str]:
 
 
 def _analyze(edit: Edit) -> list[str]:
-    """ANALYZE of a table, which the catalog's procedure carries out (r_ANALYZE)."""
+    """ANALYZE of a table, which a procedure carries out (r_ANALYZE)."""
     end = len(edit.words)
     if edit.word(end - 1) == "columns" and edit.word(end - 2) in ("predicate", "all"):
         edit.drop(end - 2, end)

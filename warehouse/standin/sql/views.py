@@ -24,7 +24,8 @@ def create_view(edit: Edit) -> list[str]:
     if edit.word(1) != "or":
         return [str(edit), read_only]
     columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({string(name)}))"
-    tag = f"$standin_{hashlib.md5(str(edit).encode(errors='replace')).hexdigest()}$"
+    digest = hashlib.md5(str(edit).encode(errors="replace"), usedforsecurity=False).hexdigest()
+    tag = f"$standin_{digest}$"
     message = "Redshift replaces a view by one of the same columns only; write DROP VIEW first"
     return [f"DO {tag} DECLARE before CONSTANT int := {columns}; BEGIN\n{edit}\n;"
             f" IF before IS NULL THEN {read_only};"
