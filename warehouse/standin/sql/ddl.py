@@ -107,7 +107,7 @@ def create_table(edit: Edit) -> list[str]:
     elif query == end:
         raise edit.unexpected(p, "the columns of the table")
     while p < query:
-        attribute, p = p, table_attribute(edit, p, table)
+        attribute, p = p, _table_attribute(edit, p, table)
         edit.drop(attribute, p)
     if query < end and unless_there:
         message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"
@@ -304,7 +304,7 @@ def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
     return end
 
 
-def table_attribute(edit: Edit, p: int, table: Table) -> int:
+def _table_attribute(edit: Edit, p: int, table: Table) -> int:
     """Read what may follow the list of columns; return where it ends."""
     word = edit.word(p)
     if word == "backup" and (table.style or table.keys):

@@ -67,9 +67,6 @@ LACKS = [
      "CREATE [TEMP] TABLE"),
     (r"^ create (or replace )?(temp |temporary |recursive )+view ",
      "TEMP or RECURSIVE views", "CREATE VIEW"),
-    (r"^ create materialized view if ", "CREATE MATERIALIZED VIEW IF NOT EXISTS",
-     "DROP MATERIALIZED VIEW IF EXISTS first"),
-    (r"^ refresh materialized view concurrently ", "REFRESH … CONCURRENTLY", "REFRESH"),
     (r" with (no )?data $", "WITH [NO] DATA", "the query with WHERE FALSE for an empty table"),
     (r"^ (prepare transaction|commit prepared|rollback prepared) ", "two-phase commit", "COMMIT"),
     (r"^ (commit|end|rollback|abort) .*chain ", "AND CHAIN", "COMMIT and BEGIN"),
@@ -116,6 +113,9 @@ LACKS = [
     (r" with (local |cascaded )?check option ", "WITH CHECK OPTION", "a plain view"),
 ]  # fmt: skip
 NOT_EMULATED = [
+    (r"^ (explain (verbose )?|prepare \S+ (\( [^()]*\) )?as )?merge ", "MERGE", JOINED_SELECT),
+    (r"^ (explain (verbose )?)?(create|alter|drop|refresh) materialized ", "materialized views",
+     "CREATE VIEW, or CREATE TABLE AS"),
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
      "procedures and functions of one's own", "the statements themselves"),
     (r"^ (create|alter|drop) (or replace )?"
@@ -136,13 +136,13 @@ NOT_EMULATED = [
 # c_SQL_commands, as far as the stand-in goes; then what may be created, altered and dropped.
 STATEMENTS = frozenset("""
     ( abort alter analyse analyze begin close comment commit create deallocate declare delete drop
-    end execute explain fetch grant insert lock merge prepare refresh reset revoke rollback select set
+    end execute explain fetch grant insert lock prepare reset revoke rollback select set
     show start truncate update vacuum with
 """.split())
 _OBJECT = re.compile(
     r"^ (?:create (?:(?:local )?(?:temp |temporary )?table |(?:or replace )?view )"
     r"|(?:create|drop) view |(?:alter|drop) table "
-    r"|(?:create|alter|drop) (?:materialized view|schema|database|user|group|role) "
+    r"|(?:create|alter|drop) (?:schema|database|user|group|role) "
     r"|(?!create |alter |drop ))")
 
 _RULES = [(re.compile(p), f"Redshift has no {what}", instead) for p, what, instead in LACKS] + [
