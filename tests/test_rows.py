@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from warehouse.jsonpaths import jsonpath, jsonpaths
 from warehouse.standin.copy import documents, rows
 from warehouse.standin.copy.documents import MAX_DOCUMENT
-from warehouse.standin.copy.mapping import Keys, Paths, jsonpath, jsonpaths
+from warehouse.standin.copy.mapping import Keys, Paths
 from warehouse.standin.copy.rows import Reader
 from warehouse.standin.copy.values import NULL, SEPARATOR, Column, Options, Rejected
 

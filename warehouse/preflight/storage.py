@@ -13,10 +13,10 @@ from .. import DataError, WarehouseError, aws, ledger, objects, rejected_rows, t
 from ..config import LOGINS, Config
 from ..database import statements
 from ..database.connection import reads_folders
+from ..jsonpaths import jsonpaths
 from ..manifests import Manifests
 from ..objects import Object, ObjectError
 from ..plan import Plan, Source
-from ..standin.copy.mapping import jsonpaths
 from .findings import Doubt, Report, Untried
 
 SAMPLE = 64 * 1024  # bytes read of an object

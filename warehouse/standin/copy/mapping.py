@@ -1,7 +1,5 @@
 """How a JSON document's values find their columns: by key, or by the paths of a JSONPaths file."""
 
-import json
-import re
 from operator import itemgetter
 from typing import Callable
 
@@ -103,49 +101,3 @@ def rows_of(row: Callable[[object], tuple], documents: list) -> list[tuple]:
         except Rejected:
             rows.append(UNMAPPED)
     return rows
-
-
-BRACKETS = re.compile(r"""\$(?:\['[^']+'\]|\[[0-9]+\])+""", re.ASCII)
-DOTS = re.compile(r"""\$(?:\[[0-9]+\])*(?:\.[^.'"\[\]\s]+(?:\[[0-9]+\])*)+""", re.ASCII)
-STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
-
-
-def jsonpath(path: object) -> list[str | int] | None:
-    """The steps of a JSONPath expression, or None if Redshift does not support it.
-
-    >>> jsonpath("$['a']['b'][0]")
-    ['a', 'b', 0]
-    >>> jsonpath("$.a.b[0]")
-    ['a', 'b', 0]
-    >>> jsonpath("$.a['b']") is None    # the notations do not mix
-    True
-    """
-    if not isinstance(path, str) or not (BRACKETS.fullmatch(path) or DOTS.fullmatch(path)):
-        return None
-    if "*" in path.replace("['*']", ""):
-        return None
-    return [int(index) if index else name or word for name, word, index in STEP.findall(path)]
-
-
-def jsonpaths(text: bytes) -> list[list[str | int]] | None:
-    """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
-    'auto'. Raises ValueError, whose message says what is wrong."""
-    try:
-        document = json.loads(text.decode())
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(document, dict):
-        raise ValueError("it is not one JSON object")
-    if "jsonpaths" not in document:
-        return None
-    paths = document["jsonpaths"]
-    if not isinstance(paths, list):
-        raise ValueError("jsonpaths is not an array")
-    steps = [jsonpath(path) for path in paths]
-    if None in steps:
-        raise ValueError(f"Invalid JSONPath format: {paths[steps.index(None)]!r} is not supported")
-    notations = {path.startswith("$[") and "." not in re.sub(r"\['[^']+'\]", "", path)
-                 for path in paths if not re.fullmatch(r"\$(?:\[[0-9]+\])+", path)}
-    if len(notations) > 1:
-        raise ValueError("Invalid JSONPath format: bracket and dot notation are mixed")
-    return steps

@@ -15,10 +15,11 @@ import psycopg2
 from psycopg2 import errorcodes, errors, extensions
 
 from warehouse import objects
+from warehouse.jsonpaths import jsonpaths
 
 from ..sql.tokens import Token, quoted
 from . import files
-from .mapping import Keys, Paths, jsonpaths
+from .mapping import Keys, Paths
 from .record import Record, fail, remember
 from .rows import Reader
 from .statement import Statement, parsed
