@@ -1,4 +1,4 @@
-"""How a JSON document's values find their columns: by key, or by the paths of a JSONPaths file."""
+"""The mapping of a JSON document's values to columns: by key, or by the paths of a JSONPaths file."""
 
 from operator import itemgetter
 from typing import Callable
@@ -7,7 +7,6 @@ from .values import Column, Rejected
 
 NO_OBJECT = "Invalid JSONPath format: Member is not an object."
 NO_ELEMENT = "Invalid JSONPath format: Not an array or index out of range."
-UNMAPPED = ("\0",)  # the row of a document that is rejected
 
 
 class Keys:
@@ -17,17 +16,6 @@ class Keys:
         self.names = [column.name for column in columns]
         self.ignorecase = ignorecase
         self.getters = {}
-
-    def rows(self, documents: list) -> list[tuple]:
-        """The rows of many documents, quickly where all have just the keys of the columns."""
-        if set(map(type, documents)) == {dict} and set(map(len, documents)) == {len(self.names)}:
-            getter = self.getter(tuple(documents[0]))
-            try:
-                if isinstance(getter, itemgetter):  # every key is a column's
-                    return list(map(getter, documents))
-            except KeyError:
-                pass
-        return rows_of(self.row, documents)
 
     def row(self, document: object) -> tuple:
         """The values for the columns, None where there is no key; raises Rejected."""
@@ -62,15 +50,6 @@ class Paths:
         self.names = [path[0] for path in paths if len(path) == 1 and isinstance(path[0], str)]
         self.flat = len(self.names) == len(paths)
 
-    def rows(self, documents: list) -> list[tuple]:
-        """The rows of many documents, quickly where all have every member."""
-        if self.flat and len(self.names) > 1 and set(map(type, documents)) == {dict}:
-            try:
-                return list(map(itemgetter(*self.names), documents))
-            except KeyError:
-                pass
-        return rows_of(self.row, documents)
-
     def row(self, document: object) -> tuple:
         """The values for the columns, None where there is no member; raises Rejected."""
         if self.flat and isinstance(document, dict):
@@ -90,14 +69,3 @@ class Paths:
                     raise Rejected(1216, NO_OBJECT, value)
                 value = value.get(step)
         return value
-
-
-def rows_of(row: Callable[[object], tuple], documents: list) -> list[tuple]:
-    """The rows of documents one by one, UNMAPPED for what is rejected."""
-    rows = []
-    for document in documents:
-        try:
-            rows.append(row(document))
-        except Rejected:
-            rows.append(UNMAPPED)
-    return rows

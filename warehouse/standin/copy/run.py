@@ -24,7 +24,7 @@ from .record import Record, fail, remember
 from .rows import Reader
 from .statement import Statement, parsed
 from .types import CONVERTERS
-from .values import NULL, SEPARATOR, Column, Options, Rejected
+from .values import NULL, SEPARATOR, Column, NotEmulated, Options, Rejected
 
 
 class Source(io.RawIOBase):
@@ -110,7 +110,7 @@ def run_copy(connection, session, tokens: list[Token]) -> None:
             with session.recorder() as recorder:
                 record.write(recorder, rows, load.bytes_done, load.bytes_listed, bool(problem))
             if problem:
-                fail(cursor, problem)
+                fail(cursor, *problem)
             remember(cursor, record, target.name, rows)
 
 
@@ -260,8 +260,10 @@ def unprinted() -> Iterator[list[psycopg2.Error]]:
         sys.excepthook = hook
 
 
-def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) -> str:
-    """Stream the rows to the server; returns what Redshift would say of a failure, or ''."""
+def send(
+    cursor, statement: Statement, target: Target, chunks: Iterator[bytes]
+) -> tuple[str, ...]:
+    """Stream the rows to the server; returns what to say of a failure, else ()."""
     status = cursor.connection.info.transaction_status
     in_block = status == extensions.TRANSACTION_STATUS_INTRANS
     if in_block:
@@ -278,7 +280,7 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
                 cursor.copy_expert(
                     f"COPY {statement.table} ({listed}) FROM STDIN"
                     f" WITH (DELIMITER '{SEPARATOR}', NULL '{NULL}')", source)
-    except (psycopg2.Error, TooManyErrors, objects.ObjectError) as error:
+    except (psycopg2.Error, TooManyErrors, NotEmulated, objects.ObjectError) as error:
         if cursor.connection.closed and lost:
             raise lost[0] from error
         if cursor.connection.closed or not source.error:
@@ -291,14 +293,17 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
         return problem
     if in_block:
         cursor.execute("RELEASE SAVEPOINT copy_begins")
-    return ""
+    return ()
 
 
-def problem_of(error: BaseException, table: str) -> str:
-    """What Redshift would say of an error of the reading, or '' for one that is not its own."""
+def problem_of(error: BaseException, table: str) -> tuple[str, ...]:
+    """What to say of an error of the reading, and its SQLSTATE; () for one of another kind."""
     if isinstance(error, objects.ObjectError):
-        return f"S3ServiceException: {error}"
+        return (f"S3ServiceException: {error}",)
     if isinstance(error, TooManyErrors):
         return (f"Load into table '{table}' failed.  "
-                "Check 'sys_load_error_detail' system table for details.")
-    return ""
+                "Check 'sys_load_error_detail' system table for details.",)
+    if isinstance(error, NotEmulated):
+        return (f"the stand-in does not emulate Redshift's COPY {error}",
+                errorcodes.FEATURE_NOT_SUPPORTED)
+    return ()
