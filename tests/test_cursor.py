@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psycopg2
 import pytest
 from conftest import ROOT
 from psycopg2 import errors, extensions, extras
 from scratch import connection, module_connection, plain, run, value  # noqa: F401 (fixtures)
 
 from warehouse.standin import schema
+from warehouse.standin.cursor import adopt
 
 
 def rows_left(connection):
@@ -141,6 +144,14 @@ def test_the_schemas_are_found_from_any_folder(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, text=True,
                           capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.stdout.split() == ["functions.sql", "system_tables.sql"], done.stderr
+
+
+@pytest.mark.parametrize("version, said", [(140012, "14.12"), (90624, "9.6")])
+def test_an_older_server_cannot_stand_in(version, said):
+    with pytest.raises(psycopg2.NotSupportedError) as caught:
+        adopt(SimpleNamespace(server_version=version), None)
+    assert str(caught.value) == (
+        f"the server is PostgreSQL {said}; to stand in for Redshift it needs 15 or newer")
 
 
 def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection):

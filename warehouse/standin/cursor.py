@@ -8,6 +8,7 @@ import psycopg2
 from psycopg2 import errors, extensions
 
 from . import schema
+from .binaries import OLDEST
 from .copy.run import run_copy
 from .sql import dialect
 from .sql.edit import MOST_BYTES
@@ -97,9 +98,14 @@ class Cursor(extensions.cursor):
 def adopt(connection: extensions.connection, session: Session) -> None:
     """Make a PostgreSQL connection speak Redshift from now on, and commit what that needs.
 
-    Raises psycopg2.NotSupportedError where the database cannot stand in: its encoding must be UTF8
-    and its collation C, as Redshift's are.
+    Raises psycopg2.NotSupportedError where the database cannot stand in: its server must be new
+    enough, its encoding UTF8 and its collation C, as Redshift's are.
     """
+    major, minor = divmod(connection.server_version, 10_000)
+    if major < OLDEST:
+        version = f"{major}.{minor // 100 if major < 10 else minor}"
+        raise psycopg2.NotSupportedError(f"the server is PostgreSQL {version}; to stand in for"
+                                         f" Redshift it needs {OLDEST} or newer")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_encoding_to_char(encoding), datcollate, 'B' < 'a' FROM pg_database"
@@ -119,9 +125,8 @@ def adopt(connection: extensions.connection, session: Session) -> None:
         # Redshift joins by hash or merge, and in a nested loop only where there is no equality.
         # PostgreSQL takes the loop after a misjudged estimate, too; without an index that is minutes.
         cursor.execute("SET enable_nestloop = off")
-        if connection.server_version >= 140000:
-            # A client that was killed must not keep its locks until its statement ends.
-            cursor.execute("SET client_connection_check_interval = '2s'")
+        # A client that was killed must not keep its locks until its statement ends.
+        cursor.execute("SET client_connection_check_interval = '2s'")
     connection.commit()
     connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ)
     connection.cursor_factory = functools.partial(Cursor, session)
