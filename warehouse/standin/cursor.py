@@ -39,7 +39,7 @@ class Session:
 
 
 class Cursor(extensions.cursor):
-    """A cursor whose SQL is Redshift's. A statement that Redshift lacks raises an error saying so."""
+    """A cursor whose SQL is Redshift's. What Redshift lacks raises an error that says so."""
 
     def __init__(self, session: Session, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -123,7 +123,7 @@ def adopt(connection: extensions.connection, session: Session) -> None:
         cursor.execute("SET work_mem = '256MB'")  # a load joins and sorts everything it brings
         cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
         # Redshift joins by hash or merge, and in a nested loop only where there is no equality.
-        # PostgreSQL takes the loop after a misjudged estimate, too; without an index that is minutes.
+        # PostgreSQL takes the loop after a misjudged estimate, too: minutes, without an index.
         cursor.execute("SET enable_nestloop = off")
         # A client that was killed must not keep its locks until its statement ends.
         cursor.execute("SET client_connection_check_interval = '2s'")

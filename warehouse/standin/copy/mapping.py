@@ -1,4 +1,4 @@
-"""The mapping of a JSON document's values to columns: by key, or by the paths of a JSONPaths file."""
+"""The mapping of a document's values to columns: by key, or by the paths of a JSONPaths file."""
 
 from operator import itemgetter
 from typing import Callable

@@ -1,4 +1,7 @@
-"""JSON documents -> lines for PostgreSQL's COPY, converted as Redshift's COPY converts them."""
+"""JSON documents -> lines for PostgreSQL's COPY, converted as Redshift's COPY converts them.
+
+Here is the careful way, document by document and value by value; `fast` spares it where it can.
+"""
 
 from typing import BinaryIO, Callable, Iterator
 

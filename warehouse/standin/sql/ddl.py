@@ -1,7 +1,7 @@
 """CREATE TABLE and ALTER TABLE: what only Redshift knows comes off, or stays in another form.
 
-Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is no
-other index. A check counts bytes.
+Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is
+no other index. A check counts bytes.
 """
 
 import hashlib

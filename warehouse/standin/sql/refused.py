@@ -1,4 +1,4 @@
-"""What PostgreSQL takes and Redshift does not: words, patterns and the advice to give.
+"""Refusals of what PostgreSQL takes and Redshift does not: words, patterns and the advice to give.
 
 A statement is matched by its outline, in which the tokens stand one blank apart: words in lower
 case, any quoted name as `"`, any string as `'`, any number as `0`. What a comment, a string or a
@@ -119,7 +119,8 @@ NOT_EMULATED = [
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
      "procedures and functions of one's own", "the statements themselves"),
     (r"^ (create|alter|drop) (or replace )?"
-     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object", ""),
+     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object",
+     ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
     (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)"
      r"(?<! or)(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",

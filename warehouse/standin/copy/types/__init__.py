@@ -1,4 +1,4 @@
-"""The type of a column, as PostgreSQL's catalogue names it -> the converter of its values."""
+"""Converters by the type of a column, as PostgreSQL's catalogue names it."""
 
 from ..values import Column, Converter, Options
 from .datetime import Moment

@@ -1,9 +1,9 @@
-"""Converter of DATE, TIMESTAMP and TIMESTAMPTZ: the default formats, formats of a COPY, 'auto', epochs.
+"""Converter of DATE, TIMESTAMP and TIMESTAMPTZ, by format, by 'auto' or from epochs.
 
 Guide: r_DATEFORMAT_and_TIMEFORMAT_strings, automatic-recognition. Of the forms of 'auto' these are
 read: YYYY-MM-DD, alone or with HH:MI:SS after a blank or T, and then Z or an offset. A text in any
-other form may be a date to Redshift, so it fails the whole COPY, whatever MAXERROR and ACCEPTANYDATE
-say: a rejected row or a NULL would make a load green here whose rows differ there.
+other form may be a date to Redshift, so it fails the whole COPY, whatever MAXERROR and
+ACCEPTANYDATE say: a rejected row or a NULL would make a load green here whose rows differ there.
 """
 
 import re
@@ -15,7 +15,7 @@ from ..values import BlankIsNull, NotEmulated
 EPOCH = datetime(1970, 1, 1)
 PER_SECOND = {"epochsecs": 1, "epochmillisecs": 1000}
 WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
-TOO_LONG = re.compile("-?[0-9]{12,}", re.ASCII)  # milliseconds, which are no date to 'auto'
+SINCE_1970 = re.compile("-?[0-9]{10,}", re.ASCII)  # which 'auto' does not take
 FIELDS = ("year", "month", "day", "hour", "minute", "second")
 
 DEFAULT = {"date": "YYYY-MM-DD", "timestamp": "YYYY-MM-DD HH:MI:SS"}
@@ -29,8 +29,8 @@ ELEMENTS = {
     "SS": r"(?P<second>[0-9]{2})(?P<fraction>\.[0-9]{1,6})?",
 }
 ELEMENT = re.compile("YYYY|MM|DD|HH24|HH(?!12)|MI|SS|T(?=HH)|[^A-Za-z0-9]")
-ACCEPTED = ("formats of YYYY, MM and DD, and then HH24 or HH, MI and SS, with separators, in capitals"
-            " and without a zone")
+ACCEPTED = ("formats of YYYY, MM and DD, and then HH24 or HH, MI and SS, with separators, in"
+            " capitals and without a zone")
 
 
 def pattern(form: str) -> re.Pattern | None:
@@ -88,11 +88,11 @@ class Moment(BlankIsNull):
         found = self.read(text)
         if found is not None:
             return found
-        if self.form == "auto" and isinstance(value, str) and not TOO_LONG.fullmatch(text):
+        if self.form == "auto" and isinstance(value, str) and not SINCE_1970.fullmatch(text):
             if not any(wanted.fullmatch(text) for wanted in AUTO):
-                raise NotEmulated(f"of {text[:40]!r} into column {self.column.name} by 'auto', which"
-                                  " here reads YYYY-MM-DD and YYYY-MM-DD HH:MI:SS, with T, Z or an"
-                                  " offset")
+                raise NotEmulated(
+                    f"of {text[:40]!r} into column {self.column.name} by 'auto', which here reads"
+                    " YYYY-MM-DD and YYYY-MM-DD HH:MI:SS, with T, Z or an offset")
         if self.options.acceptanydate and self.column.type != "timestamptz":
             return None
         raise self.reject(*self.complaint(text), text)
