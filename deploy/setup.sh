@@ -15,7 +15,8 @@ has_postgresql() {
         /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql@*/bin/initdb \
         /usr/local/opt/postgresql@*/bin/initdb \
         /Applications/Postgres.app/Contents/Versions/*/bin/initdb; do
-        [ -x "$initdb" ] && return 0
+        [ -x "$initdb" ] && [ "$("$initdb" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -ge 15 ] &&
+            return 0
     done
     return 1
 }
@@ -31,7 +32,7 @@ install_postgresql() {
     elif command -v brew >/dev/null; then
         brew install postgresql@16 >&2
     else
-        say "install PostgreSQL 13 or newer, then run this again"
+        say "install PostgreSQL 15 or newer, then run this again"
         return 1
     fi
 }

@@ -38,7 +38,7 @@ TABLES = (
 OPTIONS = (
     "", "ROUNDEC", "TRIMBLANKS ROUNDEC", "TRUNCATECOLUMNS EMPTYASNULL", "ACCEPTINVCHARS",
     "ACCEPTINVCHARS '^' TRIMBLANKS", "BLANKSASNULL TIMEFORMAT 'epochmillisecs'",
-    "ACCEPTANYDATE DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'auto'", "TIMEFORMAT 'epochsecs'",
+    "ACCEPTANYDATE DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'YYYY-MM-DD HH:MI:SS'", "TIMEFORMAT 'epochsecs'",
 )
 NASTY = [
     b'"', b"'", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"{}", b"[]", b"{{", b"}}", b'""', b"null",

@@ -121,7 +121,15 @@ REFUSED = [
     pytest.param("JSON MAXERROR 5 IGNOREALLERRORS", "exclude", id="E7"),
     pytest.param("JSON ACCEPTANYDATE", "DATEFORMAT", id="§1.5-anydate"),
     pytest.param("JSON TIMEFORMAT 'EpochSecs'", "TIMEFORMAT", id="T16-case"),
-    pytest.param("JSON TIMEFORMAT 'YYYY-MM-DD HH:MI:SSOF'", "zone", id="§1.5-zone"),
+    *[pytest.param(f"JSON {option} '{form}'", f"does not emulate Redshift's COPY with {option}",
+                   id=f"§1.5-{form}")
+      for option, form in (
+          ("TIMEFORMAT", "YYYY-MM-DD HH:MI:SSOF"), ("TIMEFORMAT", "YYYY-MM-DD HH12:MI:SS AM"),
+          ("DATEFORMAT", "DD-MM-YY"), ("DATEFORMAT", "MON DD, YYYY"), ("DATEFORMAT", "J"),
+          ("DATEFORMAT", "YYYY-MM-DD BC"), ("DATEFORMAT", "epochsecs"))],
+    pytest.param("JSON TIMEFORMAT 'YYYY-MM-DD HH:MI:SSOF'",
+                 "it takes 'auto', 'epochsecs', 'epochmillisecs' and formats of YYYY, MM and DD",
+                 id="§1.5-what-instead"),
     pytest.param("JSON DATEFORMAT 'AUTO'", "DATEFORMAT", id="§1.5-AUTO"),
     pytest.param("JSON DATEFORMAT auto", "quotes", id="§1.5-bare"),
     pytest.param("JSON ACCEPTINVCHARS 'ab'", "one ASCII", id="T12-two"),
@@ -260,5 +268,5 @@ def test_any_text_is_parsed_or_refused_and_no_secret_in_it_shown(inputs):
             outside = "".join(token.text for tokens in found for token in tokens
                               if token.kind != "string")
             assert "hush" not in str(error) or "hush" in outside or re.search(
-                "Redshift's COPY: (REGION|DATEFORMAT|TIMEFORMAT) ", str(error)), text
+                "Redshift's COPY(:| with) (REGION|DATEFORMAT|TIMEFORMAT) ", str(error)), text
     assert inputs / 20 < refused < inputs

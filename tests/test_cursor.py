@@ -1,10 +1,19 @@
 """The cursor that speaks Redshift: transactions, values and what psycopg2 offers beside execute."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import psycopg2
 import pytest
 from psycopg2 import errors, extensions, extras
-from support.scratch import run, value
+from support import ROOT
+from support.scratch import plain, run, value
 
-from warehouse.standin.schema import builtins
+from warehouse.standin import schema
+from warehouse.standin.cursor import adopt
 
 
 def rows_left(connection):
@@ -96,12 +105,53 @@ def test_a_statement_is_refused_before_any_of_its_effects(connection):
     assert connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
 
 
-def test_new_functions_leave_views_that_stand_on_the_old(connection, monkeypatch):
+@pytest.fixture
+def new_schema(connection, monkeypatch, tmp_path):
+    """A function that installs the schemas from texts changed in one place."""
+
+    def new_schema(file: str = "functions.sql", old: str = "", new: str = "") -> None:
+        for name in ("functions.sql", "system_tables.sql"):
+            text = (Path(schema.__file__).parent / name).read_text()
+            (tmp_path / name).write_text(text.replace(old, new) if name == file else text)
+        monkeypatch.setattr(schema, "FOLDER", tmp_path)
+        with connection.cursor(cursor_factory=extensions.cursor) as cursor:
+            schema.install(cursor)
+
+    return new_schema
+
+
+def test_new_functions_leave_views_that_stand_on_the_old(connection, new_schema):
     run(connection, "CREATE VIEW v AS SELECT 'añb'::VARCHAR(3) AS c")
-    monkeypatch.setattr(builtins, "CREATE", builtins.CREATE.replace("STRICT", "STRICT COST 9"))
-    with connection.cursor(cursor_factory=extensions.cursor) as cursor:
-        builtins.install(cursor)
+    new_schema("functions.sql", "STRICT", "STRICT COST 9")
+    cost = "SELECT procost FROM pg_proc WHERE oid = 'redshift.cut'::regproc"
+    assert plain(connection, cost) == [(9,)]
     assert value(connection, "c FROM v") == "añ"
+
+
+@pytest.mark.parametrize("version, left", [(schema.VERSION, 1), ("0", 0)])
+def test_system_tables_of_another_version_are_made_again(connection, new_schema, version, left):
+    plain(connection, "INSERT INTO standin.load (query_id) VALUES (-7)")
+    plain(connection, f"COMMENT ON SCHEMA standin IS 'sparkify stand-in {version}: what Amazon "
+                      "Redshift has and PostgreSQL has not'")
+    new_schema()
+    rows = plain(connection, "SELECT COUNT(*) FROM standin.load WHERE query_id = -7")
+    assert rows == [(left,)]
+
+
+def test_the_schemas_are_found_from_any_folder(tmp_path):
+    code = ("from warehouse.standin import schema;"
+            "print(*sorted(path.name for path in schema.FOLDER.glob('*.sql')))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, text=True,
+                          capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.stdout.split() == ["functions.sql", "system_tables.sql"], done.stderr
+
+
+@pytest.mark.parametrize("version, said", [(140012, "14.12"), (90624, "9.6")])
+def test_an_older_server_cannot_stand_in(version, said):
+    with pytest.raises(psycopg2.NotSupportedError) as caught:
+        adopt(SimpleNamespace(server_version=version), None)
+    assert str(caught.value) == (
+        f"the server is PostgreSQL {said}; to stand in for Redshift it needs 15 or newer")
 
 
 def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection):

@@ -277,10 +277,16 @@ REFUSED = [
     ("CREATE TABLE x AS SELECT a AS open FROM t", "reserved"),
     ("SELECT a END::varchar(3) FROM t", "CASE"),
     ("SELECT * FROM (SELECT a, b FROM t) PIVOT (COUNT(*) FOR a IN (1, 2))", "PIVOT"),
-    ("MERGE INTO t USING u ON t.a = u.a AND t.b + 1 = u.a WHEN MATCHED THEN DELETE"
-     " WHEN NOT MATCHED THEN INSERT VALUES (1)", "columns that are equal"),
-    ("MERGE INTO t USING t ON t.a = t.b WHEN MATCHED THEN DELETE"
-     " WHEN NOT MATCHED THEN INSERT VALUES (1)", "reads its target"),
+    ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+     "the stand-in does not emulate Redshift's MERGE; write DELETE … USING and INSERT … SELECT"),
+    ("/* x */ explain merge INTO t USING u ON t.a = u.a REMOVE DUPLICATES", "Redshift's MERGE"),
+    ("PREPARE p (INT) AS MERGE INTO t USING u ON t.a = u.a REMOVE DUPLICATES", "Redshift's MERGE"),
+    ("CREATE MATERIALIZED VIEW v AS SELECT 1 AS a",
+     "the stand-in does not emulate Redshift's materialized views; write CREATE VIEW, or"
+     " CREATE TABLE AS"),
+    ("REFRESH MATERIALIZED VIEW v", "Redshift's materialized views"),
+    ("ALTER MATERIALIZED VIEW v AUTO REFRESH YES", "Redshift's materialized views"),
+    ("EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT 1 AS a", "Redshift's materialized views"),
 ]  # fmt: skip
 
 

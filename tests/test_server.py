@@ -327,7 +327,7 @@ def test_without_home_or_a_right_to_write_the_folder_is_a_temporary_one(monkeypa
 def test_without_postgresql_the_message_says_how_to_install_it(server, monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(binaries, "INSTALL_FOLDERS", ())
-    with pytest.raises(WarehouseError, match="needs PostgreSQL 13 or newer") as caught:
+    with pytest.raises(WarehouseError, match="needs PostgreSQL 15 or newer") as caught:
         server.start()
     assert "\nInstall it: " in str(caught.value)
 
@@ -336,9 +336,37 @@ def test_without_postgresql_the_message_says_how_to_install_it(server, monkeypat
 def test_a_cluster_of_a_version_that_is_gone_says_so(server):
     server.start()
     server.stop()
-    (server.data / "PG_VERSION").write_text("12\n")
-    with pytest.raises(WarehouseError, match="of PostgreSQL 12, whose programs are gone"):
+    (server.data / "PG_VERSION").write_text("99\n")
+    with pytest.raises(WarehouseError, match="of PostgreSQL 99, whose programs are gone"):
         server.start()
+
+
+@pytest.fixture
+def older(tmp_path, monkeypatch):
+    """The folder of the only PostgreSQL there is, which says that it is of version 14.12."""
+    for name in ("initdb", "pg_ctl", "postgres"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 14.12'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(binaries, "INSTALL_FOLDERS", ())
+    return tmp_path
+
+
+def test_an_older_postgresql_is_not_used_and_the_message_says_where_it_is(older):
+    with pytest.raises(WarehouseError) as caught:
+        binaries.find_binaries(None, {})
+    first, second, third = str(caught.value).splitlines()
+    assert first == f"the stand-in needs PostgreSQL 15 or newer (found: 14.12 in {older.resolve()})."
+    assert second.startswith("Install it: ")
+    assert third == "Where that gives an older one, see https://www.postgresql.org/download"
+
+
+def test_a_cluster_of_an_older_postgresql_says_so(older):
+    with pytest.raises(WarehouseError) as caught:
+        binaries.find_binaries("14", {})
+    assert str(caught.value) == (
+        "the stand-in's cluster is of PostgreSQL 14, and the stand-in needs 15 or newer.\n"
+        "Let SPARKIFY_STANDIN name a new folder and load again.")
 
 
 @with_cluster

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from support.loading import copies_on
 
-from warehouse.standin.copy.rows import encoded
+from warehouse.standin.copy.fast import blank, encode, plain
 from warehouse.standin.copy.types import converter
 from warehouse.standin.copy.types.datetime import pattern
 from warehouse.standin.copy.values import NULL, Column, Number, Options, Rejected
@@ -168,21 +168,21 @@ MOMENTS = [
     case("§1.5", "DATE", '"2018-11-31"', 1205),
     case("§1.5", "DATE", '"2018-1-1"', 1205),
     case("§1.5", "DATE", '"2018-11-01 10:00:00"', 1205),  # strict: only 'auto' drops the time
-    case("T15", "DATE", '"20181101"', "2018-11-01", "DATEFORMAT 'auto'"),
-    case("T15", "DATE", '"11/30/2018"', "2018-11-30", "DATEFORMAT 'auto'"),
-    case("T15", "DATE", '"30.11.2018"', "2018-11-30", "DATEFORMAT 'auto'"),
-    case("T15", "DATE", '"10.11.2018"', 1205, "DATEFORMAT 'auto'"),  # strict: which is the month?
+    case("T15", "DATE", '"2018-11-30"', "2018-11-30", "DATEFORMAT 'auto'"),
+    case("T15", "DATE", '"2018-11-31"', 1205, "DATEFORMAT 'auto'"),
     case("T15", "DATE", '"2018/11/30"', "2018-11-30", "DATEFORMAT AS 'YYYY/MM/DD'"),
-    case("§1.5", "DATE", '"Jan-01-1999"', "1999-01-01", "DATEFORMAT AS 'MON-DD-YYYY'"),
     case("§1.5", "DATE", '"03/31/2003"', "2003-03-31", "DATEFORMAT AS 'MM/DD/YYYY'"),
-    case("§1.5", "DATE", '"March 31, 2003"', "2003-03-31", "DATEFORMAT AS 'MON DD, YYYY'"),
-    case("§1.5", "DATE", '"31-12-69"', "2069-12-31", "DATEFORMAT 'DD-MM-YY'"),
-    case("§1.5", "DATE", '"31-12-70"', "1970-12-31", "DATEFORMAT 'DD-MM-YY'"),
+    case("§1.5", "DATE", '"31.03.2003"', "2003-03-31", "DATEFORMAT 'DD.MM.YYYY'"),
+    case("§1.5", "DATE", '"20181101"', "2018-11-01", "DATEFORMAT 'YYYYMMDD'"),
+    case("§1.5", "DATE", '"2018-11-01"', 1205, "DATEFORMAT 'MM/DD/YYYY'"),
+    case("§1.5", "DATE", '"0000-01-01"', 1205),  # strict
+    case("§1.5", "DATE", '"0001-01-01"', "0001-01-01"),
     case("§1.5", "DATE", '"2018-11-01 23:59:59"', "2018-11-01", "DATEFORMAT 'YYYY-MM-DD HH:MI:SS'"),
-    case("§1.5", "DATE", '"00/00/00"', None, "ACCEPTANYDATE DATEFORMAT 'MM/DD/YY'"),
+    case("§1.5", "DATE", '"00/00/0000"', None, "ACCEPTANYDATE DATEFORMAT 'MM/DD/YYYY'"),
+    case("§1.5", "DATE", '"2018-11-31"', None, "ACCEPTANYDATE DATEFORMAT 'auto'"),
     case("§1.5", "TIMESTAMP", '"00/00/00"', None, "ACCEPTANYDATE DATEFORMAT 'auto'"),
     case("§1.5", "TIMESTAMPTZ", '"00/00/00"', 1206, "ACCEPTANYDATE DATEFORMAT 'auto'"),
-    case("§1.5", "DATE NOT NULL", '"x"', 1213, "ACCEPTANYDATE DATEFORMAT 'auto'"),
+    case("§1.5", "DATE NOT NULL", '"x"', 1213, "ACCEPTANYDATE DATEFORMAT 'YYYY-MM-DD'"),
     case("§1.9-7", "TIMESTAMP", '"2009-01-12 14:15:57.119568"', "2009-01-12 14:15:57.119568",
          "TIMEFORMAT 'YYYY-MM-DD HH:MI:SS'"),
     case("T17", "TIMESTAMP", '"2009-01-12 14:15:57"', "2009-01-12 14:15:57"),
@@ -192,6 +192,7 @@ MOMENTS = [
     case("T17", "TIMESTAMP", '"2009-01-12 23:59:60"', 1206),  # strict
     case("T17", "TIMESTAMP", "1541030415796", 1206),
     case("T16", "TIMESTAMP", "1541030415796", 1206, "TIMEFORMAT 'auto'"),
+    case("T16", "TIMESTAMP", "1541030415", 1206, "TIMEFORMAT 'auto'"),
     case("T16", "TIMESTAMP", "1541030415796", "2018-11-01 00:00:15.796",
          "TIMEFORMAT AS 'epochmillisecs'"),
     case("T16", "TIMESTAMP", '"1541030415"', "2018-11-01 00:00:15", "TIMEFORMAT 'epochsecs'"),
@@ -201,12 +202,6 @@ MOMENTS = [
     case("T16", "TIMESTAMPTZ", "1541030415", "2018-11-01 00:00:15+00", "TIMEFORMAT 'epochsecs'"),
     case("§1.5", "TIMESTAMP", '"03.31.2003 18:45:05.123456"', "2003-03-31 18:45:05.123456",
          "TIMEFORMAT AS 'MM.DD.YYYY HH:MI:SS'"),
-    case("§1.5", "TIMESTAMP", '"2018-11-01 12:05:00 AM"', "2018-11-01 00:05:00",
-         "TIMEFORMAT 'YYYY-MM-DD HH12:MI:SS AM'"),
-    case("§1.5", "TIMESTAMP", '"2018-11-01 12:05:00 pm"', "2018-11-01 12:05:00",
-         "TIMEFORMAT 'YYYY-MM-DD HH12:MI:SS AM'"),
-    case("§1.5", "TIMESTAMP", '"2018-11-01 13:05:00 PM"', 1206,
-         "TIMEFORMAT 'YYYY-MM-DD HH12:MI:SS PM'"),
     case("§1.5", "TIMESTAMP", '"2018-11-01T09:05"', "2018-11-01 09:05:00",
          "TIMEFORMAT 'YYYY-MM-DDTHH24:MI'"),
     case("§1.5", "TIMESTAMPTZ", '"1997-12-17 07:37:16-8:00"', "1997-12-17 15:37:16+00"),
@@ -217,32 +212,36 @@ MOMENTS = [
     case("§1.5 auto", "TIMESTAMP", f'"{value}"', expected, "TIMEFORMAT 'auto'")
     for value, expected in (
         ("2019-02-11T05:09:12.195Z", "2019-02-11 05:09:12.195"),
-        ("J2451187", "1999-01-08 00:00:00"),
-        ("J2345678 04:05:06.789", "1710-02-23 04:05:06.789"),
-        ("Jan-08-95 BC", "0095-01-08 00:00:00 BC"),
-        ("Feb-29-05 BC", "0005-02-29 00:00:00 BC"),  # 5 BC is a leap year
-        ("Feb-29-04 BC", 1206),
-        ("Jan-08-95", "1995-01-08 00:00:00"),
-        ("19960108 040809", "1996-01-08 04:08:09"),
-        ("960108 040809", "1996-01-08 04:08:09"),
-        ("1996.008", "1996-01-08 00:00:00"),
-        ("1996.367", 1206),
+        ("2019-02-11 05:09:12Z", "2019-02-11 05:09:12"),
         ("1996-01-08 04:05:06.789", "1996-01-08 04:05:06.789"),
-        ("17 Dec 07:37:16 1997 PST", "1997-12-17 07:37:16"),  # the zone is ignored
-        ("12/17/1997 07:37:16.00 PST", "1997-12-17 07:37:16"),
-        ("1997-12-17 07:37:16-08", "1997-12-17 07:37:16"),
-        ("12.17.1997 07:37:16.00 PST", "1997-12-17 07:37:16"),
-        ("March 31, 2003", "2003-03-31 00:00:00"),
+        ("1996-01-08T04:05:06", "1996-01-08 04:05:06"),
+        ("1997-12-17 07:37:16-08", "1997-12-17 07:37:16"),  # the zone is ignored
+        ("1997-12-17T07:37:16+05:30", "1997-12-17 07:37:16"),
         ("2018-11-01", "2018-11-01 00:00:00"),
         ("2018-02-30", 1206),
-        ("yesterday", 1206),
-        ("1997-12-17 07:37:16 XYZ", 1206),
+        ("2018-11-01 24:00:00", 1206),  # strict
+        ("2018-11-01T23:59:60Z", 1206),  # strict
     )
 ] + [
-    case("§1.5 auto", "TIMESTAMPTZ", '"17 Dec 07:37:16 1997 PST"', "1997-12-17 15:37:16+00",
-         "TIMEFORMAT 'auto'"),
+    case("§1.5 auto", "TIMESTAMPTZ", f'"{value}"', expected, "TIMEFORMAT 'auto'")
+    for value, expected in (
+        ("1997-12-17 07:37:16-08", "1997-12-17 15:37:16+00"),
+        ("1997-12-17T07:37:16.5-0830", "1997-12-17 16:07:16.5+00"),
+        ("1997-12-17T07:37:16Z", "1997-12-17 07:37:16+00"),
+        ("1997-12-17 07:37:16", "1997-12-17 07:37:16+00"),
+    )
+] + [
     case("§1.5 auto", "DATE", '"1997-12-17 07:37:16-08"', "1997-12-17", "DATEFORMAT 'auto'"),
+    case("§1.5 auto", "TIMESTAMP", "true", 1206, "TIMEFORMAT 'auto'"),
+    case("§1.5 auto", "TIMESTAMP", '["2018-11-01"]', 1206, "TIMEFORMAT 'auto'"),
 ]
+# Dates to Redshift, or maybe: examples of the guide, and what it is silent about.
+FORMS = (
+    "J2451187", "J2345678 04:05:06.789", "Jan-08-95 BC", "Jan-08-1999", "Jan-08-95", "20181101",
+    "19960108 040809", "960108 040809", "1996.008", "17 Dec 07:37:16 1997 PST", "11/30/2018",
+    "12/17/1997 07:37:16.00 PST", "12.17.1997 07:37:16.00 PST", "30.11.2018", "March 31, 2003",
+    "2018-11-01 10:00", "1997-12-17 07:37:16 PST", "2018-11-01 BC", "154103041", "yesterday",
+)
 
 
 @pytest.mark.parametrize("kind, value, options, expected", TEXTS + BYTES)
@@ -258,6 +257,26 @@ def test_a_number_or_boolean_loads_as_redshift_loads_it(copies, kind, value, opt
 @pytest.mark.parametrize("kind, value, options, expected", MOMENTS)
 def test_a_date_or_time_loads_as_redshift_loads_it(copies, kind, value, options, expected):
     check(copies, kind, value, options, expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind, options", [
+    ("DATE", "DATEFORMAT 'auto'"), ("TIMESTAMP", "TIMEFORMAT 'auto'"),
+    ("TIMESTAMPTZ", "TIMEFORMAT 'auto' NOLOAD"),
+])
+def test_a_form_of_auto_that_is_not_emulated_fails_the_copy_whatever_it_tolerates(
+        copies, kind, options, form):
+    """A row left out or a NULL would look like success, and load otherwise on Redshift."""
+    content = f'{{"v":"2018-11-01"}}\n{{"v":"{form}"}}'
+    tolerant = "ACCEPTANYDATE MAXERROR 9" if kind == "DATE" else "MAXERROR 9"
+    with pytest.raises(psycopg2.errors.FeatureNotSupported) as caught:
+        copies.fill(f"v {kind}", content, f"{options} {tolerant}")
+    said = str(caught.value)
+    assert said.startswith(f"the stand-in does not emulate Redshift's COPY of {form!r} into column v"
+                           " by 'auto'") and "/data, line 2)" in said
+    assert copies.rows() == []
+    assert copies.query("SELECT status FROM sys_load_history ORDER BY query_id DESC LIMIT 1") == [
+        ("aborted",)]
 
 
 @pytest.mark.parametrize("kind, value, reason, position", [
@@ -300,9 +319,10 @@ def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
 
 @pytest.mark.parametrize("form", [
     "yyyy-mm-dd", "YYYY-MM-DD TZ", "YYYY-MM-DD HH:MI:SSOF", "AUTO", "EPOCHSECS", "MM-DD",
-    "YYYY YYYY",     "YYYY-MM-DD HH12:MI", "YYYY-MM-DD HH:MI AM", "", "Q",
+    "YYYY YYYY", "YYYY-MM", "YYYY-MM-DD HH12:MI", "YYYY-MM-DD HH:MI AM", "MON-DD-YYYY", "DD-MM-YY",
+    "YYYY-MM-DD HH HH24", "", "Q",
 ])
-def test_a_format_that_the_guide_does_not_have_is_none(form):
+def test_a_format_that_is_not_emulated_is_none(form):
     assert pattern(form) is None
 
 
@@ -331,10 +351,10 @@ COLUMNS = [
 def test_what_is_plain_is_what_value_by_value_gives(column, options):
     """A field that the quick way takes as it is written is the one that the careful way makes."""
     one = converter(column, options)
-    plain = one.plain(rb"\x00\x02\x04\n\r")
-    words = {None: NULL, True: "true", False: "false", "": one.blank}
+    taken = plain(one, rb"\x00\x02\x04\n\r")
+    words = {None: NULL, True: "true", False: "false", "": blank(one)}
     for value in filter(lambda value: isinstance(value, Hashable), VALUES):
         written = words.get(value, value).replace("\\", r"\\")
-        if plain and re.fullmatch(plain, encoded(written)[:-1]):
+        if taken and re.fullmatch(taken, encode(written)[:-1]):
             assert one.one(value) == written or (
                 column.type == "numeric" and float(one.one(value)) == float(written)), value

@@ -177,7 +177,8 @@ def songplay(key: tuple, content: tuple, songs: dict, bearers: dict) -> tuple:
     if song_id is None:
         artist_id = only(bearers.get(artist, set()))
     return (
-        hashlib.md5(name.encode()).hexdigest(), EPOCH + timedelta(milliseconds=ts), user, level,
+        hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
+        EPOCH + timedelta(milliseconds=ts), user, level,
         song_id, artist_id, session, location, agent, title, artist, length,
     )
 

@@ -15,10 +15,10 @@ from ..database.connection import is_standin
 from ..database.errors import RowsRejected
 from ..database.statements import execute, subject_of, values_of
 from ..database.transactions import undoing
+from ..jsonpaths import jsonpaths
 from ..manifests import Manifests, format_rows
 from ..objects import Object, ObjectError
 from ..plan import Plan, Source, list_files, list_sources
-from ..standin.copy.mapping import jsonpaths
 from .findings import Doubt, Findings, Untried
 
 SAMPLE = 64 * 1024  # bytes read of an object

@@ -1,4 +1,4 @@
-"""Which PostgreSQL of this machine serves: on PATH, by pg_config, or in the usual folders."""
+"""The PostgreSQL of this machine that serves: on PATH, by pg_config, or in the usual folders."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from warehouse import WarehouseError
 
-OLDEST = 13
+OLDEST = 15
 INSTALL_FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -42,12 +42,18 @@ def find_binaries(major: str | None, identity: dict) -> Binaries:
     if fitting:
         return max(fitting)
     there = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in found) or "none"
+    if major and int(major) < OLDEST:
+        raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, and the stand-in "
+                             f"needs {OLDEST} or newer.\nLet SPARKIFY_STANDIN name a new folder "
+                             "and load again.")
     if major:
         raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, whose programs are "
                              f"gone (found: {there}).\nInstall PostgreSQL {major} again, or let "
                              "SPARKIFY_STANDIN name a new folder and load again.")
     raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST} or newer (found: {there}).\n"
-                         f"Install it: {_install_command()}")
+                         f"Install it: {_install_command()}"
+                         + "\nWhere that gives an older one, see https://www.postgresql.org/download"
+                         * bool(found))
 
 
 def _candidates() -> Iterator[Path]:

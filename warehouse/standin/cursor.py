@@ -7,8 +7,9 @@ from typing import Callable, Iterator
 import psycopg2
 from psycopg2 import errors, extensions
 
+from . import schema
+from .binaries import OLDEST
 from .copy.run import run_copy
-from .schema import builtins, catalog
 from .sql import dialect
 from .sql.edit import MOST_BYTES
 from .sql.tokens import Token, first_word, statements
@@ -38,7 +39,7 @@ class Session:
 
 
 class Cursor(extensions.cursor):
-    """A cursor whose SQL is Redshift's. A statement that Redshift lacks raises an error saying so."""
+    """A cursor whose SQL is Redshift's. What Redshift lacks raises an error that says so."""
 
     def __init__(self, session: Session, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -97,9 +98,14 @@ class Cursor(extensions.cursor):
 def adopt(connection: extensions.connection, session: Session) -> None:
     """Make a PostgreSQL connection speak Redshift from now on, and commit what that needs.
 
-    Raises psycopg2.NotSupportedError where the database cannot stand in: its encoding must be UTF8
-    and its collation C, as Redshift's are.
+    Raises psycopg2.NotSupportedError where the database cannot stand in: its server must be new
+    enough, its encoding UTF8 and its collation C, as Redshift's are.
     """
+    major, minor = divmod(connection.server_version, 10_000)
+    if major < OLDEST:
+        version = f"{major}.{minor // 100 if major < 10 else minor}"
+        raise psycopg2.NotSupportedError(f"the server is PostgreSQL {version}; to stand in for"
+                                         f" Redshift it needs {OLDEST} or newer")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_encoding_to_char(encoding), datcollate, 'B' < 'a' FROM pg_database"
@@ -110,19 +116,17 @@ def adopt(connection: extensions.connection, session: Session) -> None:
                 f"the database has encoding {encoding} and collation {collation}; to stand in for"
                 " Redshift it needs UTF8 and C. Create one: CREATE DATABASE dwh ENCODING 'UTF8'"
                 " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-        catalog.install(cursor)
-        builtins.install(cursor)
+        schema.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
         # A backslash escapes in every '…', and psycopg2 doubles it in values, as with Redshift.
         cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")
         cursor.execute("SET work_mem = '256MB'")  # a load joins and sorts everything it brings
         cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
         # Redshift joins by hash or merge, and in a nested loop only where there is no equality.
-        # PostgreSQL takes the loop after a misjudged estimate, too; without an index that is minutes.
+        # PostgreSQL takes the loop after a misjudged estimate, too: minutes, without an index.
         cursor.execute("SET enable_nestloop = off")
-        if connection.server_version >= 140000:
-            # A client that was killed must not keep its locks until its statement ends.
-            cursor.execute("SET client_connection_check_interval = '2s'")
+        # A client that was killed must not keep its locks until its statement ends.
+        cursor.execute("SET client_connection_check_interval = '2s'")
     connection.commit()
     connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ)
     connection.cursor_factory = functools.partial(Cursor, session)

@@ -52,6 +52,7 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
+    "client_connection_check_interval": "10s",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -289,7 +290,7 @@ class Server:
             # -l takes the server's output: no pipe of ours stays open in it.
             status, output = self._run(
                 account, binaries.folder / "pg_ctl", "start", "-s", "-w", "-t", str(PATIENCE),
-                "-D", "data", "-l", "data/server.log", "-o", self._options(binaries))
+                "-D", "data", "-l", "data/server.log", "-o", self._options())
             if status == 0:
                 return
             if self.log_file.exists():
@@ -301,13 +302,11 @@ class Server:
         raise WarehouseError(f"PostgreSQL {binaries.version} did not start. Its log, "
                              f"{self.log_file}, ends:\n{reason}")
 
-    def _options(self, binaries: Binaries) -> str:
+    def _options(self) -> str:
         settings = dict(SETTINGS, cluster_name=self.name)
         # Relative to data/, where the server works: such a path needs no quoting.
         settings["unix_socket_directories"] = (
             "../socket" if self._socket_fits() else self.socket_folder)
-        if binaries.number[0] >= 14 and sys.platform == "linux":
-            settings["client_connection_check_interval"] = "10s"
         return " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
 
     def _run(self, account: pwd.struct_passwd | None, *command: str | Path) -> tuple[int, str]:

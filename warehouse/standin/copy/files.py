@@ -44,8 +44,8 @@ class Counted(io.RawIOBase):
 def opened_ahead(listed: list[objects.Object]) -> Iterator[tuple[objects.Object, ContextManager]]:
     """Each object with what opens it.
 
-    Small ones are fetched from S3 ahead of their turn, by threads: what they cost is not their bytes
-    but the wait for each.
+    Small ones are fetched from S3 ahead of their turn, by threads: what they cost is not their
+    bytes but the wait for each.
     """
     pool = ThreadPoolExecutor(THREADS)
     waiting = deque()

@@ -1,7 +1,5 @@
-"""How a JSON document's values find their columns: by key, or by the paths of a JSONPaths file."""
+"""The mapping of a document's values to columns: by key, or by the paths of a JSONPaths file."""
 
-import json
-import re
 from operator import itemgetter
 from typing import Callable
 
@@ -9,7 +7,6 @@ from .values import Column, Rejected
 
 NO_OBJECT = "Invalid JSONPath format: Member is not an object."
 NO_ELEMENT = "Invalid JSONPath format: Not an array or index out of range."
-UNMAPPED = ("\0",)  # the row of a document that is rejected
 
 
 class Keys:
@@ -19,17 +16,6 @@ class Keys:
         self.names = [column.name for column in columns]
         self.ignorecase = ignorecase
         self.getters = {}
-
-    def rows(self, documents: list) -> list[tuple]:
-        """The rows of many documents, quickly where all have just the keys of the columns."""
-        if set(map(type, documents)) == {dict} and set(map(len, documents)) == {len(self.names)}:
-            getter = self.getter(tuple(documents[0]))
-            try:
-                if isinstance(getter, itemgetter):  # every key is a column's
-                    return list(map(getter, documents))
-            except KeyError:
-                pass
-        return rows_of(self.row, documents)
 
     def row(self, document: object) -> tuple:
         """The values for the columns, None where there is no key; raises Rejected."""
@@ -64,15 +50,6 @@ class Paths:
         self.names = [path[0] for path in paths if len(path) == 1 and isinstance(path[0], str)]
         self.flat = len(self.names) == len(paths)
 
-    def rows(self, documents: list) -> list[tuple]:
-        """The rows of many documents, quickly where all have every member."""
-        if self.flat and len(self.names) > 1 and set(map(type, documents)) == {dict}:
-            try:
-                return list(map(itemgetter(*self.names), documents))
-            except KeyError:
-                pass
-        return rows_of(self.row, documents)
-
     def row(self, document: object) -> tuple:
         """The values for the columns, None where there is no member; raises Rejected."""
         if self.flat and isinstance(document, dict):
@@ -92,60 +69,3 @@ class Paths:
                     raise Rejected(1216, NO_OBJECT, value)
                 value = value.get(step)
         return value
-
-
-def rows_of(row: Callable[[object], tuple], documents: list) -> list[tuple]:
-    """The rows of documents one by one, UNMAPPED for what is rejected."""
-    rows = []
-    for document in documents:
-        try:
-            rows.append(row(document))
-        except Rejected:
-            rows.append(UNMAPPED)
-    return rows
-
-
-BRACKETS = re.compile(r"""\$(?:\['[^']+'\]|\[[0-9]+\])+""", re.ASCII)
-DOTS = re.compile(r"""\$(?:\[[0-9]+\])*(?:\.[^.'"\[\]\s]+(?:\[[0-9]+\])*)+""", re.ASCII)
-STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
-
-
-def jsonpath(path: object) -> list[str | int] | None:
-    """The steps of a JSONPath expression, or None if Redshift does not support it.
-
-    >>> jsonpath("$['a']['b'][0]")
-    ['a', 'b', 0]
-    >>> jsonpath("$.a.b[0]")
-    ['a', 'b', 0]
-    >>> jsonpath("$.a['b']") is None    # the notations do not mix
-    True
-    """
-    if not isinstance(path, str) or not (BRACKETS.fullmatch(path) or DOTS.fullmatch(path)):
-        return None
-    if "*" in path.replace("['*']", ""):
-        return None
-    return [int(index) if index else name or word for name, word, index in STEP.findall(path)]
-
-
-def jsonpaths(text: bytes) -> list[list[str | int]] | None:
-    """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
-    'auto'. Raises ValueError, whose message says what is wrong."""
-    try:
-        document = json.loads(text.decode())
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(document, dict):
-        raise ValueError("it is not one JSON object")
-    if "jsonpaths" not in document:
-        return None
-    paths = document["jsonpaths"]
-    if not isinstance(paths, list):
-        raise ValueError("jsonpaths is not an array")
-    steps = [jsonpath(path) for path in paths]
-    if None in steps:
-        raise ValueError(f"Invalid JSONPath format: {paths[steps.index(None)]!r} is not supported")
-    notations = {path.startswith("$[") and "." not in re.sub(r"\['[^']+'\]", "", path)
-                 for path in paths if not re.fullmatch(r"\$(?:\[[0-9]+\])+", path)}
-    if len(notations) > 1:
-        raise ValueError("Invalid JSONPath format: bracket and dot notation are mixed")
-    return steps

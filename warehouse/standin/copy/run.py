@@ -15,15 +15,16 @@ import psycopg2
 from psycopg2 import errorcodes, errors, extensions
 
 from warehouse import objects
+from warehouse.jsonpaths import jsonpaths
 
-from ..schema import catalog
 from ..sql.tokens import Token, quoted
 from . import files
-from .mapping import Keys, Paths, jsonpaths
+from .mapping import Keys, Paths
+from .record import Record, fail, remember
 from .rows import Reader
 from .statement import Statement, parsed
 from .types import CONVERTERS
-from .values import NULL, SEPARATOR, Column, Options, Rejected
+from .values import NULL, SEPARATOR, Column, NotEmulated, Options, Rejected
 
 
 class Source(io.RawIOBase):
@@ -52,7 +53,7 @@ class TooManyErrors(Exception):
 class Load:
     """One COPY: what it reads, how far it is, and which rows it rejected."""
 
-    def __init__(self, statement: Statement, listed: list[objects.Object], record: catalog.Record,
+    def __init__(self, statement: Statement, listed: list[objects.Object], record: Record,
                  on_progress: Callable[[int, int], None]):
         self.options = statement.options
         self.files = listed
@@ -98,7 +99,7 @@ def run_copy(connection, session, tokens: list[Token]) -> None:
             target = target_of(cursor, statement)
             listed = files_of(statement)
             mapping = mapping_of(statement, target.columns, listed)
-        with catalog.Record(cursor, statement.source, target.oid, target.name) as record:
+        with Record(cursor, statement.source, target.oid, target.name) as record:
             load = Load(statement, listed, record, session.on_progress)
             header = statement.options.get("ignoreheader", 0)
             reader = Reader(
@@ -109,8 +110,8 @@ def run_copy(connection, session, tokens: list[Token]) -> None:
             with session.recorder() as recorder:
                 record.write(recorder, rows, load.bytes_done, load.bytes_listed, bool(problem))
             if problem:
-                catalog.fail(cursor, problem)
-            catalog.remember(cursor, record, target.name, rows)
+                fail(cursor, *problem)
+            remember(cursor, record, target.name, rows)
 
 
 @contextmanager
@@ -119,12 +120,12 @@ def failing(cursor) -> Iterator[None]:
     try:
         yield
     except objects.ObjectError as error:
-        catalog.fail(cursor, f"S3ServiceException: {error}")
+        fail(cursor, f"S3ServiceException: {error}")
     except psycopg2.Error as error:
         name = re.sub("(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
         if error.pgcode or not hasattr(errorcodes, name):
             raise
-        catalog.fail(cursor, str(error), getattr(errorcodes, name))
+        fail(cursor, str(error), getattr(errorcodes, name))
 
 
 class Target(NamedTuple):
@@ -259,8 +260,10 @@ def unprinted() -> Iterator[list[psycopg2.Error]]:
         sys.excepthook = hook
 
 
-def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) -> str:
-    """Stream the rows to the server; returns what Redshift would say of a failure, or ''."""
+def send(
+    cursor, statement: Statement, target: Target, chunks: Iterator[bytes]
+) -> tuple[str, ...]:
+    """Stream the rows to the server; returns what to say of a failure, else ()."""
     status = cursor.connection.info.transaction_status
     in_block = status == extensions.TRANSACTION_STATUS_INTRANS
     if in_block:
@@ -277,7 +280,7 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
                 cursor.copy_expert(
                     f"COPY {statement.table} ({listed}) FROM STDIN"
                     f" WITH (DELIMITER '{SEPARATOR}', NULL '{NULL}')", source)
-    except (psycopg2.Error, TooManyErrors, objects.ObjectError) as error:
+    except (psycopg2.Error, TooManyErrors, NotEmulated, objects.ObjectError) as error:
         if cursor.connection.closed and lost:
             raise lost[0] from error
         if cursor.connection.closed or not source.error:
@@ -290,14 +293,17 @@ def send(cursor, statement: Statement, target: Target, chunks: Iterator[bytes]) 
         return problem
     if in_block:
         cursor.execute("RELEASE SAVEPOINT copy_begins")
-    return ""
+    return ()
 
 
-def problem_of(error: BaseException, table: str) -> str:
-    """What Redshift would say of an error of the reading, or '' for one that is not its own."""
+def problem_of(error: BaseException, table: str) -> tuple[str, ...]:
+    """What to say of an error of the reading, and its SQLSTATE; () for one of another kind."""
     if isinstance(error, objects.ObjectError):
-        return f"S3ServiceException: {error}"
+        return (f"S3ServiceException: {error}",)
     if isinstance(error, TooManyErrors):
         return (f"Load into table '{table}' failed.  "
-                "Check 'sys_load_error_detail' system table for details.")
-    return ""
+                "Check 'sys_load_error_detail' system table for details.",)
+    if isinstance(error, NotEmulated):
+        return (f"the stand-in does not emulate Redshift's COPY {error}",
+                errorcodes.FEATURE_NOT_SUPPORTED)
+    return ()

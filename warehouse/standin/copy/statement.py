@@ -12,7 +12,7 @@ from psycopg2 import errors
 
 from ..sql.refused import RESERVED, refuse_reserved
 from ..sql.tokens import Token, folded, identifier, literal, quoted
-from .types.datetime import PER_SECOND, pattern
+from .types.datetime import ACCEPTED, PER_SECOND, pattern
 
 MAX_ERRORS = 100_000
 
@@ -141,20 +141,12 @@ def argument_region(tokens: Tokens, name: str) -> str:
     return region
 
 
-def argument_dateformat(tokens: Tokens, name: str) -> str:
+def argument_moment(tokens: Tokens, name: str) -> str:
     form = argument_string(tokens, name)
-    if form != "auto" and not pattern(form):
-        raise wrong_value(f"DATEFORMAT '{form}' is neither 'auto' nor made of the elements that "
-                          "r_DATEFORMAT_and_TIMEFORMAT_strings lists, in capitals")
-    return form
-
-
-def argument_timeformat(tokens: Tokens, name: str) -> str:
-    form = argument_string(tokens, name)
-    if form not in ("auto", *PER_SECOND) and not pattern(form):
-        raise wrong_value(f"TIMEFORMAT '{form}' is neither 'auto', 'epochsecs', 'epochmillisecs' "
-                          "nor made of the elements that r_DATEFORMAT_and_TIMEFORMAT_strings "
-                          "lists, in capitals and without a zone")
+    words = ("auto", *PER_SECOND) if name == "TIMEFORMAT" else ("auto",)
+    if form not in words and not pattern(form):
+        taken = ", ".join(f"'{word}'" for word in words)
+        raise not_emulated(f"with {name} '{form}'; it takes {taken} and {ACCEPTED}")
     return form
 
 
@@ -206,8 +198,8 @@ OPTIONS: dict[str, Callable[[Tokens, str], object]] = {
     "format": argument_format,
     "json": argument_json,
     "acceptinvchars": argument_character,
-    "dateformat": argument_dateformat,
-    "timeformat": argument_timeformat,
+    "dateformat": argument_moment,
+    "timeformat": argument_moment,
     "encoding": argument_encoding,
     "ignoreheader": argument_count,
     "maxerror": argument_count,

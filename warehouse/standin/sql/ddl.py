@@ -1,7 +1,7 @@
 """CREATE TABLE and ALTER TABLE: what only Redshift knows comes off, or stays in another form.
 
-Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is no
-other index. A check counts bytes.
+Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is
+no other index. A check counts bytes.
 """
 
 import hashlib
@@ -107,7 +107,7 @@ def create_table(edit: Edit) -> list[str]:
     elif query == end:
         raise edit.unexpected(p, "the columns of the table")
     while p < query:
-        attribute, p = p, table_attribute(edit, p, table)
+        attribute, p = p, _table_attribute(edit, p, table)
         edit.drop(attribute, p)
     if query < end and unless_there:
         message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"
@@ -239,7 +239,7 @@ def _byte_check(column: str) -> str:
     """The quoted name of the constraint that counts the bytes of a column: <column>_bytes."""
     name = column.encode(errors="replace")
     if len(name) > 57:
-        digest = hashlib.md5(name).hexdigest()[:8]
+        digest = hashlib.md5(name, usedforsecurity=False).hexdigest()[:8]
         column = name[:48].decode(errors="ignore") + "_" + digest
     return quoted(f"{column}_bytes")
 
@@ -304,7 +304,7 @@ def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
     return end
 
 
-def table_attribute(edit: Edit, p: int, table: Table) -> int:
+def _table_attribute(edit: Edit, p: int, table: Table) -> int:
     """Read what may follow the list of columns; return where it ends."""
     word = edit.word(p)
     if word == "backup" and (table.style or table.keys):

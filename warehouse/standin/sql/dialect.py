@@ -3,15 +3,15 @@
 Text in, text out: nothing here talks to a database, and COPY belongs to the module `copy`.
 """
 
+import hashlib
+
 from psycopg2 import errors
 
 from .ddl import Table, alter_table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
-from .merge import merge
 from .refused import refusal, refuse
 from .tokens import Token, first_word, string
-from .views import create_materialized_view, create_view
 
 # cm_chap_ConfigurationRef: settings that PostgreSQL has too, those it only remembers because they
 # change no result, and those that would change one.
@@ -71,6 +71,32 @@ def _kind(words: list[str]) -> str:
     return " ".join(words[:2]) if words[0] in ("create", "alter") else words[0]
 
 
+def _create_view(edit: Edit) -> list[str]:
+    """CREATE [OR REPLACE] VIEW: its columns stay, and nobody writes to it (r_CREATE_VIEW).
+
+    PostgreSQL would let a view grow columns, and change the rows of its table through it.
+    """
+    p = edit.words.index("view") + 1
+    end = edit.qualified(p)
+    name = edit.text(p, end)
+    if edit.words[p][0] == "#":
+        edit.put(p - 1, p, "TEMP " + edit.text(p - 1, p))
+    if edit.word(end) == "(":
+        edit.names(end)
+    read_only = ("CREATE TRIGGER standin_read_only INSTEAD OF INSERT OR UPDATE OR DELETE"
+                 f" ON {name} FOR EACH ROW EXECUTE FUNCTION redshift.refuse_write_to_view()")
+    if edit.word(1) != "or":
+        return [str(edit), read_only]
+    columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({string(name)}))"
+    digest = hashlib.md5(str(edit).encode(errors="replace"), usedforsecurity=False).hexdigest()
+    tag = f"$standin_{digest}$"
+    message = "Redshift replaces a view by one of the same columns only; write DROP VIEW first"
+    return [f"DO {tag} DECLARE before CONSTANT int := {columns}; BEGIN\n{edit}\n;"
+            f" IF before IS NULL THEN {read_only};"
+            f" ELSIF before < {columns} THEN RAISE feature_not_supported USING MESSAGE ="
+            f" {string(message)}; END IF; END {tag}"]
+
+
 def _select(edit: Edit) -> list[str]:
     """SELECT … INTO creates a table (r_SELECT_INTO)."""
     p = edit.find(0, len(edit.words), "into") + 1
@@ -114,7 +140,7 @@ def _lock(edit: Edit) -> list[str]:
 
 
 def _analyze(edit: Edit) -> list[str]:
-    """ANALYZE of a table, which the catalog's procedure carries out (r_ANALYZE)."""
+    """ANALYZE of a table, which a procedure carries out (r_ANALYZE)."""
     end = len(edit.words)
     if edit.word(end - 1) == "columns" and edit.word(end - 2) in ("predicate", "all"):
         edit.drop(end - 2, end)
@@ -169,10 +195,8 @@ def _setting(edit: Edit) -> list[str]:
 
 _STATEMENTS = {
     "create table": create_table,
-    "create view": create_view,
-    "create or": create_view,
-    "create materialized": create_materialized_view,
-    "merge": merge,
+    "create view": _create_view,
+    "create or": _create_view,
     "select": _select,
     "with": _select,
     "alter table": alter_table,

@@ -36,7 +36,7 @@ class Edit:
 
     def outline_of_top(self) -> str:
         """The outline without what stands in parentheses."""
-        return f" {' '.join(w for w, i in zip(self.words, self.inside) if i < 0)} "
+        return f" {' '.join(w for w, i in zip(self.words, self.inside, strict=True) if i < 0)} "
 
     def word(self, p: int) -> str:
         """The word at a position, empty outside of the statement."""
@@ -75,7 +75,7 @@ class Edit:
             return []
         level = self.inside[p]
         commas = [i for i in range(p, q) if self.words[i] == "," and self.inside[i] == level]
-        return list(zip([p] + [c + 1 for c in commas], commas + [q]))
+        return list(zip([p] + [c + 1 for c in commas], commas + [q], strict=True))
 
     def arguments(self, opened: int) -> list[str]:
         """The text of each item in the parentheses that open here."""

@@ -1,4 +1,4 @@
-"""What may stand anywhere in a statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
+"""Expressions of any statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
 
 import re
 from collections import defaultdict
@@ -60,10 +60,10 @@ _TEMPLATES = {
 # Words that are no functions though a parenthesis may follow.
 _SYNTAX = frozenset("""
     all and any as between by case check conflict cube default distinct distkey else end except
-    exclude exists explain filter for foreign from group grouping having identity ilike in insert intersect
-    interval into is join key like limit minus not offset on or partition range references return
-    rollup row_format select set sets similar some sortkey table then to top unique using values
-    when where with
+    exclude exists explain filter for foreign from group grouping having identity ilike in insert
+    intersect interval into is join key like limit minus not offset on or partition range references
+    return rollup row_format select set sets similar some sortkey table then to top unique using
+    values when where with
 """.split())
 # After these words a word before a parenthesis is a function, after any other a name or a type.
 _BEFORE_CALLS = frozenset("""
@@ -163,7 +163,7 @@ def _is_call(edit: Edit, p: int) -> bool:
         return edit.word(p - 2) == "pg_catalog"
     if before == "::" or edit.says(p - 2, "convert (") and edit.words[p] in TYPES:
         return False
-    if edit.says(close + 1, "as (") or edit.says(close + 1, "as materialized ("):
+    if edit.says(close + 1, "as ("):
         return False  # WITH a (…) AS (…)
     if p and edit.tokens[p - 1].kind == "word":
         return before in _BEFORE_CALLS
@@ -293,7 +293,7 @@ def _decode(edit: Edit, p: int, end: int) -> None:
         raise edit.wrong_arguments(p, "3 or more")
     value, *rest = arguments
     otherwise = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
-    cases = zip(rest[::2], rest[1::2])
+    cases = zip(rest[::2], rest[1::2], strict=True)
     whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({a}) THEN {b}" for a, b in cases)
     edit.put(p, end, f"CASE {whens}{otherwise} END")
 

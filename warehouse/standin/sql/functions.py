@@ -1,4 +1,4 @@
-"""Which functions Redshift has: a call of any other is refused by name.
+"""The functions that Redshift has: a call of any other is refused by name.
 
 A function of the user's own is known by its schema, which stands before its name.
 """

@@ -1,4 +1,4 @@
-"""What PostgreSQL takes and Redshift does not: words, patterns and the advice to give.
+"""Refusals of what PostgreSQL takes and Redshift does not: words, patterns and the advice to give.
 
 A statement is matched by its outline, in which the tokens stand one blank apart: words in lower
 case, any quoted name as `"`, any string as `'`, any number as `0`. What a comment, a string or a
@@ -67,9 +67,6 @@ LACKS = [
      "CREATE [TEMP] TABLE"),
     (r"^ create (or replace )?(temp |temporary |recursive )+view ",
      "TEMP or RECURSIVE views", "CREATE VIEW"),
-    (r"^ create materialized view if ", "CREATE MATERIALIZED VIEW IF NOT EXISTS",
-     "DROP MATERIALIZED VIEW IF EXISTS first"),
-    (r"^ refresh materialized view concurrently ", "REFRESH … CONCURRENTLY", "REFRESH"),
     (r" with (no )?data $", "WITH [NO] DATA", "the query with WHERE FALSE for an empty table"),
     (r"^ (prepare transaction|commit prepared|rollback prepared) ", "two-phase commit", "COMMIT"),
     (r"^ (commit|end|rollback|abort) .*chain ", "AND CHAIN", "COMMIT and BEGIN"),
@@ -116,10 +113,14 @@ LACKS = [
     (r" with (local |cascaded )?check option ", "WITH CHECK OPTION", "a plain view"),
 ]  # fmt: skip
 NOT_EMULATED = [
+    (r"^ (explain (verbose )?|prepare \S+ (\( [^()]*\) )?as )?merge ", "MERGE", JOINED_SELECT),
+    (r"^ (explain (verbose )?)?(create|alter|drop|refresh) materialized ", "materialized views",
+     "CREATE VIEW, or CREATE TABLE AS"),
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
      "procedures and functions of one's own", "the statements themselves"),
     (r"^ (create|alter|drop) (or replace )?"
-     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object", ""),
+     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object",
+     ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
     (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)"
      r"(?<! or)(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",
@@ -136,13 +137,13 @@ NOT_EMULATED = [
 # c_SQL_commands, as far as the stand-in goes; then what may be created, altered and dropped.
 STATEMENTS = frozenset("""
     ( abort alter analyse analyze begin close comment commit create deallocate declare delete drop
-    end execute explain fetch grant insert lock merge prepare refresh reset revoke rollback select set
+    end execute explain fetch grant insert lock prepare reset revoke rollback select set
     show start truncate update vacuum with
 """.split())
 _OBJECT = re.compile(
     r"^ (?:create (?:(?:local )?(?:temp |temporary )?table |(?:or replace )?view )"
     r"|(?:create|drop) view |(?:alter|drop) table "
-    r"|(?:create|alter|drop) (?:materialized view|schema|database|user|group|role) "
+    r"|(?:create|alter|drop) (?:schema|database|user|group|role) "
     r"|(?!create |alter |drop ))")
 
 _RULES = [(re.compile(p), f"Redshift has no {what}", instead) for p, what, instead in LACKS] + [

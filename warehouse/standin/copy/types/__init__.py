@@ -1,7 +1,8 @@
-"""The type of a column, as PostgreSQL's catalogue names it -> the converter of its values."""
+"""Converters by the type of a column, as PostgreSQL's catalogue names it."""
 
-from ..values import Boolean, Column, Converter, Float, Integer, Numeric, Options
+from ..values import Column, Converter, Options
 from .datetime import Moment
+from .numeric import Boolean, Float, Integer, Numeric
 from .string import Char, Text
 
 CONVERTERS = {

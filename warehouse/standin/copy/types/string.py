@@ -2,7 +2,7 @@
 
 import re
 
-from ..values import NULL, WHITE, Converter, as_text, field
+from ..values import WHITE, Converter, as_text, field
 
 UNSUPPORTED = "String contains invalid or unsupported UTF-8 codepoints. Bad UTF-8 hex sequence: "
 # Bytes that are no UTF-8 arrive as U+DC80..U+DCFF (PEP 383); other lone surrogates are \ud800
@@ -18,19 +18,6 @@ class Text(Converter):
     """VARCHAR(n)."""
 
     too_long = "String length exceeds DDL length"
-
-    def __init__(self, column, options):
-        super().__init__(column, options)
-        self.blank = NULL if options.emptyasnull else ""
-
-    def plain(self, stops):
-        if self.options.acceptinvchars:
-            stops += rb"\xef\xf0-\xf4"  # with which those begin that are no characters
-        required = b"(?!%s)" % NULL.encode() if self.column.required else b""
-        trailing = self.options.trimblanks or self.options.blanksasnull
-        return required + b"[^%s]{%d,%d}+%s" % (
-            stops, self.options.emptyasnull, self.column.size,
-            rb"(?<![ \t\v\f])" if trailing else b"")
 
     def text(self, value):
         text = as_text(value)
@@ -76,9 +63,6 @@ class Char(Text):
     """CHAR(n): single-byte characters only; blanks beyond n are cut."""
 
     too_long = "Char length exceeds DDL length"
-
-    def plain(self, stops):
-        return super().plain(stops + rb"\x80-\xff")
 
     def mended(self, text):
         return text  # ACCEPTINVCHARS and TRIMBLANKS are for VARCHAR only

@@ -1,13 +1,5 @@
-"""Functions that PostgreSQL lacks or has otherwise, in a schema `redshift` that dialect points to.
+-- functions: what PostgreSQL lacks or does otherwise, in a schema that sql/ points to.
 
-They are replaced and never dropped: views of the user's may stand on them.
-"""
-
-import hashlib
-
-SCHEMA = "redshift"
-
-CREATE = """
 CREATE SCHEMA IF NOT EXISTS redshift;
 GRANT USAGE ON SCHEMA redshift TO PUBLIC;
 
@@ -139,16 +131,3 @@ $$
         ELSE value + months * INTERVAL '1 month'
     END
 $$;
-"""
-
-
-def install(cursor) -> None:
-    """Create or replace the functions unless the database has these very ones; commits nothing.
-
-    To be called after catalog.install, whose lock keeps two from doing so at once.
-    """
-    comment = f"sparkify stand-in {hashlib.md5(CREATE.encode()).hexdigest()}"
-    cursor.execute("SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", (SCHEMA,))
-    if cursor.fetchone()[0] != comment:
-        cursor.execute(CREATE)
-        cursor.execute(f"COMMENT ON SCHEMA {SCHEMA} IS %s", (comment,))

@@ -1,0 +1,52 @@
+"""A JSONPaths file: which values of a document a COPY takes, in the order of the columns.
+
+Guide: copy-parameters-data-format, copy-usage_notes-copy-from-json.
+"""
+
+import json
+import re
+
+BRACKETS = re.compile(r"""\$(?:\['[^']+'\]|\[[0-9]+\])+""", re.ASCII)
+DOTS = re.compile(r"""\$(?:\[[0-9]+\])*(?:\.[^.'"\[\]\s]+(?:\[[0-9]+\])*)+""", re.ASCII)
+STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
+
+
+def jsonpath(path: object) -> list[str | int] | None:
+    """The steps of a JSONPath expression, or None if Redshift does not support it.
+
+    >>> jsonpath("$['a']['b'][0]")
+    ['a', 'b', 0]
+    >>> jsonpath("$.a.b[0]")
+    ['a', 'b', 0]
+    >>> jsonpath("$.a['b']") is None    # the notations do not mix
+    True
+    """
+    if not isinstance(path, str) or not (BRACKETS.fullmatch(path) or DOTS.fullmatch(path)):
+        return None
+    if "*" in path.replace("['*']", ""):
+        return None
+    return [int(index) if index else name or word for name, word, index in STEP.findall(path)]
+
+
+def jsonpaths(text: bytes) -> list[list[str | int]] | None:
+    """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
+    'auto'. Raises ValueError, whose message says what is wrong."""
+    try:
+        document = json.loads(text.decode())
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("it is not one JSON object")
+    if "jsonpaths" not in document:
+        return None
+    paths = document["jsonpaths"]
+    if not isinstance(paths, list):
+        raise ValueError("jsonpaths is not an array")
+    steps = [jsonpath(path) for path in paths]
+    if None in steps:
+        raise ValueError(f"Invalid JSONPath format: {paths[steps.index(None)]!r} is not supported")
+    notations = {path.startswith("$[") and "." not in re.sub(r"\['[^']+'\]", "", path)
+                 for path in paths if not re.fullmatch(r"\$(?:\[[0-9]+\])+", path)}
+    if len(notations) > 1:
+        raise ValueError("Invalid JSONPath format: bracket and dot notation are mixed")
+    return steps

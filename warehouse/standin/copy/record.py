@@ -1,0 +1,122 @@
+"""The record of one COPY: what the system tables will say of it, and what its session hears."""
+
+import re
+import tempfile
+from datetime import datetime, timezone
+
+from psycopg2 import errorcodes
+
+from warehouse.objects import Object
+
+from .values import SEPARATOR, Column, Rejected, field
+
+MAX_REPLACEMENTS = 100  # rows of a COPY (guide: r_STL_REPLACEMENTS)
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Record:
+    """What the system tables will say of one COPY.
+
+    Rejected rows wait on disk, so that a hundred thousand of them take no memory.
+    """
+
+    def __init__(self, cursor, source: str, table_id: int, table_name: str):
+        cursor.execute(
+            "SELECT nextval('standin.copy_id'), backend_start"
+            " FROM pg_stat_get_activity(pg_backend_pid())")
+        self.copy_id, self.session_start = cursor.fetchone()
+        self.session_id = cursor.connection.info.backend_pid
+        self.source, self.table_id, self.table_name = source, table_id, table_name
+        self.started = self.file_ended = now()
+        self.errors = self.files = self.replacements = 0
+        self.error_lines = tempfile.SpooledTemporaryFile(1 << 20)
+        self.file_lines = tempfile.SpooledTemporaryFile(1 << 20)
+        self.replacement_lines = tempfile.SpooledTemporaryFile(1 << 20)
+
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.error_lines.close()
+        self.file_lines.close()
+        self.replacement_lines.close()
+
+    def add_error(self, file: str, line: int, rejected: Rejected) -> None:
+        name, kind, length = "", "", ""
+        if column := rejected.column:
+            name, kind = column.name, "char" if column.type == "bpchar" else column.type
+            length = f"{column.size},{column.scale}" if column.scale else str(column.size or "")
+        self.errors += 1
+        self.error_lines.write(text_line(
+            self.copy_id, self.errors, file, line, name, kind, length, rejected.position,
+            rejected.code, rejected.reason, raw(rejected.raw_line), rejected.value[:1024],
+        ))
+
+    def add_replacement(self, file: str, line: int, column: Column, document: str) -> None:
+        """A row whose first invalid characters, in this column, ACCEPTINVCHARS replaced."""
+        self.replacements += 1
+        if self.replacements <= MAX_REPLACEMENTS:
+            self.replacement_lines.write(text_line(
+                self.copy_id, self.replacements, file, line, column.name, raw(document)))
+
+    def add_file(self, file: Object, size: int, lines: int) -> None:
+        """A file that was read since the one before it, or since the COPY began."""
+        self.files += 1
+        started, self.file_ended = self.file_ended, now()
+        self.file_lines.write(text_line(
+            self.copy_id, self.files, file.url, file.etag, size, lines, started, self.file_ended))
+
+    def write(self, cursor, rows: int, size: int, size_listed: int, failed: bool) -> None:
+        """Write it all; the cursor is of another connection than the COPY's."""
+        values = (
+            self.copy_id, self.session_id, self.session_start, self.table_name, self.table_id,
+            self.source, self.started, now(), "aborted" if failed else "completed", rows, size,
+            self.files, size_listed, self.errors,
+        )
+        cursor.execute("INSERT INTO standin.load VALUES %s", (values,))
+        for table, lines in (
+            ("load_file", self.file_lines), ("load_error", self.error_lines),
+            ("replacement", self.replacement_lines),
+        ):
+            lines.seek(0)
+            cursor.copy_expert(
+                f"COPY standin.{table} FROM STDIN WITH (DELIMITER '{SEPARATOR}')", lines)
+
+
+def raw(document: str) -> str:
+    """As much of a document as the load-error tables keep, in ASCII as they keep it."""
+    return re.sub("[^\\x00-\\x7f]", ".", document[:1024])
+
+
+def text_line(*values: object) -> bytes:
+    """A line of PostgreSQL's text format; what it cannot store is written as \\x00 or \\udc80."""
+    fields = [field(value) if isinstance(value, str) else str(value) for value in values]
+    line = SEPARATOR.join(fields) + "\n"
+    return UNSTORABLE.sub(lambda found: "\\" + ascii(found[0])[1:-1], line).encode()
+
+
+def fail(cursor, message: str, state: str = errorcodes.INTERNAL_ERROR) -> None:
+    """Let the server raise the error, which fails the transaction as a COPY's failure does."""
+    sayable = message.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
+    cursor.execute("SELECT standin.fail(%s, %s)", (sayable, state))
+
+
+def remember(cursor, record: Record, table: str, rows: int) -> None:
+    """Let the session know of a COPY that succeeded, and say what Redshift says of it."""
+    cursor.execute(
+        "SELECT set_config('standin.last_copy_id', %s, false),"
+        " set_config('standin.last_copy_count', %s, false)",
+        (str(record.copy_id), str(rows)),
+    )
+    said = [f"{rows} record(s) loaded successfully."]
+    if record.errors:
+        said.append(f"{record.errors} record(s) could not be loaded.  "
+                    "Check 'sys_load_error_detail' system table for details.")
+    for sentence in said:
+        cursor.execute(
+            "SELECT standin.say(%s)", (f"Load into table '{table}' completed, {sentence}",))
+
+
+def now() -> datetime:
+    """The time in UTC without a zone, as Redshift's system tables hold it."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
