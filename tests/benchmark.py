@@ -35,7 +35,7 @@ import generate
 import psycopg2
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
-from support.databases import maintenance
+from support.databases import maintenance, speaking_redshift
 from support.project import Project
 from support.s3 import S3_ENVIRONMENT
 
@@ -44,12 +44,10 @@ import sql_queries
 from warehouse import config, history, ledger, objects
 from warehouse.database import statements
 from warehouse.database.statements import subject_of
-from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.server import Server
 from warehouse.tables import declared_columns
 
 SONGS = 15_000  # as many as the real catalogue has, nearly
-NIGHT_EVENTS = 500
 NIGHT_USERS = 100  # fewer than a warehouse has: a night's users are known everywhere
 NIGHT_WAREHOUSE_USERS = 1_000  # in every warehouse: what a night reads of them is no history
 DAY = 86_400_000  # milliseconds
@@ -241,9 +239,7 @@ class Bench:
     def database(self, name: str) -> Iterator[psycopg2.extensions.connection]:
         """A connection that speaks Redshift, to a database of that name."""
         self.server.ensure_database(name)
-        connect = partial(psycopg2.connect, **self.server.connect_parameters(name))
-        with closing(connect()) as connection:
-            adopt(connection, Session(connect, lambda done, total: None))
+        with speaking_redshift(self.server, name) as connection:
             yield connection
 
     def bucket(self, name: str, folder: Path) -> str:

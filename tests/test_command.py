@@ -107,8 +107,7 @@ def test_dwh_cfg_is_looked_for_beside_the_script_and_not_where_one_stands(ready,
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     scripts_beside(elsewhere)
-    environment = {"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(ready.server.folder),
-                   "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(tmp_path)}
+    environment = ready.process_environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def run():
         return subprocess.run([sys.executable, "elsewhere/" + script], cwd=tmp_path, text=True,
@@ -193,8 +192,7 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
         done = subprocess.run(
             [sys.executable, ROOT / "etl.py", "--config", ready.config],
             stdout=full, stderr=subprocess.PIPE, text=True, cwd="/",
-            env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(ready.server.folder),
-                 "TMPDIR": str(ready.folder)})
+            env=ready.process_environment)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(
         "standard output: No space left on device. Only what was to be printed there is lost.")
@@ -212,8 +210,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(ready, command):
         done = subprocess.run(
             [sys.executable, *command, "--config", ready.config],
             stdout=pipe, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(ready.server.folder),
-                 "TMPDIR": str(ready.folder)})
+            env=ready.process_environment)
     assert done.returncode == 0
     assert {LOG_LINE.fullmatch(line)[2] for line in done.stderr.splitlines()} == {"INFO   "}
 
@@ -227,8 +224,7 @@ def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, ROOT / "etl.py", "--config", project.config, *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd="/",
-        env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder),
-             "TMPDIR": str(project.folder)},
+        env=project.process_environment,
     )
     os.close(stderr)
     sent = b""

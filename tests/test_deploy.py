@@ -13,22 +13,20 @@ import re
 import subprocess
 import sys
 import urllib.request
-from contextlib import closing
 
 import boto3
 import jmespath
-import psycopg2
 import pytest
 import yaml
 from botocore.exceptions import WaiterError
 from psycopg2 import errors
 from support import ROOT
+from support.databases import speaking_redshift
 from support.s3 import S3_ENVIRONMENT
 
 import sql_queries
 from deploy import notify, teardown
 from warehouse import WarehouseError, config, objects
-from warehouse.standin.cursor import Session, adopt
 from warehouse.standin.sql.tokens import statements
 
 DEPLOY = ROOT / "deploy"
@@ -380,12 +378,8 @@ def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_them(
         postgres.commit()
         redshift.commit()  # by which an administrator has made the stand-in's own tables
 
-        def connect():
-            return psycopg2.connect(**server.connect_parameters(database),
-                                    options="-c role=IAMR:sparkify-etl")
-
-        with closing(connect()) as connection:
-            adopt(connection, Session(connect, lambda done, total: None))
+        role = "-c role=IAMR:sparkify-etl"
+        with speaking_redshift(server, database, options=role) as connection:
             with connection, connection.cursor() as etl_user:
                 for sql in sql_queries.create_table_queries + sql_queries.create_view_queries:
                     etl_user.execute(sql)

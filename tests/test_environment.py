@@ -28,8 +28,7 @@ def load_by(shell: str, project: Project,
         ["sh", "-c", shell, "sh", sys.executable, *(command or [ROOT / "etl.py"]), "--config",
          project.config],
         capture_output=True, text=True, cwd=project.folder,
-        env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder),
-             "TMPDIR": str(project.folder), "PYTHONPATH": str(ROOT)})
+        env=project.process_environment | {"PYTHONPATH": str(ROOT)})
 
 
 # Root may read everything, unless that right is taken from it.

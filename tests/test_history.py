@@ -119,9 +119,9 @@ def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):
         "0", "0"]
 
 
-def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load):
+def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fresh):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
-    assert load() == 2
+    assert load_fresh() == 2
     assert kinds(fresh) == ["reset", "load"]
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     assert fresh.run("create_tables.py").returncode == 0

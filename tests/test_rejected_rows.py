@@ -4,7 +4,6 @@ The stand-in's own errors where it has them; where it has not, the server raises
 were recorded of Redshift.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -119,7 +118,7 @@ def looked_up(project: Project) -> list[list[str]]:
     sql, = re.findall("```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-m", "warehouse.standin", "psql", project.database, "-XAt", "-c", sql],
-        cwd=ROOT, env={"PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder)},
+        cwd=ROOT, env=project.process_environment,
         capture_output=True, text=True, check=True)
     return [line.split("|") for line in done.stdout.splitlines()]
 
@@ -172,41 +171,41 @@ def bad_row(fresh):
     return fresh
 
 
-def test_without_the_first_table_the_second_tells(bad_row, proxy, load, caplog):
+def test_without_the_first_table_the_second_tells(bad_row, proxy, load_fresh, caplog):
     proxy.on("standin.sys_load_error_detail", fail("permission denied for relation x", "42501"))
-    said = assert_permanent(load, 3, caplog)
+    said = assert_permanent(load_fresh, 3, caplog)
     assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" in said
 
 
-def test_without_the_second_table_the_first_tells_without_values(bad_row, proxy, load, caplog):
+def test_without_the_second_table_the_first_tells_without_values(bad_row, proxy, load_fresh, caplog):
     proxy.on("standin.stl_load_errors", fail("relation x does not exist", "42P01"))
-    said = assert_permanent(load, 3, caplog)
+    said = assert_permanent(load_fresh, 3, caplog)
     assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" not in said
 
 
-def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, loader, load, caplog):
+def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, loader, load_fresh, caplog):
     execute(bad_row, "REVOKE SELECT ON standin.sys_load_error_detail, standin.stl_load_errors"
                      " FROM PUBLIC")
-    said = assert_permanent(load, 3, caplog)
+    said = assert_permanent(load_fresh, 3, caplog)
     assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
     assert "permission denied for view sys_load_error_detail" in said
     assert "let MAX_ERRORS in dwh.cfg leave them out" in said
 
 
 def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
-    bad_row, proxy, load, caplog
+    bad_row, proxy, load_fresh, caplog
 ):
     proxy.on("standin.sys_load_error_detail", cut)
-    said = assert_permanent(load, 3, caplog)
+    said = assert_permanent(load_fresh, 3, caplog)
     assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
     assert "server closed the connection unexpectedly" in said
 
 
-def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, load, caplog):
+def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, load_fresh, caplog):
     """COPY says itself how many there are."""
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.sys_load_error_detail", cut)
-    assert load() == 1
+    assert load_fresh() == 1
     assert "rejected 1 rows of staging_events" in caplog.text
     assert "; which ones cannot be told here (server closed the connection" in caplog.text
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]

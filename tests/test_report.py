@@ -60,9 +60,8 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
     project.write_config()
     return subprocess.run(
         [sys.executable, "-m", "warehouse.report", "--config", project.config, *arguments],
-        cwd=ROOT, text=True, capture_output=True, env={
-            "PATH": os.environ["PATH"], "SPARKIFY_STANDIN": str(project.server.folder),
-            "PYTHONUTF8": "1"})
+        cwd=ROOT, text=True, capture_output=True,
+        env=project.process_environment | {"PYTHONUTF8": "1"})
 
 
 @contextlib.contextmanager

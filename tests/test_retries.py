@@ -86,12 +86,12 @@ TRANSIENT = (  # in the order in which a run comes to them
 
 
 def test_transient_failures_are_tried_again_until_there_are_no_more(
-    fresh, proxy, load, undisturbed, caplog
+    fresh, proxy, load_fresh, undisturbed, caplog
 ):
     for statement, _, action in TRANSIENT:
         proxy.on(statement, action)
     fresh.configure(RETRIES=str(len(TRANSIENT)))
-    assert load() == len(TRANSIENT) + 1
+    assert load_fresh() == len(TRANSIENT) + 1
     said = [record.message for record in caplog.records if record.message.startswith("attempt ")]
     reasons = [re.search(r"\(([^()]*)\)$", line)[1] for line in said]
     assert reasons == [why for _, why, _ in TRANSIENT]
@@ -99,7 +99,7 @@ def test_transient_failures_are_tried_again_until_there_are_no_more(
 
 
 def test_a_server_that_cannot_be_reached_for_a_moment_is_waited_for(
-    fresh, proxy, load, undisturbed
+    fresh, proxy, load_fresh, undisturbed
 ):
     for action in (
         cut,
@@ -108,37 +108,37 @@ def test_a_server_that_cannot_be_reached_for_a_moment_is_waited_for(
         fail("the database system is starting up", "57P03", S="FATAL"),
     ):
         proxy.on(fresh.database, action, of=CONNECT)
-    load()
+    load_fresh()
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_workgroup_that_wakes_up_at_login_is_waited_for(fresh, proxy, load, undisturbed, caplog):
+def test_a_workgroup_that_wakes_up_at_login_is_waited_for(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("SELECT version()", fail("Query cancelled.", "57014"))
-    assert load() == 1
+    assert load_fresh() == 1
     assert "waiting for 127.0.0.1: Query cancelled" in caplog.text
     assert fresh.snapshot() == undisturbed
 
 
 def test_a_stale_start_in_redshifts_words_begins_again_without_a_new_attempt(
-    fresh, proxy, load, undisturbed
+    fresh, proxy, load_fresh, undisturbed
 ):
     proxy.on("UPDATE etl_lock", fail("1023", D="Serializable isolation violation on table - 1"))
     fresh.configure(RETRIES="0")
-    assert load() == 1
+    assert load_fresh() == 1
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load, undisturbed, caplog):
+def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
-    assert load() == 2
+    assert load_fresh() == 2
     assert DOUBT not in caplog.records[-1].message
     assert "found nothing new" in caplog.text and "committed" not in caplog.text
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_commit_that_never_arrived_is_made_up_for(fresh, proxy, load, undisturbed, caplog):
+def test_a_commit_that_never_arrived_is_made_up_for(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("COMMIT", cut, after=LAST)
-    assert load() == 2
+    assert load_fresh() == 2
     assert caplog.text.count("committed 7 tables") == 1 and "found nothing new" not in caplog.text
     assert fresh.snapshot() == undisturbed
 
@@ -177,7 +177,7 @@ def test_a_load_survives_the_end_of_its_session_amid_a_copy(fresh, undisturbed):
 
 
 def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
-    fresh, proxy, load, undisturbed, caplog
+    fresh, proxy, load_fresh, undisturbed, caplog
 ):
     ghost = proxy.on("INSERT INTO users", Abandon())
 
@@ -187,7 +187,7 @@ def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
 
     proxy.on("svv_transactions", end_the_ghost)  # which who waited in vain asks for the holder
     fresh.configure(LOCK_TIMEOUT="1")
-    assert load() == 3
+    assert load_fresh() == 3
     assert "attempt 3 of 4" in caplog.text and "another load or reset is running" in caplog.text
     assert fresh.snapshot() == undisturbed
 
@@ -209,8 +209,8 @@ def test_a_load_survives_a_deadlock(fresh, undisturbed):
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_load_survives_that_somebody_else_changed_its_rows(fresh, load, undisturbed):
-    load()
+def test_a_load_survives_that_somebody_else_changed_its_rows(fresh, load_fresh, undisturbed):
+    load_fresh()
     fresh.write("log_data/2.json", [event(6)])
     with waiting_at(fresh, IN_COPY) as (process, holder):
         execute(fresh, "UPDATE latest_events SET lastname = 'Other'")
@@ -259,13 +259,13 @@ def test_a_load_that_is_tried_again_and_succeeds_is_quiet(fresh, proxy, undistur
     assert fresh.snapshot() == undisturbed
 
 
-def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load, monkeypatch):
+def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load_fresh, monkeypatch):
     for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
         monkeypatch.setattr(retry, pause, 4.0)  # of which at least half is waited
     fresh.configure(RETRY_TIMEOUT="1")
     proxy.on("LOCK etl_lock", cut, times=9)
     with pytest.raises(WarehouseError) as raised:
-        load()
+        load_fresh()
     assert re.fullmatch(r"Gave up after 1 attempt in \d\.\d s\.", raised.value.__notes__[-1])
 
 
@@ -283,12 +283,12 @@ def test_a_connection_that_is_lost_meanwhile_does_not_hide_an_error(fresh):
 
 
 def test_a_failure_after_a_commit_in_doubt_does_not_say_that_nothing_was_committed(
-    fresh, proxy, load, undisturbed
+    fresh, proxy, load_fresh, undisturbed
 ):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     proxy.on("LOCK etl_lock", fail("permission denied for relation etl_lock", "42501"), after=LAST)
     with pytest.raises(WarehouseError, match="lock etl_lock: permission denied") as raised:
-        load()
+        load_fresh()
     assert len(raised.value.__notes__) == 1 and raised.value.__notes__[0].endswith(DOUBT)
     assert fresh.snapshot() == undisturbed
 
@@ -366,15 +366,15 @@ PERMANENT = {
 }
 
 
-def test_permanent_failures_are_not_tried_again(fresh, proxy, load, caplog):
+def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog):
     before = fresh.snapshot()
     for statement, action, status in PERMANENT.values():
         proxy.on(statement, action)
-        assert_permanent(load, status, caplog)
+        assert_permanent(load_fresh, status, caplog)
     assert fresh.snapshot() == before
 
 
-def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load, caplog):
+def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load_fresh, caplog):
     for sql, part in (
         ("DROP VIEW listening_by_user; ALTER TABLE users ALTER last_name TYPE VARCHAR(2)",
          "insert users: value too long"),
@@ -383,15 +383,15 @@ def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load, caplog):
         ("CREATE UNIQUE INDEX ON songs (title)", "insert songs: duplicate key"),
     ):
         execute(fresh, sql)
-        assert part in assert_permanent(load, 1, caplog)
+        assert part in assert_permanent(load_fresh, 1, caplog)
 
 
-def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load, caplog):
-    said = assert_permanent(load, 1, caplog)
+def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load_fresh, caplog):
+    said = assert_permanent(load_fresh, 1, caplog)
     assert "ANALYZE staging_events: permission denied: Redshift lets the owner of" in said
     assert "make it the owner of the tables" in said
     execute(fresh, "REVOKE SELECT ON loaded_files FROM loader")
-    said = assert_permanent(load, 1, caplog)
+    said = assert_permanent(load_fresh, 1, caplog)
     assert "permission denied for table loaded_files. Let an administrator grant" in said
 
 
@@ -400,14 +400,14 @@ def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load, caplog)
     ({"DB_NAME": "nowhere"}, "does not exist"),
     ({"SSLMODE": "require"}, "server does not support SSL"),
 ])
-def test_a_login_that_is_wrong_is_not_tried_again(fresh, load, caplog, settings, part):
+def test_a_login_that_is_wrong_is_not_tried_again(fresh, load_fresh, caplog, settings, part):
     fresh.configure(**settings)
-    assert part in assert_permanent(load, 1, caplog, rolled_back=False)
+    assert part in assert_permanent(load_fresh, 1, caplog, rolled_back=False)
 
 
-def test_a_server_that_is_down_is_waited_for_and_then_not_tried_again(fresh, load, caplog):
+def test_a_server_that_is_down_is_waited_for_and_then_not_tried_again(fresh, load_fresh, caplog):
     fresh.configure(DB_PORT=str(free_port()), CONNECT_TIMEOUT="1")
-    assert "Connection refused" in assert_permanent(load, 1, caplog, rolled_back=False)
+    assert "Connection refused" in assert_permanent(load_fresh, 1, caplog, rolled_back=False)
     assert "waiting for 127.0.0.1" in caplog.text
 
 
@@ -427,12 +427,12 @@ def test_a_statement_that_takes_too_long_is_not_tried_again(fresh):
     assert attempts(done.stderr) == []
 
 
-def test_a_commit_that_the_server_refuses_is_not_in_doubt(fresh, load, caplog):
+def test_a_commit_that_the_server_refuses_is_not_in_doubt(fresh, load_fresh, caplog):
     execute(fresh, """
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN RAISE ''not today''; END';
         CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON time DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION refuse()""")
     before = fresh.snapshot()
-    assert assert_permanent(load, 1, caplog) == "COMMIT: not today"
+    assert assert_permanent(load_fresh, 1, caplog) == "COMMIT: not today"
     assert fresh.snapshot() == before

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import uuid
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Iterator
 
@@ -39,6 +40,17 @@ def new_database(server: Server, template: str = "template0") -> Iterator[str]:
     finally:
         with maintenance(server) as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def speaking_redshift(
+    server: Server, database: str, **options: str
+) -> Iterator[psycopg2.extensions.connection]:
+    """A connection that speaks Redshift; the options are libpq's."""
+    connect = partial(psycopg2.connect, **server.connect_parameters(database), **options)
+    with closing(connect()) as connection:
+        adopt(connection, Session(connect, lambda done, total: None))
+        yield connection
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +90,5 @@ def postgres(server, database):
 @pytest.fixture
 def redshift(server, database):
     """A connection to the fresh database that speaks Redshift."""
-
-    def connect():
-        return psycopg2.connect(**server.connect_parameters(database))
-
-    connection = connect()
-    adopt(connection, Session(connect, lambda done, total: None))
-    yield connection
-    connection.close()
+    with speaking_redshift(server, database) as connection:
+        yield connection

@@ -52,7 +52,7 @@ class Project:
         return self.folder / "dwh.cfg"
 
     def configure(self, **settings: str) -> None:
-        """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written anew at the next run."""
+        """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written at the next run."""
         for key, value in settings.items():
             of_a_load = key in ("MAX_ERRORS", "MAX_RELOAD", "RETRIES") or key.endswith("_TIMEOUT")
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
@@ -76,22 +76,24 @@ class Project:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
-    def start(self, script: str, *arguments: str, configured: bool = True) -> subprocess.Popen:
-        """The process of a script, running. It sees little of the environment, as under cron.
-
-        configured=False leaves dwh.cfg as the test wrote it."""
-        if configured:
-            self.write_config()
-        environment = {
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """What a process sees of the environment: little, as under cron."""
+        return {
             "PATH": os.environ["PATH"],
             "SPARKIFY_STANDIN": str(self.server.folder),
             "TMPDIR": str(self.folder),  # what a killed run leaves goes with the test's folder
             **self.environment,
         }
+
+    def start(self, script: str, *arguments: str, configured: bool = True) -> subprocess.Popen:
+        """The process of a script, running. configured=False leaves dwh.cfg as the test wrote it."""
+        if configured:
+            self.write_config()
         return subprocess.Popen(
             [sys.executable, ROOT / script, "--config", self.config, *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd="/", env=environment,
+            cwd="/", env=self.process_environment,
         )
 
     def run(self, script: str, *arguments: str, **options) -> subprocess.CompletedProcess:
@@ -114,7 +116,7 @@ class Project:
         return connection
 
     def disconnect(self) -> None:
-        """Before the database is copied or dropped, or after its server died; query() connects anew."""
+        """Before the database is copied or dropped, or after its server died; query() connects again."""
         if "connection" in vars(self):
             self.connection.close()
             del self.connection

@@ -1,25 +1,16 @@
 """A connection that speaks Redshift, for tests of SQL: one a module, an empty schema a test."""
 
-from contextlib import closing
 
-import psycopg2
 import pytest
 from psycopg2 import extensions
 
-from support.databases import new_database
-from warehouse.standin.cursor import Session, adopt
+from support.databases import new_database, speaking_redshift
 
 
 @pytest.fixture(scope="module")
 def module_connection(server):
-    with new_database(server) as name:
-
-        def connect():
-            return psycopg2.connect(**server.connect_parameters(name))
-
-        with closing(connect()) as connection:
-            adopt(connection, Session(connect, lambda done, total: None))
-            yield connection
+    with new_database(server) as name, speaking_redshift(server, name) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -55,20 +55,21 @@ def fresh(tmp_path, tcp, tcp_tables, proxy):
 
 
 @pytest.fixture
-def load(fresh, monkeypatch, caplog):
+def load_fresh(fresh, monkeypatch, caplog):
     """Loads in this process and with short pauses; says how many attempts that took."""
     monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
 
-    def load() -> int:
+    def load_fresh() -> int:
         caplog.clear()
         with caplog.at_level("INFO", "warehouse"):
             load_here(fresh)
         return 1 + sum(record.message.startswith("attempt ") for record in caplog.records)
 
-    return load
+    return load_fresh
 
 
 def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str:
+    """The load must fail at its first attempt; what it says."""
     with pytest.raises(WarehouseError) as raised:
         load()
     assert raised.value.exit_status == status

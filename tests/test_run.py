@@ -1,0 +1,16 @@
+"""The suite in two halves, as run.py runs it."""
+
+from pathlib import Path
+
+from run import SECONDS, halves
+
+FILES = set(Path(__file__).parent.glob("test_*.py"))
+
+
+def test_every_file_is_in_exactly_one_half():
+    one, two = halves(FILES)
+    assert one | two == FILES and not one & two
+
+
+def test_the_slow_files_are_there():
+    assert set(SECONDS) <= {file.name for file in FILES}
