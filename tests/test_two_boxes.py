@@ -12,7 +12,7 @@ import pytest
 from generate import generate
 from support.databases import administrate
 from support.project import Project, ended
-from support.s3 import S3_ENVIRONMENT
+from support.s3 import S3_ENVIRONMENT, upload
 from support.sessions import tables_of, wait_until_no_session_is_left
 
 BUCKET = "two-boxes"
@@ -42,19 +42,15 @@ def a_night(tcp, s3_endpoint, tmp_path_factory):
         aws_secret_access_key="test").Bucket(BUCKET)
     bucket.create(CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
 
-    def upload(files) -> None:
-        for file in files:
-            bucket.upload_file(str(file), str(file.relative_to(folder / "data")))
-
     once = box(folder / "once", tcp, f"once_{tcp.port}", s3_endpoint)
     administrate(tcp, f"CREATE DATABASE {once.database} TEMPLATE template0")
     assert once.run("create_tables.py").returncode == 0
-    upload(files[:3] + files[8:-5])
+    upload(bucket, folder / "data", files[:3] + files[8:-5])
     once.load()
     once.disconnect()
     earlier = f"{once.database}_earlier"
     administrate(tcp, f"CREATE DATABASE {earlier} TEMPLATE {once.database}")
-    upload(files[3:8] + files[-5:])
+    upload(bucket, folder / "data", files[3:8] + files[-5:])
     once.load()
     yield earlier, tables_of(once)
     once.disconnect()
