@@ -58,11 +58,11 @@ def copy(cursor, values, plan, summary):
     """Fill staging and check it. Adds to values how many rows each COPY reported."""
     for source, sql, analyze, checks, warnings in plan.copies:
         seconds = statements.run(cursor, sql, values).seconds
-        rejected = rejected_rows.count_rejected(cursor)
+        rejected = rejected_rows.count_rejected(cursor, values["maxerror"] - 1)
         run_all(cursor, values, [sql_queries.last_copy, analyze])
         rows = values[f"{source.table}_rows"] = values["copied"]
         files = None if plan.by_prefix else len(source.to_copy)
-        summary.add(source.table, rows, seconds, files, rejected, values["copy_id"])
+        summary.add_copy(source.table, rows, seconds, files, rejected)
         log.info("copied %s: %s rows in %.1f s", source.table, f"{rows:,}", seconds)
         check(cursor, values, checks)
         warn(cursor, values, warnings)

@@ -270,7 +270,7 @@ COMPUPDATE OFF %(noload)s
 """
 
 last_copy = """-- last copy: rows that the COPY just made in this session loaded
-SELECT pg_last_copy_id() AS copy_id, pg_last_copy_count() AS copied
+SELECT pg_last_copy_count() AS copied
 """
 
 # -------------------------------------------------------------------------------------- touch songs

@@ -1,6 +1,6 @@
 -- What the database user of etl.py needs. Run once, before create_tables.py, in the database dev,
 -- by the administrator: in query editor v2 choose the workgroup, then Secrets Manager as the way to
--- log in, and the secret of the namespace.
+-- log in, and the secret of the namespace. analysts.sql comes after create_tables.py.
 --
 -- The role sparkify-etl logs in as the user IAMR:sparkify-etl: write the name of your stack for
 -- sparkify. Where it has logged in before, the user exists: leave the first statement out.
@@ -8,9 +8,3 @@
 CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE;
 GRANT TEMP ON DATABASE dev TO "IAMR:sparkify-etl";
 GRANT USAGE, CREATE ON SCHEMA public TO "IAMR:sparkify-etl";
-
--- Who asks the questions: may read whatever create_tables.py makes, also when it makes it anew.
-CREATE GROUP analysts;
-GRANT USAGE ON SCHEMA public TO GROUP analysts;
-ALTER DEFAULT PRIVILEGES FOR USER "IAMR:sparkify-etl" IN SCHEMA public
-    GRANT SELECT ON TABLES TO GROUP analysts;

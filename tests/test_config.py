@@ -85,8 +85,8 @@ def test_the_classic_file_is_read_whole(cfg, tmp_path):
         Data(iam_role=ROLE, log_data="s3://udacity-dend/log_data",
              song_data="s3://udacity-dend/song_data",
              log_jsonpath="s3://udacity-dend/log_json_path.json", region="us-west-2", manifests=""),
-        Limits(max_errors=0, connect_timeout=120, lock_timeout=60, statement_timeout=0, retries=3,
-               retry_timeout=3600, max_reload=10_000_000_000))
+        Limits(max_errors=0, connect_timeout=120, lock_timeout=60, stale_after=36,
+               statement_timeout=0, retries=3, retry_timeout=3600, max_reload=10_000_000_000))
 
 
 def test_local_needs_only_the_two_sources(cfg, tmp_path):

@@ -357,18 +357,22 @@ def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
 
 # -------------------------------------------------------------------------------- grants, workflow
 
+def statements_of(name: str) -> list[str]:
+    return ["".join(token.text for token in statement)
+            for statement in statements((DEPLOY / name).read_text())]
+
+
 def test_the_grants_are_to_the_user_that_stands_for_the_role():
-    names = re.findall('"(IAMR?:[^"]+)"', (DEPLOY / "grants.sql").read_text())
+    written = "".join(statements_of("grants.sql") + statements_of("analysts.sql"))
+    names = re.findall('"(IAMR?:[^"]+)"', written)
     pattern = RESOURCES["EtlRole"]["Properties"]["RoleName"]["Fn::Sub"]
     assert set(names) == {"IAMR:" + pattern.replace("${AWS::StackName}", "sparkify")}
 
 
-def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_them(
+def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_all_but_etl_lock(
         server, database, postgres, redshift):
-    user, *grants = statements((DEPLOY / "grants.sql").read_text())
-    grants = ["".join(token.text for token in grant) for grant in grants]
-    assert "".join(token.text for token in user).endswith(
-        'CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE')  # which PostgreSQL has not
+    user, *grants = statements_of("grants.sql")
+    assert user.endswith('CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE')  # which PostgreSQL has not
     cursor = postgres.cursor()
     cursor.execute(f'CREATE ROLE "IAMR:sparkify-etl"; REVOKE ALL ON SCHEMA public FROM PUBLIC;'
                    f' REVOKE TEMP ON DATABASE {database} FROM PUBLIC')
@@ -381,17 +385,27 @@ def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_them(
         role = "-c role=IAMR:sparkify-etl"
         with speaking_redshift(server, database, options=role) as connection:
             with connection, connection.cursor() as etl_user:
-                for sql in sql_queries.create_table_queries + sql_queries.create_view_queries:
+                for sql in (*sql_queries.create_lasting_queries, *sql_queries.create_table_queries):
+                    etl_user.execute(sql)
+            for grant in statements_of("analysts.sql"):
+                cursor.execute(grant)
+            postgres.commit()
+            with connection, connection.cursor() as etl_user:
+                for sql in sql_queries.create_view_queries:
                     etl_user.execute(sql)
                 etl_user.execute(sql_queries.touched_users_create)
         cursor.execute("SET ROLE analysts")
-        for table in ("songplays", "top_songs"):
+        for table in ("songplays", "loads", "top_songs"):
             cursor.execute(f"SELECT COUNT(*) FROM {table}")
             assert cursor.fetchone() == (0,)
-        with pytest.raises(errors.InsufficientPrivilege):
-            cursor.execute("DELETE FROM songplays")
+        for forbidden in ("DELETE FROM songplays", "SELECT * FROM etl_lock"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                cursor.execute(forbidden)
+            postgres.rollback()
+            cursor.execute("SET ROLE analysts")
     finally:
         postgres.rollback()
+        cursor.execute("RESET ROLE")
         cursor.execute('DROP OWNED BY "IAMR:sparkify-etl"; DROP OWNED BY analysts;'
                        ' DROP ROLE "IAMR:sparkify-etl", analysts')
         postgres.commit()

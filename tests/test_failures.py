@@ -406,7 +406,8 @@ def test_create_tables_that_waits_too_long_exits_75_and_says_who_is_loading(load
     with stopped_at(loaded, BETWEEN_INSERTS):
         (pid,), = loaded.query("SELECT DISTINCT pid FROM pg_locks"
                                " WHERE relation = 'etl_lock'::regclass AND granted")
-        refused(loaded, 75, f"another load or reset is running (process {pid} of ", " UTC)",
+        refused(loaded, 75, f"another load or reset is running (process {pid} of ", " UTC;",
+                f"to end it: SELECT pg_terminate_backend({pid})",
                 "LOCK_TIMEOUT", "Try again later.", script="create_tables.py")
         assert loaded.snapshot() == before
 

@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from support import ROOT, SAMPLE
 from support.documents import event, song
-from support.project import Project, ended
+from support.project import TABLES, Project, ended
 from support.recording_server import recording_server
 from support.s3 import read_from
 from support.sessions import (
@@ -250,18 +250,35 @@ def test_views_that_are_missing_or_not_to_be_read_are_a_warning(warehouse, ready
     assert "create_tables.py --views" in found.said("views")
 
 
-def test_no_right_to_insert(ready):
+@pytest.fixture
+def as_another(ready):
+    """The checks of a user who owns nothing and has these rights, granted by SQL; %s is the user."""
     role = "checkup_reader"
-    execute(ready, f"CREATE ROLE {role} LOGIN;"
-                   f"GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO {role};"
-                   f"REVOKE INSERT ON staging_songs FROM {role};"
-                   f"REVOKE TEMP ON DATABASE {ready.database} FROM PUBLIC")
-    ready.configure(HOST=str(ready.server.socket_folder), DB_PORT="5432", DB_USER=role)
-    try:
-        found = check_here(ready)
-    finally:
-        execute(ready, f"DROP OWNED BY {role}; DROP ROLE {role};"
-                       f"GRANT TEMP ON DATABASE {ready.database} TO PUBLIC")
+
+    def check_as_another(sql: str) -> Checkup:
+        execute(ready, f"CREATE ROLE {role} LOGIN; {sql.replace('%s', role)}")
+        ready.configure(HOST=str(ready.server.socket_folder), DB_PORT="5432", DB_USER=role)
+        return check_here(ready)
+
+    yield check_as_another
+    execute(ready, f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role};"
+                   f"GRANT TEMP ON DATABASE {ready.database} TO PUBLIC")
+
+
+def test_a_user_who_may_do_all_but_owns_no_table_may_not_analyze_them(as_another):
+    found = as_another("GRANT ALL ON ALL TABLES IN SCHEMA public TO %s")
+    assert (found.status, set(found.verdicts("FAIL"))) == (1, {
+        *TABLES, "loaded_files"})
+    assert 'ALTER TABLE songplays OWNER TO "checkup_reader"' in found.said("songplays")
+
+
+def test_no_right_to_insert(ready, as_another):
+    role = "checkup_reader"
+    owned = "".join(f"ALTER TABLE {table} OWNER TO %s; REVOKE UPDATE ON {table} FROM %s;"
+                    for table in (*TABLES, "loaded_files"))
+    found = as_another(
+        f"{owned} GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO %s;"
+        f"REVOKE INSERT ON staging_songs FROM %s; REVOKE TEMP ON DATABASE {ready.database} FROM PUBLIC")
     assert (found.status, found.verdicts("FAIL")) == (
         1, ["etl_lock", "staging_songs", "songplays", "TEMP tables"])
     assert f'GRANT UPDATE ON TABLE songplays TO "{role}"' in found.said("songplays")

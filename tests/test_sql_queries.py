@@ -53,7 +53,6 @@ VALUES = {
     "loaded_files": "s3://bucket/loaded_files.json",
     **dict.fromkeys(("first_play", "last_play", "first_changed", "last_changed"), SOME_TIME),
     **dict.fromkeys(declared_columns(sql_queries.loads_table_create)),
-    "copy_id": None,
     "table": "users",
     "top": 10,
     "most": 5,

@@ -64,17 +64,15 @@ def start_log(arguments: argparse.Namespace) -> None:
 # ------------------------------------------------------------------------------------------ summary
 
 class Line(NamedTuple):
-    """A table in the summary; files, rejected rows and the COPY's id are those of a staging table.
-
-    files is None where they were copied by prefix.
-    """
+    """A table in the summary. Of a COPY files is None where they were copied by prefix, and rejected
+    where it did not report how many."""
 
     table: str
     rows: int
     seconds: float
-    files: int | None
-    rejected: int | None
-    copy_id: int | None
+    is_copy: bool = False
+    files: int | None = None
+    rejected: int | None = 0
 
 
 class Summary:
@@ -89,22 +87,27 @@ class Summary:
         self.started = time.monotonic()
         self.begun_at = now()
 
-    def add(self, table: str, rows: int, seconds: float, files: int | None = None,
-            rejected: int | None = None, copy_id: int | None = None) -> None:
+    def add_copy(self, table: str, rows: int, seconds: float, files: int | None,
+                 rejected: int | None) -> None:
+        self.lines.append(Line(table, rows, seconds, True, files, rejected))
+
+    def add(self, table: str, rows: int, seconds: float) -> None:
         """Add a line; rows of a table that has one already, as songplays may, are added to it."""
         for place, line in enumerate(self.lines):
             if line.table == table:
                 self.lines[place] = line._replace(
                     rows=line.rows + rows, seconds=line.seconds + seconds)
                 return
-        self.lines.append(Line(table, rows, seconds, files, rejected, copy_id))
+        self.lines.append(Line(table, rows, seconds))
 
     @property
-    def rejected(self) -> int:
-        return sum(line.rejected or 0 for line in self.lines)
+    def rejected(self) -> int | None:
+        """How many rows the COPYs left out; None if one of them did not report it."""
+        counts = [line.rejected for line in self.lines]
+        return None if None in counts else sum(counts)
 
     @property
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> dict[str, int | None]:
         """What the history keeps of a load; rows by table, of songplays the inserted ones."""
         rows = {line.table: line.rows for line in self.lines}
         if "songplays" in rows:
@@ -120,13 +123,13 @@ class Summary:
             ("table", "files", "rows", "rejected", "seconds"),
             *(
                 (line.table, "" if line.files is None else f"{line.files:,}", f"{line.rows:,}",
-                 "" if line.rejected is None else f"{line.rejected:,}",
+                 "" if not line.is_copy else "?" if line.rejected is None else f"{line.rejected:,}",
                  f"{line.seconds:.2f}")
                 for line in self.lines
             ),
             ("total", "", "", "", f"{time.monotonic() - self.started:.2f}"),
         ]
-        if not self.rejected:
+        if self.rejected == 0:
             lines = [(*line[:3], line[4]) for line in lines]
         return format_table(lines)
 

@@ -4,11 +4,14 @@ import os
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+import psycopg2
 from psycopg2 import extensions
 
 import sql_queries
 
+from . import BusyError, WarehouseError
 from .database.statements import execute
+from .database.transactions import undoing
 
 
 def now() -> datetime:
@@ -31,6 +34,12 @@ SELECT COUNT(*)
 FROM loads
 WHERE run = %(run)s
     AND begun_at >= %(since)s
+"""
+
+LAST_SUCCESS = """-- find the last success in loads: when a load ended, or found nothing new
+SELECT MAX(finished_at) AS finished_at
+FROM loads
+WHERE kind <> 'reset'
 """
 
 NOTHING = dict.fromkeys((
@@ -67,3 +76,26 @@ def record(cursor: extensions.cursor, kind: str, begun_at: datetime,
 def read_last(cursor: extensions.cursor, most: int) -> list[Load]:
     execute(cursor, LAST_LOADS, {"most": most})
     return [Load(*row) for row in cursor.fetchall()]
+
+
+class Stale(BusyError):
+    """Another run is on its way, as ever, and none has succeeded for a long time: somebody must look."""
+
+    exit_status = 1
+
+
+def name_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
+    """The error of a run that waited in vain, as Stale where no run has succeeded for so many hours."""
+    try:
+        with undoing(connection) as cursor:
+            execute(cursor, LAST_SUCCESS, {})
+            (last,) = cursor.fetchone()
+    except (WarehouseError, psycopg2.Error):  # no table loads yet, or a connection that is lost
+        return error
+    age = (now() - last).total_seconds() / 3600 if last else 0
+    if age < hours:
+        return error
+    stale = Stale(f"no run has succeeded for {age:,.0f} hours (STALE_AFTER = {hours}): {error}")
+    for note in getattr(error, "__notes__", ()):
+        stale.add_note(note)
+    return stale

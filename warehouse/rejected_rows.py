@@ -2,6 +2,8 @@
 
 import logging
 import re
+import time
+from datetime import timedelta
 from itertools import groupby
 from typing import NamedTuple
 
@@ -9,11 +11,16 @@ import psycopg2
 from psycopg2 import extensions
 
 from . import DataError
+from .console import Summary
 from .database.errors import RowsRejected, message_of
+from .history import STARTED
+from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
 REJECTED = re.compile(r"(\d+) record\(s\) could not be loaded")
+PATIENCE, PAUSE = 10.0, 0.5  # seconds
+SKEW = timedelta(minutes=5)  # between the clock of this machine and that of the server
 LONGEST_SHOWN = 80  # characters of a value
 LONGEST_REPORTED = 1024  # stl_load_errors cuts values there
 
@@ -50,11 +57,11 @@ class Row(NamedTuple):
 
 
 def explain_rejected(connection: extensions.connection, error: RowsRejected) -> DataError:
-    """The error with the rows that the last COPY rejected, to be called after ROLLBACK.
+    """The error with the rows that its COPY rejected, to be called after ROLLBACK.
 
     If the load-error tables cannot be read, it keeps what the server said, and says where to look.
     """
-    rows, problem = reported(connection, None)
+    rows, problem = read_rows(connection, error.table, 1)
     if rows:
         message = "\n".join([f"{error}:", *listed(rows),
                              "  COPY stopped there: the files may hold more such rows.", *advice(rows),
@@ -70,35 +77,40 @@ def explain_rejected(connection: extensions.connection, error: RowsRejected) -> 
     return refused
 
 
-def count_rejected(cursor: extensions.cursor) -> int:
-    """How many rows the COPY just made left out, as it reported itself; forgets what it said.
+def count_rejected(cursor: extensions.cursor, max_errors: int) -> int | None:
+    """How many rows the COPY just made left out, as it reported itself; None if it reported nothing.
 
-    System views may be late, and Redshift knows a COPY by other ids in them (guide:
-    cm_chap_system-tables).
+    With max_errors = 0 there are none: it would have failed. Forgets what it said. System views may
+    be late (guide: cm_chap_system-tables).
     """
-    notices = cursor.connection.notices
-    rejected = sum(map(int, REJECTED.findall("\n".join(notices))))
-    notices.clear()
-    return rejected
+    said = "\n".join(cursor.connection.notices)
+    cursor.connection.notices.clear()
+    if "record(s)" not in said and max_errors:
+        return None
+    return sum(map(int, REJECTED.findall(said)))
 
 
-def warn(connection: extensions.connection, summary) -> None:
+def warn(connection: extensions.connection, summary: Summary) -> None:
     """Log what the COPYs of a load left out within MAX_ERRORS.
 
     To be called after COMMIT: a system table that may not be read must not undo a load.
     """
     for line in summary.lines:
-        if not line.rejected:
+        if line.rejected == 0:
             continue
-        rows, problem = reported(connection, line.copy_id)
+        rows, problem = read_rows(connection, line.table, line.rejected or 0)
         which = "".join(f"\n{row}" for row in listed(rows)) or (
             f"; which ones cannot be told here{f' ({problem})' if problem else ''}")
+        how_many = ("rejected an unknown number of" if line.rejected is None else
+                    f"rejected {line.rejected:,}")
         log.warning(
-            "rejected %s rows of %s, within MAX_ERRORS; SELECT * FROM sys_load_error_detail ORDER BY"
-            " start_time DESC shows them all%s", f"{line.rejected:,}", line.table, which)
+            "%s rows of %s, within MAX_ERRORS; SELECT * FROM sys_load_error_detail ORDER BY start_time"
+            " DESC shows them all%s", how_many, line.table, which)
 
 
-LOAD_ERRORS = """-- load errors: rows that a COPY rejected (or the last of this session), three of a kind
+# Redshift knows a COPY by other ids in its system views than in pg_last_copy_id(), and uses the ids of
+# sessions again (guide: cm_chap_system-tables): a session, a table and a time name it.
+LOAD_ERRORS = """-- load errors: rows of a table that this session's COPY rejected, three of a kind
 WITH rejected AS (
     SELECT
         TRIM(file_name) AS file_name,
@@ -114,9 +126,10 @@ WITH rejected AS (
         COUNT(*) OVER (PARTITION BY file_name, column_name, error_code) AS alike,
         COUNT(*) OVER () AS rejected
     FROM sys_load_error_detail
-    WHERE query_id = COALESCE(%(copy_id)s, (
-        SELECT MAX(query_id) FROM sys_load_error_detail WHERE session_id = pg_backend_pid()
-    ))
+    JOIN pg_class ON pg_class.oid = table_id
+    WHERE session_id = pg_backend_pid()
+        AND start_time >= %(since)s
+        AND relname = %(table)s
 )
 SELECT
     file_name, line_number, column_name, column_type, column_length, error_code, reason,
@@ -144,9 +157,10 @@ WITH rejected AS (
         COUNT(*) OVER (PARTITION BY filename, colname, err_code) AS alike,
         COUNT(*) OVER () AS rejected
     FROM stl_load_errors
-    WHERE query = COALESCE(%(copy_id)s, (
-        SELECT MAX(query) FROM stl_load_errors WHERE session = pg_backend_pid()
-    ))
+    JOIN pg_class ON pg_class.oid = tbl
+    WHERE session = pg_backend_pid()
+        AND starttime >= %(since)s
+        AND relname = %(table)s
 )
 SELECT
     file_name, line_number, column_name, column_type, column_length, err_code, reason, value,
@@ -158,26 +172,44 @@ LIMIT 30
 """
 
 
-def reported(connection: extensions.connection, copy_id: int | None) -> tuple[list[Row], str]:
+def read_rows(
+    connection: extensions.connection, table: str, expected: int
+) -> tuple[list[Row], str]:
     """The first rejected rows of each kind, and why there are none where that is known.
 
-    Redshift fills sys_load_error_detail everywhere, and stl_load_errors, which alone has the
-    values, not for serverless workgroups (guide: r_STL_LOAD_ERRORS). None means the session's last
-    COPY.
+    The views may be late, so they are asked again for PATIENCE seconds, until they show as many rows
+    as are expected.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        rows, problem = read_rows_once(connection, table)
+        if problem or len(rows) > 0 and rows[0].rejected >= expected or time.monotonic() > deadline:
+            return rows, problem
+        time.sleep(PAUSE)
+        INTERRUPTION.check()
+
+
+def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[Row], str]:
+    """The rejected rows that the views show now, and why there are none where one cannot be asked.
+
+    Redshift fills sys_load_error_detail everywhere, and stl_load_errors, which alone may have the
+    values, not for serverless workgroups (guide: r_STL_LOAD_ERRORS).
     """
     found, problem = [], ""
+    asked = {"table": table, "since": STARTED - SKEW}
     for sql in (LOAD_ERRORS, LOAD_ERRORS_WITH_VALUES):
         try:
             found.append([
                 Row(*("" if field is None else field for field in row))
-                for row in fetched(connection, sql, {"copy_id": copy_id})])
+                for row in fetched(connection, sql, asked)])
         except psycopg2.Error as error:
             found.append([])
             problem = problem or message_of(error)
     rows, with_values = found
     values = {(*row.kind, row.line): row.value for row in with_values}
     rows = [row._replace(value=values.get((*row.kind, row.line))) for row in rows]
-    return rows or with_values, problem
+    rows = rows or with_values
+    return rows, "" if rows else problem
 
 
 def fetched(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:

@@ -7,11 +7,11 @@ from typing import Iterator
 
 from psycopg2 import extensions
 
-from . import rejected_rows
+from . import BusyError, rejected_rows
 from .config import Config
 from .database.connection import connect
 from .database.errors import RowsRejected
-from .history import RUN
+from .history import RUN, name_stale
 from .progress import PROGRESS
 from .signals import INTERRUPTION
 
@@ -27,5 +27,7 @@ def connecting(config: Config) -> Iterator[extensions.connection]:
                 yield connection
             except RowsRejected as error:
                 raise rejected_rows.explain_rejected(connection, error) from error
+            except BusyError as error:
+                raise name_stale(connection, error, config.limits.stale_after) from None
     finally:
         connection.close()

@@ -16,6 +16,7 @@ import pytest
 from support import ROOT
 from support.databases import new_database
 from support.documents import event, song
+from warehouse.config import SETTINGS
 from warehouse.standin.server import Server
 
 STAR = ("songplays", "users", "songs", "artists", "time")
@@ -24,6 +25,8 @@ FOLDED = ("catalogue", "latest_events")
 TABLES = (*STAGING, *FOLDED, *STAR)
 LASTING = (*FOLDED, *STAR)  # what staging holds is of the last load only
 DATA_FOLDERS = ("log_data", "song_data")
+
+OF_A_LOAD = {setting.key for setting in SETTINGS if setting.section == "LOAD"}
 
 
 def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
@@ -54,9 +57,8 @@ class Project:
     def configure(self, **settings: str) -> None:
         """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written at the next run."""
         for key, value in settings.items():
-            of_a_load = key in ("MAX_ERRORS", "MAX_RELOAD", "RETRIES") or key.endswith("_TIMEOUT")
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if of_a_load else "CLUSTER")
+                "LOAD" if key in OF_A_LOAD else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:

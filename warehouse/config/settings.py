@@ -75,6 +75,7 @@ class Limits:
     max_errors: int
     connect_timeout: int
     lock_timeout: int
+    stale_after: int  # hours
     statement_timeout: int
     retries: int
     retry_timeout: int
@@ -153,6 +154,7 @@ SETTINGS = (
     Setting("max_errors", "LOAD", "MAX_ERRORS", forms.whole(0, 99_999), 0),
     Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", forms.whole(1, LONGEST_TIMEOUT), 120),
     Setting("lock_timeout", "LOAD", "LOCK_TIMEOUT", forms.whole(0, LONGEST_TIMEOUT), 60),
+    Setting("stale_after", "LOAD", "STALE_AFTER", forms.whole(1, 99_999), 36),
     Setting("statement_timeout", "LOAD", "STATEMENT_TIMEOUT", forms.whole(0, LONGEST_TIMEOUT), 0),
     Setting("retries", "LOAD", "RETRIES", forms.whole(0, 99), 3),
     Setting("retry_timeout", "LOAD", "RETRY_TIMEOUT", forms.whole(0, LONGEST_TIMEOUT), 3600),

@@ -19,7 +19,11 @@ IN_DOUBT = ("The connection was lost while a COMMIT was on its way, so the load 
 
 
 class RowsRejected(DataError):
-    """A COPY failed because of its data; the load-error tables know which rows."""
+    """A COPY into a table failed because of its data; the load-error tables know which rows."""
+
+    def __init__(self, name: str):
+        super().__init__(f"{name}: rows were rejected")
+        self.table = name.split()[-1]
 
 
 class CommitLost(WarehouseError):
@@ -69,7 +73,7 @@ def explain(name: str, error: psycopg2.Error) -> WarehouseError:
     """The error of a statement, with what to do about it where that is known."""
     said = message_of(error)
     if LOAD_FAILED.search(said):
-        return RowsRejected(f"{name}: rows were rejected")
+        return RowsRejected(name)
     if error.pgcode == errorcodes.UNDEFINED_TABLE:
         return WarehouseError(f"{name}: {said}. Run create_tables.py first.")
     # Redshift's words for a timeout do not tell it from a cancellation by hand.
@@ -224,6 +228,8 @@ TEXTS_WITHOUT_CODE = ((LOST, "connection lost"), (UNREACHABLE.pattern, "server n
 # Redshift has one code for most of what happens in it, rejected rows included.
 TEXTS_OF_REDSHIFT = (
     (STALE.pattern, "conflict with another transaction"),
+    # guide: c_serial_isolation-serializable-isolation-troubleshooting
+    (r"\b1018\b", "a table is newer than the snapshot"),
     (r"could not open relation with OID", "a table was replaced meanwhile"),
     (r"S3ServiceException.*(Status 50[03]|SlowDown|InternalError|ServiceUnavailable)",
      "S3 is busy"),

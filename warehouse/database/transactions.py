@@ -1,5 +1,6 @@
 """Transactions: one that commits, one that is undone, and the one of a load, which holds etl_lock."""
 
+import threading
 from contextlib import contextmanager, suppress
 from typing import Iterator
 
@@ -11,11 +12,12 @@ import sql_queries
 from .. import BusyError, WarehouseError
 from ..config import Limits
 from ..progress import PROGRESS
-from ..signals import INTERRUPTION
-from .errors import IN_DOUBT, NOTHING_COMMITTED, CommitLost, explain, is_stale, message_of
-from .statements import name_of
+from ..signals import INTERRUPTION, cancel
+from .errors import IN_DOUBT, NOTHING_COMMITTED, CommitLost, code_of, is_stale, message_of
+from .statements import execute
 
 MOST_STALE_STARTS = 20
+GRACE = 2  # seconds between the end of a wait on the server and from here
 
 
 @contextmanager
@@ -72,45 +74,75 @@ def locking(connection: extensions.connection, limits: Limits) -> Iterator[exten
 
 def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
     """Take etl_lock; False if another load committed while this one waited, so that it must begin
-    again: what this transaction sees may be older than what that load committed."""
+    again: what this transaction sees may be older than what that load committed.
+
+    LOCK_TIMEOUT bounds the LOCK alone: on a busy or cold warehouse any statement may take long.
+    """
     try:
-        cursor.execute("SET statement_timeout TO %s", (max(1, limits.lock_timeout) * 1000,))
-        with PROGRESS.during(name_of(sql_queries.etl_lock_take)):
-            cursor.execute(sql_queries.etl_lock_take)
-        cursor.execute(sql_queries.etl_lock_count)
-        cursor.execute("SET statement_timeout TO %s", (limits.statement_timeout * 1000,))
-    except psycopg2.Error as error:
-        with suppress(psycopg2.Error):
-            cursor.connection.rollback()
-        if is_stale(error):
+        wait_for_lock(cursor, limits.lock_timeout)
+        set_timeout(cursor, limits.statement_timeout)
+        execute(cursor, sql_queries.etl_lock_count, {})
+    except WarehouseError as error:
+        if isinstance(error.__cause__, psycopg2.Error) and is_stale(error.__cause__):
+            with suppress(psycopg2.Error):
+                cursor.connection.rollback()
             return False
-        if error.pgcode != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
-            raise explain(name_of(sql_queries.etl_lock_take), error) from error
-        raise BusyError(
-            f"another load or reset is running{describe_holder(cursor)}; this one waited"
-            f" {limits.lock_timeout} s (LOCK_TIMEOUT) and stops. Try again later."
-        ) from error
+        raise
     return True
 
 
-LOCK_HOLDER = """-- lock holder: who holds etl_lock, and since when
-SELECT pid, TRIM(txn_owner) AS txn_owner, txn_start
-FROM svv_transactions
-WHERE relation = CAST('etl_lock' AS regclass) AND granted
-ORDER BY txn_start
+def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
+    """LOCK etl_lock; raises BusyError, saying who has it, where that takes longer.
+
+    The server's timeout ends the wait. No page of the guide says that it covers a wait for a lock, so
+    this side cancels a little later.
+    """
+    set_timeout(cursor, max(1, seconds))
+    overdue = threading.Timer(max(1, seconds) + GRACE, cancel, [cursor.connection])
+    overdue.daemon = True
+    overdue.start()
+    try:
+        execute(cursor, sql_queries.etl_lock_take, {})
+    except WarehouseError as error:
+        if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
+            raise
+        with suppress(psycopg2.Error):
+            cursor.connection.rollback()
+        raise BusyError(
+            f"{describe_holder(cursor)} This one waited {seconds} s (LOCK_TIMEOUT) and stops. Try again"
+            " later.") from error
+    finally:
+        overdue.cancel()
+
+
+def set_timeout(cursor: extensions.cursor, seconds: int) -> None:
+    cursor.execute("SET statement_timeout TO %s", (seconds * 1000,))
+
+
+# A load holds the table for itself alone (guide: r_SVV_TRANSACTIONS, r_LOCK).
+LOCK_HOLDER = """-- lock holder: who holds etl_lock, how, and since when
+SELECT t.pid, TRIM(t.txn_owner) AS txn_owner, t.txn_start, TRIM(t.lock_mode) AS lock_mode
+FROM svv_transactions t
+JOIN pg_class c ON c.oid = t.relation
+WHERE c.relname = 'etl_lock' AND t.granted
+ORDER BY CASE WHEN t.lock_mode = 'AccessExclusiveLock' THEN 1 ELSE 2 END, t.txn_start
 LIMIT 1
 """
 
 
 def describe_holder(cursor: extensions.cursor) -> str:
-    """Who holds the lock, as far as the server tells."""
+    """A sentence about who holds the lock, as far as the server tells, and how to end that."""
     try:
         cursor.execute(LOCK_HOLDER)
         row = cursor.fetchone()
     except psycopg2.Error:
         with suppress(psycopg2.Error):
             cursor.connection.rollback()
-        return ""
-    return f" (process {row[0]} of {row[1]}, since {row[2]:%H:%M:%S} UTC)" if row else ""
-
-
+        row = None
+    if not row:
+        return "another load or reset is running."
+    pid, owner, start, mode = row
+    who = ("another load or reset is running" if mode == "AccessExclusiveLock" else
+           "a session that only read etl_lock keeps it locked: its transaction is open")
+    return (f"{who} (process {pid} of {owner}, since {start:%Y-%m-%d %H:%M:%S} UTC; to end it: SELECT"
+            f" pg_terminate_backend({pid})).")

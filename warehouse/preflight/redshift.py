@@ -85,8 +85,7 @@ def try_lock(connection: extensions.connection, limits: Limits) -> str:
         try:
             free = take_lock(cursor, replace(limits, lock_timeout=seconds))
         except BusyError as error:
-            raise BusyError(f"another load or reset is running{describe_holder(cursor)}. Check"
-                            " again when it has ended.") from error
+            raise BusyError(f"{describe_holder(cursor)} Check again when it has ended.") from error
         except WarehouseError as error:
             if isinstance(error.__cause__, errors.InsufficientPrivilege):
                 raise explain_missing_right("SELECT, UPDATE, DELETE", "TABLE etl_lock", connection) from error
@@ -94,6 +93,15 @@ def try_lock(connection: extensions.connection, limits: Limits) -> str:
     return "free" if free else "free again: another load has just committed"
 
 
+TABLE_OWNER = """-- table owner: who may analyze a table, and whether the user may analyze any
+SELECT t.tableowner, u.usesuper
+FROM pg_tables t
+CROSS JOIN pg_user u
+WHERE t.schemaname = CURRENT_SCHEMA() AND t.tablename = %(table)s AND u.usename = CURRENT_USER
+"""
+# The tables of which a load makes statistics (guide: r_ANALYZE: by their owner or a superuser).
+ANALYZED = {subject_of(sql) for order in vars(sql_queries).values() if isinstance(order, tuple)
+            for sql in order if sql.startswith("ANALYZE ")}
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")  # as TABLE_RIGHTS asks for them
 NEEDED = {"loads": ("SELECT", "INSERT"), "songplays": RIGHTS}  # by a load, of these tables
 NEEDED_ELSEWHERE = ("SELECT", "INSERT", "DELETE")
@@ -109,6 +117,8 @@ def find_table(connection: extensions.connection, create: str) -> str:
                                  " create_tables.py, or GRANT the rights.")
         execute(cursor, tables.TABLE_RIGHTS, {"table": table})
         has = dict(zip(RIGHTS, cursor.fetchone(), strict=True))
+        execute(cursor, TABLE_OWNER, {"table": table})
+        owner, is_superuser = cursor.fetchone() or ("", True)
     needed = NEEDED.get(table, NEEDED_ELSEWHERE)
     wrong = [f"{column} is {found.get(column, 'missing')} and should be {of_type}"
              for column, of_type in wanted.items() if not is_as_good(found.get(column, ""), of_type)]
@@ -118,6 +128,11 @@ def find_table(connection: extensions.connection, create: str) -> str:
             " refuses this one); or set another SCHEMA.")
     if missing := ", ".join(right for right in needed if not has[right]):
         raise explain_missing_right(missing, f"TABLE {table}", connection)
+    user = connection.info.user
+    if table in ANALYZED and user != owner and not is_superuser:
+        raise WarehouseError(f"a load analyzes it, which only its owner may, and that is {owner}. Let an"
+                             f" administrator run: ALTER TABLE {table} OWNER TO"
+                             f" {quote_ident(user, connection)}")
     others = [column for column in found if column not in wanted]
     more = f" (and not of this toolkit: {', '.join(others)})" if others else ""
     return f"{len(wanted)} columns{more}; the user may {', '.join(needed)}"

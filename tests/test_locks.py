@@ -1,0 +1,87 @@
+"""etl_lock: what a load waits for, how long, and what it says of who keeps it."""
+
+import contextlib
+
+import pytest
+from support.documents import event
+from support.proxy import instead
+from support.runs import refused
+from support.sessions import connection_to, execute, hold
+
+from warehouse import BusyError
+from warehouse.database import transactions
+
+
+def slow_updates_of_etl_lock(project, seconds: float) -> None:
+    """As where a busy or cold warehouse takes its time with a statement."""
+    execute(project, f"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+                     f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;"
+                     f" CREATE TRIGGER slow BEFORE UPDATE ON etl_lock"
+                     f" FOR EACH ROW EXECUTE FUNCTION slow()")
+
+
+def age_the_history(project, hours: float) -> None:
+    execute(project, f"UPDATE loads SET begun_at = begun_at - interval '{hours} hours',"
+                     f" finished_at = finished_at - interval '{hours} hours'")
+
+
+def test_lock_timeout_bounds_the_lock_and_not_the_statement_after_it(loaded):
+    loaded.configure(LOCK_TIMEOUT="1")
+    slow_updates_of_etl_lock(loaded, 2.5)
+    loaded.write("log_data/2.json", [event(5)])
+    assert "committed" in loaded.load().stderr
+
+
+def test_statement_timeout_still_bounds_the_statement_after_the_lock(loaded):
+    loaded.configure(LOCK_TIMEOUT="60", STATEMENT_TIMEOUT="1")
+    slow_updates_of_etl_lock(loaded, 30)
+    refused(loaded, 1, "count etl_lock", "STATEMENT_TIMEOUT in dwh.cfg allows more")
+
+
+def test_the_wait_for_the_lock_ends_where_the_servers_timeout_does_not_cover_it(
+        fresh, proxy, load_fresh, monkeypatch):
+    monkeypatch.setattr(transactions, "GRACE", 0.5)
+    fresh.configure(LOCK_TIMEOUT="1", RETRIES="0")
+    proxy.on("SET statement_timeout TO 1000", instead("SET statement_timeout TO 0"))
+    with contextlib.closing(hold(fresh, "etl_lock")):
+        with pytest.raises(BusyError, match=r"This one waited 1 s \(LOCK_TIMEOUT\)"):
+            load_fresh()
+
+
+def test_a_session_that_only_read_etl_lock_is_named_as_one(loaded):
+    loaded.configure(LOCK_TIMEOUT="1")
+    with contextlib.closing(connection_to(loaded)) as analyst:
+        analyst.autocommit = False
+        analyst.cursor().execute("SELECT * FROM etl_lock")
+        pid = analyst.info.backend_pid
+        said = refused(loaded, 75, "a session that only read etl_lock keeps it locked",
+                       f"process {pid} of ", f"SELECT pg_terminate_backend({pid})")
+    assert "another load" not in said
+
+
+@pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
+def test_who_waits_in_vain_exits_1_where_no_run_has_succeeded_for_stale_after(loaded, script):
+    loaded.configure(LOCK_TIMEOUT="1", STALE_AFTER="40")
+    age_the_history(loaded, 41)
+    with contextlib.closing(hold(loaded, "etl_lock")):
+        refused(loaded, 1, "no run has succeeded for 41 hours (STALE_AFTER = 40): another load or"
+                " reset is running", script=script)
+
+
+def test_a_reset_is_no_success_and_a_load_that_found_nothing_new_is_one(loaded):
+    loaded.configure(LOCK_TIMEOUT="1", STALE_AFTER="40")
+    age_the_history(loaded, 41)
+    execute(loaded, "UPDATE loads SET finished_at = finished_at + interval '41 hours'"
+                    " WHERE kind = 'reset'")
+    with contextlib.closing(hold(loaded, "etl_lock")):
+        refused(loaded, 1, "no run has succeeded for 41 hours")
+    assert "found nothing new" in loaded.load().stderr
+    with contextlib.closing(hold(loaded, "etl_lock")):
+        refused(loaded, 75, "another load or reset is running")
+
+
+def test_a_warehouse_in_which_no_run_has_ever_succeeded_is_not_stale(fresh):
+    fresh.configure(LOCK_TIMEOUT="1")
+    age_the_history(fresh, 1000)  # of the reset
+    with contextlib.closing(hold(fresh, "etl_lock")):
+        refused(fresh, 75, "another load or reset is running")
