@@ -15,7 +15,7 @@ from support import ROOT
 from support.databases import new_database
 from support.documents import event, song
 from support.project import Project
-from support.proxy import DENIED, NO_ROLE, block, cut, fail
+from support.proxy import DENIED, NO_ROLE, block, cut, fail, instead
 from support.runs import refused
 from support.sessions import execute, plays
 from support.tcp_project import assert_permanent
@@ -209,6 +209,35 @@ def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, lo
     assert "rejected 1 rows of staging_events" in caplog.text
     assert "; which ones cannot be told here (server closed the connection" in caplog.text
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]
+
+
+def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
+    bad_row, proxy, load_fresh, caplog
+):
+    bad_row.configure(MAX_ERRORS="1")
+    proxy.on("standin.say", instead("SELECT 1"), times=4)
+    assert load_fresh() == 1
+    assert "rejected an unknown number of rows of staging_events, within MAX_ERRORS" in caplog.text
+    assert "log_data/1.json:2: column userid" in caplog.text
+    assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(None, 1)]
+
+
+def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones(bad_row, proxy, load_fresh,
+                                                                                  caplog):
+    """Redshift uses the numbers of sessions again."""
+    execute(bad_row, """
+        CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO standin.load (query_id, session_id, table_id, start_time)
+            SELECT 7, pg_backend_pid(), 'staging_events'::regclass, LOCALTIMESTAMP - interval '1 hour';
+            INSERT INTO standin.load_error (query_id, n, file_name, line_number, error_code)
+            SELECT 7, 1, '/of/another/session.json', 1, 1204;
+            RETURN NEW; END $$;
+        CREATE TRIGGER remember BEFORE UPDATE ON etl_lock FOR EACH ROW EXECUTE FUNCTION remember()""")
+    bad_row.configure(MAX_ERRORS="1")
+    assert load_fresh() == 1
+    assert bad_row.query("SELECT COUNT(*) FROM standin.sys_load_error_detail") == [(2,)]
+    assert "rejected 1 rows of staging_events" in caplog.text
+    assert "log_data/1.json:2: column userid" in caplog.text and "another/session" not in caplog.text
 
 
 # ------------------------------------------------------------------------ a COPY that cannot begin

@@ -77,6 +77,8 @@ TRANSIENT = (  # in the order in which a run comes to them
     ("INSERT INTO users", "conflict with another transaction", fail(
         "1023", D="Serializable isolation violation on table - 100155, transactions forming the"
                   " cycle are: 9, 8 (pid:1,2)")),
+    ("INSERT INTO users", "a table is newer than the snapshot", fail(
+        "1018", D="Relation does not exist")),
     ("INSERT INTO users", "server crashed", fail(
         "terminating connection because of crash of another server process", "57P02")),
     ("INSERT INTO songplays", "connection lost", cut),
