@@ -110,8 +110,8 @@ class Documents:
             chunk = self.stream.read(max(CHUNK, len(text)))
             text += decode(chunk, not chunk)
             last = chunk[-1:] or last
-            if not text:
-                break
+            if not text:  # the end, or a part of a character
+                continue
             position = 0
             if self.header:
                 skipped, position = skip_lines(text, self.header)
