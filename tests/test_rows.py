@@ -132,6 +132,11 @@ def test_the_lines_of_a_file_are_counted(data, lines):
     assert reader.lines_scanned == lines
 
 
+def test_a_character_that_a_chunk_cuts_does_not_end_the_file(monkeypatch):
+    monkeypatch.setattr(documents, "CHUNK", 1)
+    assert ids('{"id":1}\ufeff\n{"id":2}\n{"id":3}') == ([1, 2, 3], [1])
+
+
 @pytest.mark.parametrize("path, steps", [
     ("$['a']['b'][0]", ["a", "b", 0]), ("$.a.b[0]", ["a", "b", 0]), ("$[0]", [0]),
     ("$[1][2]", [1, 2]), ("$['a.b']", ["a.b"]), ("$['*']", ["*"]), ("$[0].a", [0, "a"]),
@@ -209,10 +214,11 @@ USUAL = {
     "number": (1541030409796, 2), "fine": (0.1, "0.10000000000000000001"),
 }
 ODD = (
-    None, True, False, 0, -5, 12, 2**31, 2**63, 1.5, 20.259, 0.29, 1e300, 1e-320, "", " ", "7",
-    "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800",
-    "\ufdd0", "\ufffe", "\x02", "\x03", "\x04", "a\x03", "2018-11-31 10:00:00", "2018-02-29", "1541030409796",
-    "twelve bytes", "thirteen bytes", "x" * 300, [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
+    None, True, False, 0, -5, 12, 2**31, 2**63, 7.0, 1541030409796.0, 1e15, "7.0", 1.5, 20.259, 0.29,
+    1e300, 1e-320, "", " ", "7", "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\",
+    "\\N", "\\.", "a\udcff\ud800", "\ufdd0", "\ufffe", "\x02", "\x03", "\x04", "a\x03",
+    "2018-11-31 10:00:00", "2018-02-29", "1541030409796", "twelve bytes", "thirteen bytes", "x" * 300,
+    [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
 )
 BETWEEN = (b"\n",) * 9 + (b"\r\n", b"", b" ", b",", b", x\n", b"\n\n", b"\n{\n", b"\xef\xbb\xbf\n")
 OPTIONS = (
@@ -255,13 +261,14 @@ def as_loaded(*args, **how):
         lines, errors = read(*args, **how)
     except NotEmulated as error:
         return str(error)
-    numeric = [place for place, column in enumerate(KINDS) if column.type == "numeric"]
+    numbers = [(place, {"numeric": Decimal, "float4": float, "float8": float}[column.type])
+               for place, column in enumerate(KINDS) if column.type in ("numeric", "float4", "float8")]
     rows = []
     for line in lines:
         fields = line.split(SEPARATOR)
-        for place in numeric:
+        for place, number in numbers:
             if fields[place] != NULL:
-                fields[place] = Decimal(fields[place])
+                fields[place] = number(fields[place])
         rows.append(fields)
     return rows, errors
 
