@@ -113,13 +113,14 @@ def test_the_errors_of_a_file_are_in_the_order_of_its_lines():
     assert ids(data) == ([1], [1, 2, 3, 4, 5, 7])
 
 
-def test_an_error_has_the_value_and_the_line_as_written():
-    _, errors = read('{"id":1}\n{"name": "x", "id": "3é4"}\n{"id": 5, "oops\n')
+def test_an_error_has_the_value_and_the_text_from_its_document_on():
+    data = '{"id":1} ,\n{"name": "x", "id": "3é4"}\n{"id": 5, "oops\n' + '{"id":7}\n' * 200
+    _, errors = read(data)
     assert errors == [
-        (2, "id", 1207, "Invalid digit, Value 'é', Pos 1, Type: Integer", "3é4",
-         '{"name": "x", "id": "3é4"}'),
+        (1, "", 1216, "Invalid JSON: text outside of an object or array", ",", data[9:1033]),
+        (2, "id", 1207, "Invalid digit, Value 'é', Pos 1, Type: Integer", "3é4", data[11:1035]),
         (3, "", 1216, "Invalid JSON: Invalid control character at character 16 of the document",
-         '{"id": 5, "oops', '{"id": 5, "oops'),
+         '{"id": 5, "oops', data[38:1062]),
     ]
 
 

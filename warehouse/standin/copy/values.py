@@ -53,7 +53,7 @@ class Number(str):
 class Rejected(Exception):
     """A value or document that COPY does not load: error code, reason, raw value, where in it.
 
-    raw_line is the document's text, as far as it is known.
+    raw_line is the text of the file from the document on.
     """
 
     def __init__(
