@@ -35,7 +35,7 @@ import generate
 import psycopg2
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
-from support.databases import maintenance, speaking_redshift
+from support.databases import speaking_redshift
 from support.project import Project
 from support.s3 import S3_ENVIRONMENT
 
@@ -527,20 +527,12 @@ def dead(bench: Bench) -> None:
     count = bench.sized(1_000_000)
     warehouse = Warehouse(
         bench, "dead", bench.data(count, bench.sized(SONGS), users=NIGHT_WAREHOUSE_USERS))
-    set_for_all(bench, "SET autovacuum = off")
     warehouse.first_load()
     for number in range(100, 105):
         arrive({"": warehouse}, write_night(bench, number, bench.sized(500)))
         run = warehouse.later_load()
         bench.line("dead", Figures(f"night {number - 99} of 500 events, {count:,} loaded",
                                    [run.seconds]))
-    set_for_all(bench, "RESET autovacuum")
-
-
-def set_for_all(bench: Bench, setting: str) -> None:
-    with maintenance(bench.server) as cursor:
-        cursor.execute(f"ALTER SYSTEM {setting}")
-        cursor.execute("SELECT pg_reload_conf()")
 
 
 def arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],

@@ -104,6 +104,23 @@ def test_an_object_of_a_manifest_may_lack_unless_it_is_mandatory(
     assert numbers(copies) == (loaded or [])
 
 
+@pytest.mark.parametrize("mandatory", [True, False])
+def test_an_empty_object_of_a_manifest_is_refused_and_under_a_prefix_it_is_no_rows(
+    copies, put, mandatory
+):
+    root = put({"d/": "", "d/a": document(1), "d/empty": ""})
+    put({"m": manifest((root + "d/a", True), (root + "d/empty", mandatory))})
+    copies.create("i INT")
+    with pytest.raises(psycopg2.errors.FeatureNotSupported) as caught:
+        copies.copy(root + "m", "MANIFEST JSON 'auto'")
+    assert str(caught.value).startswith(
+        f"the stand-in does not load empty objects of a manifest ({root}d/empty): what Redshift does"
+        " is not documented")
+    assert numbers(copies) == []
+    copies.copy(root + "d/")
+    assert numbers(copies) == [1]
+
+
 @pytest.mark.parametrize("text", [
     "no json", "[]", "{}", '{"entries": [{"key": "x"}]}', '{"entries": ["x"]}', '{"entries": 5}',
     '{"entries": [{"url": 5}]}', b"\xff", '{"entries": [{"url": "s3://b/\\ud800"}]}',

@@ -3,11 +3,14 @@
 import io
 import json
 import random
+import time
 import tracemalloc
+import uuid
+from contextlib import closing, suppress
 
 import psycopg2
 import pytest
-from support.loading import document, numbers
+from support.loading import LAST_COPY, Copies, document, numbers
 
 from warehouse.standin.copy import files, rows
 
@@ -82,7 +85,7 @@ def test_e5_a_file_that_vanishes_half_way_fails_the_load_once(copies, put, bucke
     assert numbers(copies) == []
     assert copies.query(
         "SELECT status, loaded_rows, error_count FROM sys_load_history"
-        " WHERE query_id = pg_last_copy_id()") == [("aborted", 0, 0)]
+        f" WHERE {LAST_COPY}") == [("aborted", 0, 0)]
 
 
 class Interrupted(BaseException):
@@ -145,7 +148,7 @@ def test_e6_errors_are_counted_over_all_files_and_listed_in_their_order(copies):
 def test_e7_ignoreallerrors_has_no_limit(copies):
     assert copies.load("i INT", '{"i":"x"}\n' * 100_001 + document(1), "IGNOREALLERRORS") == [(1,)]
     assert copies.query("SELECT error_count FROM sys_load_history"
-                        " WHERE query_id = pg_last_copy_id()") == [(100_001,)]
+                        f" WHERE {LAST_COPY}") == [(100_001,)]
 
 
 def test_e7_noload_checks_and_loads_nothing(copies):
@@ -165,14 +168,21 @@ def test_rejected_rows_take_no_memory(copies):
     finally:
         tracemalloc.stop()
     assert copies.query("SELECT COUNT(*) FROM sys_load_error_detail"
-                        " WHERE query_id = pg_last_copy_id()") == [(12_000,)]
+                        f" WHERE {LAST_COPY}") == [(12_000,)]
 
 
 # What the system tables and the session know afterwards.
 
 
-def test_stl_load_errors_has_the_columns_of_redshift(copies):
-    content = '{"i":1}\n{"i":"1é","x":\n[1]}\n'
+def of_last_copy(copies, columns: str) -> list[tuple]:
+    """What the stand-in knows of the rows that the last COPY rejected."""
+    return copies.plain(f"SELECT {columns} FROM standin.load_error"
+                        " WHERE copy_id = (SELECT MAX(copy_id) FROM standin.load) ORDER BY n")
+
+
+def test_stl_load_errors_tells_of_json_what_redshift_tells(copies):
+    """A blank and a zero for the value, and the text from the document on."""
+    content = '{"i":1}\n{"i":"1é","x":\n[1]}\n{"i":2}\n'
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load("i INT, t VARCHAR(20)", content)
     copies.cursor.execute("SELECT * FROM stl_load_errors WHERE query = pg_last_copy_id()")
@@ -185,28 +195,29 @@ def test_stl_load_errors_has_the_columns_of_redshift(copies):
              for name, value in zip(names, copies.cursor.fetchone(), strict=True)}
     oid, = copies.query(f"SELECT CAST(CAST('{copies.table}' AS regclass) AS oid)")
     assert (found["tbl"],) == oid and found["session"] == copies.connection.info.backend_pid
-    expected = dict(line_number=3, colname="i", type="int4", col_length="", position=1,
-                    err_code=1207, raw_line='{"i":"1.","x":\n[1]}', raw_field_value="1é",
-                    err_reason="Invalid digit, Value 'é', Pos 1, Type: Integer")
+    expected = dict(line_number=3, colname="i", type="int4", col_length="0", position=0,
+                    err_code=1207, raw_line='{"i":"1.","x":\n[1]}\n{"i":2}', raw_field_value="",
+                    err_reason="Invalid digit, Value 'é', Pos 1, Type: Integer", copy_job_id=0)
     assert {name: found[name] for name in expected} == expected
+    assert of_last_copy(copies, "position, value") == [(1, "1é")]  # which the toolkit does not read
 
 
 @pytest.mark.parametrize("kind, value, length", [
-    ("VARCHAR(3)", '"long"', "3"), ("CHAR(2)", '"long"', "2"), ("DECIMAL(8,2)", '"x"', "8,2"),
-    ("BIGINT", '"x"', ""),
+    ("VARCHAR(3)", '"long"', "3"), ("CHAR(2)", '"long"', "2"), ("DECIMAL(8,2)", '"x"', "8, 2"),
+    ("DECIMAL(18,0)", '"x"', "18, 0"), ("BIGINT", '"x"', "0"), ("TIMESTAMP", '"x"', "0"),
 ])
 def test_the_type_and_length_of_the_column_are_told(copies, kind, value, length):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load(f"v {kind}", f'{{"v":{value}}}')
-    name = {"VARCHAR(3)": "varchar", "CHAR(2)": "char", "BIGINT": "int8"}.get(kind, "numeric")
+    name = {"VARCHAR(3)": "varchar", "CHAR(2)": "char", "BIGINT": "int8",
+            "TIMESTAMP": "timestamp"}.get(kind, "numeric")
     assert copies.errors("TRIM(column_type), TRIM(column_length)") == [(name, length)]
 
 
 def test_text_that_no_column_can_hold_is_shown_escaped(copies):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load("v VARCHAR(9)", b'{"v":"a\\u0000\xff\\\\t\\ud800"}')
-    assert copies.query("SELECT TRIM(raw_field_value) FROM stl_load_errors"
-                        " WHERE query = pg_last_copy_id()") == [(r"a\x00\udcff\t\ud800",)]
+    assert of_last_copy(copies, "value") == [(r"a\x00\udcff\t\ud800",)]
 
 
 def test_replaced_characters_are_listed(copies):
@@ -244,7 +255,7 @@ def test_the_history_has_a_row_for_each_copy_and_each_file(copies):
         copies.write(f"d/{name}", content)
     copies.create("i INT")
     copies.copy(f"{copies.folder}/d/", "JSON MAXERROR 2")
-    where = "WHERE query_id = pg_last_copy_id()"
+    where = f"WHERE {LAST_COPY}"
     assert copies.query(
         "SELECT status, table_name, data_source, file_format, loaded_rows, source_file_count,"
         f" source_file_bytes, error_count, end_time >= start_time FROM sys_load_history {where}"
@@ -256,7 +267,7 @@ def test_the_history_has_a_row_for_each_copy_and_each_file(copies):
                        " WHERE query_id = (SELECT MAX(query_id) FROM standin.load) ORDER BY 1")
         assert cursor.fetchall() == files
         cursor.execute("SELECT TRIM(filename), lines_scanned, errors FROM standin.stl_load_commits"
-                       " WHERE query = (SELECT MAX(query_id) FROM standin.load) ORDER BY 1")
+                       " WHERE query = (SELECT MAX(copy_id) FROM standin.load) ORDER BY 1")
         assert cursor.fetchall() == [(files[0][0], 1, 0), (files[1][0], 3, 1)]
     other.close()
 
@@ -279,6 +290,95 @@ def test_the_session_knows_its_last_copy(copies):
     assert copies.query(last)[0][1] == 1
     copies.connection.rollback()
     assert copies.query(last) == [(failed, 0)]  # a COPY that is rolled back does not count
+
+
+def test_the_sys_views_know_a_copy_by_another_number_than_the_stl_tables(copies):
+    for wrong in (False, True):
+        with suppress(psycopg2.Error):
+            copies.load("i INT", '{"i":"x"}\n' if wrong else document(1) + '{"i":"x"}\n', "MAXERROR 2"
+                        if not wrong else "")
+        last = copies.query("SELECT pg_last_copy_id()")
+        for table, column in (("stl_load_errors", "query"), ("sys_load_error_detail", "query_id"),
+                              ("sys_load_history", "query_id"), ("sys_load_detail", "query_id"),
+                              ("stl_load_commits", "query")):
+            found = copies.query(f"SELECT MAX({column}) FROM {table}")
+            assert (found == last) == table.startswith("stl_"), table
+            assert bool(copies.query(f"SELECT * FROM {table} WHERE {column} = pg_last_copy_id()")
+                        ) == table.startswith("stl_"), table
+
+
+def test_the_views_tell_session_transaction_user_and_table(copies):
+    copies.create("i INT")
+    path = copies.write("a", document(1) + '{"i":"x"}\n')
+    copies.connection.autocommit = False
+    session = copies.connection.info.backend_pid
+    (before,), = copies.query("SELECT GETDATE()")
+    copies.copy(path, "JSON MAXERROR 2")
+    (transaction, user, table), = copies.plain(
+        "SELECT a.backend_xid::text::bigint, usesysid, c.oid FROM pg_stat_activity a, pg_class c"
+        f" WHERE pid = {session} AND relname = '{copies.table}'")
+    copies.connection.commit()
+    for view, more in (("sys_load_history", f"'{copies.table}'"), ("sys_load_error_detail", "table_id")):
+        (*ids, named, start), = copies.query(
+            f"SELECT session_id, transaction_id, user_id, {more}, start_time FROM {view}"
+            f" WHERE {LAST_COPY}")
+        assert ids == [session, transaction, user] and named in (table, copies.table)
+        assert start >= before
+    assert copies.query("SELECT session, userid, tbl, starttime FROM stl_load_errors"
+                        " WHERE query = pg_last_copy_id()") == [(session, user, table, start)]
+
+
+def test_a_user_sees_what_became_of_his_own_copies_and_a_superuser_of_all(copies):
+    with pytest.raises(psycopg2.Error):
+        copies.load("i INT", '{"i":"x"}')
+    name = f"user_{uuid.uuid4().hex[:8]}"
+    copies.plain(f"CREATE ROLE {name}; GRANT INSERT ON {copies.table} TO {name}")
+    seen = "SELECT COUNT(*), COUNT(DISTINCT user_id) FROM sys_load_error_detail"
+    others = copies.query(seen)
+    untranslated = psycopg2.extensions.cursor(copies.connection)
+    try:
+        untranslated.execute(f"SET ROLE {name}")
+        assert copies.query(seen) == [(0, 0)]
+        with pytest.raises(psycopg2.errors.InternalError_):
+            copies.copy(copies.write("bad", '{"i":"x"}'))
+        assert copies.query(seen) == [(1, 1)]
+    finally:
+        untranslated.execute("RESET ROLE")
+        copies.plain(f"DROP OWNED BY {name}; DROP ROLE {name}")
+    assert others > [(0, 0)]
+
+
+@pytest.fixture
+def late(copies):
+    """Copies on a connection made after the views of its database were made a second late."""
+    database = copies.connection.info.dbname
+    copies.plain(f"ALTER DATABASE {database} SET standin.views_late = '1s'")
+    try:
+        late = Copies(copies.connect, copies.folder)
+        with closing(late.connection):
+            yield late
+    finally:
+        copies.plain(f"ALTER DATABASE {database} RESET standin.views_late")
+
+
+def test_the_views_may_tell_late(late):
+    """As on Redshift, whose system views have another consistency than tables."""
+    tables = ("sys_load_history", "sys_load_error_detail", "stl_load_errors", "stl_load_commits",
+              "sys_load_detail")
+
+    def counts() -> list[int]:
+        return [late.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables]
+
+    time.sleep(1)  # until all is told of the COPYs of other tests
+    before = counts()
+    late.load("i INT", document(1) + '{"i":"x"}', "MAXERROR 2")
+    ended = time.monotonic()
+    assert counts() == before
+    assert late.query("SELECT pg_last_copy_count()") == [(1,)]  # the session knows at once
+    while counts() != [count + 1 for count in before]:
+        assert time.monotonic() < ended + 5
+        time.sleep(0.05)
+    assert time.monotonic() > ended + 0.7
 
 
 def test_redshifts_notices_are_the_connections(copies):

@@ -113,13 +113,14 @@ def test_the_errors_of_a_file_are_in_the_order_of_its_lines():
     assert ids(data) == ([1], [1, 2, 3, 4, 5, 7])
 
 
-def test_an_error_has_the_value_and_the_line_as_written():
-    _, errors = read('{"id":1}\n{"name": "x", "id": "3é4"}\n{"id": 5, "oops\n')
+def test_an_error_has_the_value_and_the_text_from_its_document_on():
+    data = '{"id":1} ,\n{"name": "x", "id": "3é4"}\n{"id": 5, "oops\n' + '{"id":7}\n' * 200
+    _, errors = read(data)
     assert errors == [
-        (2, "id", 1207, "Invalid digit, Value 'é', Pos 1, Type: Integer", "3é4",
-         '{"name": "x", "id": "3é4"}'),
+        (1, "", 1216, "Invalid JSON: text outside of an object or array", ",", data[9:1033]),
+        (2, "id", 1207, "Invalid digit, Value 'é', Pos 1, Type: Integer", "3é4", data[11:1035]),
         (3, "", 1216, "Invalid JSON: Invalid control character at character 16 of the document",
-         '{"id": 5, "oops', '{"id": 5, "oops'),
+         '{"id": 5, "oops', data[38:1062]),
     ]
 
 
@@ -130,6 +131,11 @@ def test_the_lines_of_a_file_are_counted(data, lines):
     reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None, lambda *_: None)
     list(reader.lines(io.BytesIO(data.encode()), "file"))
     assert reader.lines_scanned == lines
+
+
+def test_a_character_that_a_chunk_cuts_does_not_end_the_file(monkeypatch):
+    monkeypatch.setattr(documents, "CHUNK", 1)
+    assert ids('{"id":1}\ufeff\n{"id":2}\n{"id":3}') == ([1, 2, 3], [1])
 
 
 @pytest.mark.parametrize("path, steps", [
@@ -209,10 +215,11 @@ USUAL = {
     "number": (1541030409796, 2), "fine": (0.1, "0.10000000000000000001"),
 }
 ODD = (
-    None, True, False, 0, -5, 12, 2**31, 2**63, 1.5, 20.259, 0.29, 1e300, 1e-320, "", " ", "7",
-    "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\", "\\N", "\\.", "a\udcff\ud800",
-    "\ufdd0", "\ufffe", "\x02", "\x03", "\x04", "a\x03", "2018-11-31 10:00:00", "2018-02-29", "1541030409796",
-    "twelve bytes", "thirteen bytes", "x" * 300, [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
+    None, True, False, 0, -5, 12, 2**31, 2**63, 7.0, 1541030409796.0, 1e15, "7.0", 1.5, 20.259, 0.29,
+    1e300, 1e-320, "", " ", "7", "x", "+1", " 1", "1e2", "12.", -0.0, "-0", "naïve 🎵", "a\tb\n\\",
+    "\\N", "\\.", "a\udcff\ud800", "\ufdd0", "\ufffe", "\x02", "\x03", "\x04", "a\x03",
+    "2018-11-31 10:00:00", "2018-02-29", "1541030409796", "twelve bytes", "thirteen bytes", "x" * 300,
+    [], {}, {"id": 1}, ["a", 1.50], "\ud800", "\0", "\r",
 )
 BETWEEN = (b"\n",) * 9 + (b"\r\n", b"", b" ", b",", b", x\n", b"\n\n", b"\n{\n", b"\xef\xbb\xbf\n")
 OPTIONS = (
@@ -255,13 +262,14 @@ def as_loaded(*args, **how):
         lines, errors = read(*args, **how)
     except NotEmulated as error:
         return str(error)
-    numeric = [place for place, column in enumerate(KINDS) if column.type == "numeric"]
+    numbers = [(place, {"numeric": Decimal, "float4": float, "float8": float}[column.type])
+               for place, column in enumerate(KINDS) if column.type in ("numeric", "float4", "float8")]
     rows = []
     for line in lines:
         fields = line.split(SEPARATOR)
-        for place in numeric:
+        for place, number in numbers:
             if fields[place] != NULL:
-                fields[place] = Decimal(fields[place])
+                fields[place] = number(fields[place])
         rows.append(fields)
     return rows, errors
 

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from support.loading import copies_on
 
-from warehouse.standin.copy.fast import blank, encode, plain
+from warehouse.standin.copy.fast import END, blank, encode, plain
 from warehouse.standin.copy.types import converter
 from warehouse.standin.copy.types.datetime import pattern
 from warehouse.standin.copy.values import NULL, Column, Number, Options, Rejected
@@ -50,6 +50,11 @@ TEXTS = [
     case("J8", "VARCHAR(9)", "true", "true"),  # strict: as written
     case("J8", "VARCHAR(9)", "12.345", "12.345"),
     case("J8", "VARCHAR(9)", "0", "0"),
+    case("§1.10-1", "VARCHAR(13)", "1540919166796.0", "1540919166796"),
+    case("§1.10-1", "CHAR(2)", "-7.00", "-7"),
+    case("§1.10-1", "VARCHAR(9)", '"7.0"', "7.0"),  # a string stays as it is
+    case("§1.10-1", "VARCHAR(9)", "7.0e1", "7.0e1"),  # strict: as written
+    case("§1.10-1", "VARCHAR(20)", "1234567890123456.0", "1234567890123456.0"),  # strict, too
     case("J9", "VARCHAR(99)", '{"subKey":"val","count":5}', '{"subKey":"val","count":5}'),
     case("J9", "VARCHAR(99)", '["nisi","culpa",1.50]', '["nisi","culpa",1.50]'),
     case("J20", "VARCHAR(9)", r'"\n\t\\"', "\n\t\\"),
@@ -115,17 +120,24 @@ NUMBERS = [
     case("§1.4", "INT", "-7", "-7"),
     case("§1.9-13", "INT", '"a"', 1207),
     case("§1.4", "BIGINT", '"20200407.0"', 1207),
-    case("§1.10", "BIGINT", "1540919166796.0", 1207),  # strict
-    case("§1.10", "INT", "1.5", 1207),
-    case("§1.10", "INT", "1e3", 1207),
+    case("§1.10-1", "BIGINT", "1540919166796.0", "1540919166796"),
+    case("§1.10-1", "SMALLINT", "-7.00", "-7"),
+    case("§1.10-1", "INT", "288.9922", 1207),
+    case("§1.10-1", "INT", '"7.0"', 1207),  # strict: a string is no number
+    case("§1.10-1", "INT", "1e3", 1207),  # strict
+    case("§1.10-1", "BIGINT", "1234567890123456.0", 1207),  # strict: a double may not hold it
+    case("§1.10-1", "BOOLEAN", "1.0", "true"),
+    case("§1.10-1", "DECIMAL(9,0)", "166.94812", "166"),
+    case("§1.10-1", "DECIMAL(9,0)", "-74.00712", "-74"),
     case("§1.10", "INT", '"+5"', 1207),
     case("§1.10", "INT", '" 5"', 1207),
     case("§1.10", "INT", "true", 1207),
     case("§1.4", "SMALLINT", "32767", "32767"),
-    case("E8", "SMALLINT", "32768", 1222),
-    case("E8", "INT", "-2147483649", 1222),
-    case("E8", "BIGINT", "9223372036854775808", 1222),
-    case("E8", "BIGINT", "1" + "0" * 5000, 1222),
+    case("E8", "SMALLINT", "32768", 1207),
+    case("E8", "INT", "-2147483649", 1207),
+    case("E8", "INT", "1540919166796.0", 1207),
+    case("E8", "BIGINT", "9223372036854775808", 1207),
+    case("E8", "BIGINT", "1" + "0" * 5000, 1207),
     case("§1.4", "BIGINT", "-9223372036854775808", "-9223372036854775808"),
     case("T19", "DECIMAL(8,2)", "20.259", "20.25"),
     case("§1.9-8", "DECIMAL(8,2)", "20.259", "20.26", "ROUNDEC"),
@@ -139,10 +151,10 @@ NUMBERS = [
     case("§1.4", "DECIMAL(12,5)", '"200.000005"', "200.00001", "ROUNDEC"),  # a half goes up
     case("§1.4", "DECIMAL(38,20)", "1.00000000000000000001", "1.00000000000000000000", "ROUNDEC"),
     case("§1.4", "DECIMAL(38,20)", '"1.00000000000000000001"', "1.00000000000000000001"),
-    case("E8", "DECIMAL(4,2)", "100", 1204),
+    case("E8", "DECIMAL(4,2)", "100", 1207),
     case("E8", "DECIMAL(4,2)", "99.999", "99.99"),
-    case("E8", "DECIMAL(4,2)", "99.999", 1204, "ROUNDEC"),
-    case("E8", "DECIMAL(4,2)", "1e999", 1204),
+    case("E8", "DECIMAL(4,2)", "99.999", 1207, "ROUNDEC"),
+    case("E8", "DECIMAL(4,2)", "1e999", 1207),
     case("E8", "DECIMAL(4,2)", '"1.2.3"', 1207),
     case("E8", "DECIMAL(4,2)", '"NaN"', 1207),
     case("§1.4", "DECIMAL(18,0)", "1540919166796.0", "1540919166796"),
@@ -197,6 +209,10 @@ MOMENTS = [
          "TIMEFORMAT AS 'epochmillisecs'"),
     case("T16", "TIMESTAMP", '"1541030415"', "2018-11-01 00:00:15", "TIMEFORMAT 'epochsecs'"),
     case("T16", "TIMESTAMP", "-1", "1969-12-31 23:59:59.999", "TIMEFORMAT 'epochmillisecs'"),
+    case("T16", "TIMESTAMP", "1541030415796.0", "2018-11-01 00:00:15.796",
+         "TIMEFORMAT 'epochmillisecs'"),
+    case("T16", "TIMESTAMP", "1541030415.0", "2018-11-01 00:00:15", "TIMEFORMAT 'epochsecs'"),
+    case("T16", "TIMESTAMP", '"1541030415.0"', 1206, "TIMEFORMAT 'epochsecs'"),  # strict
     case("T16", "TIMESTAMP", "1.5", 1206, "TIMEFORMAT 'epochsecs'"),  # strict
     case("T16", "TIMESTAMP", "9" * 18, 1206, "TIMEFORMAT 'epochsecs'"),
     case("T16", "TIMESTAMPTZ", "1541030415", "2018-11-01 00:00:15+00", "TIMEFORMAT 'epochsecs'"),
@@ -279,26 +295,28 @@ def test_a_form_of_auto_that_is_not_emulated_fails_the_copy_whatever_it_tolerate
         ("aborted",)]
 
 
-@pytest.mark.parametrize("kind, value, reason, position", [
-    ("INT", '"12a"', "Invalid digit, Value 'a', Pos 2, Type: Integer", 2),
-    ("BIGINT", '"20200407.0"', "Invalid digit, Value '.', Pos 8, Type: Long", 8),
-    ("SMALLINT", '"x"', "Invalid digit, Value 'x', Pos 0, Type: Short", 0),
-    ("DECIMAL(8,2)", '"1,5"', "Invalid digit, Value ',', Pos 1, Type: Decimal", 1),
+@pytest.mark.parametrize("kind, value, reason", [
+    ("INT", '"12a"', "Invalid digit, Value 'a', Pos 2, Type: Integer"),
+    ("BIGINT", '"20200407.0"', "Invalid digit, Value '.', Pos 8, Type: Long"),
+    ("SMALLINT", '"x"', "Invalid digit, Value 'x', Pos 0, Type: Short"),
+    ("DECIMAL(8,2)", '"1,5"', "Invalid digit, Value ',', Pos 1, Type: Decimal"),
     ("BIGINT", "9223372036854775808",
-     "Overflow (Long valid range -9223372036854775808 to 9223372036854775807)", 0),
-    ("VARCHAR(1)", '"ab"', "String length exceeds DDL length", 0),
-    ("CHAR(1)", '"ab"', "Char length exceeds DDL length", 0),
+     "Overflow (Long valid range -9223372036854775808 to 9223372036854775807)"),
+    ("SMALLINT", "32768.0", "Overflow (Short valid range -32768 to 32767)"),
+    ("INT", "288.9922", "Invalid digit, Value '.', Pos 3, Type: Integer"),
+    ("DECIMAL(18,0)", "1e18", "Overflow for NUMERIC(18,0)"),
+    ("VARCHAR(1)", '"ab"', "String length exceeds DDL length"),
+    ("CHAR(1)", '"ab"', "Char length exceeds DDL length"),
     ("CHAR(9)", '"aé"',
-     "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 a9",
-     1),
-    ("INT NOT NULL", "null", "Missing data for not-null field", 0),
-    ("TIMESTAMP", '"x"', "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]", 0),
-    ("DATE", '"x"', "Invalid Date Format - length must be 10 or more", 0),
+     "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: c3 a9"),
+    ("INT NOT NULL", "null", "Missing data for not-null field"),
+    ("TIMESTAMP", '"x"', "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]"),
+    ("DATE", '"x"', "Invalid Date Format - length must be 10 or more"),
 ])
-def test_a_rejected_value_is_explained_in_redshifts_words(copies, kind, value, reason, position):
+def test_a_rejected_value_is_explained_in_redshifts_words(copies, kind, value, reason):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.fill(f"v {kind}", f'{{"v":{value}}}')
-    assert copies.errors("TRIM(error_message), position") == [(reason, position)]
+    assert copies.errors("TRIM(error_message), position") == [(reason, 0)]
 
 
 @pytest.mark.parametrize("data, sequence, kind", [
@@ -330,6 +348,7 @@ VALUES = [
     None, "", " ", "a", "a ", "é", "a\tb", "a\\", "x" * 9, "true", True, False, [], {"a": "b"},
     Number("0"), Number("-1"), Number("1.5"), Number("20.259"), Number("0.29"), Number("1e5"),
     Number("123456789012345678"), Number("12345678901234567890.5"), Number("1540919166796.0"),
+    Number("-7.00"), Number("123456789012345678.0"), Number("-0.0"), "7.0", "1.0 ",
     "7", "007", "1.5", "2018-11-01", "2018-11-01 10:00:00", "\0", "\ud800", "\udcff", "\ufdd0",
 ]
 COLUMNS = [
@@ -355,6 +374,7 @@ def test_what_is_plain_is_what_value_by_value_gives(column, options):
     words = {None: NULL, True: "true", False: "false", "": blank(one)}
     for value in filter(lambda value: isinstance(value, Hashable), VALUES):
         written = words.get(value, value).replace("\\", r"\\")
-        if taken and re.fullmatch(taken, encode(written)[:-1]):
+        if taken and re.fullmatch(taken + END.encode(), encode(written)):
             assert one.one(value) == written or (
-                column.type == "numeric" and float(one.one(value)) == float(written)), value
+                column.type in ("numeric", "float4", "float8")
+                and float(one.one(value)) == float(written)), value

@@ -10,6 +10,10 @@ import pytest
 from support.databases import new_database
 from warehouse.standin.cursor import Session, adopt
 
+# What tells the rows of the session's last COPY in the SYS views, which have ids of their own.
+LAST_COPY = ("query_id = (SELECT MAX(query_id) FROM sys_load_history"
+             " WHERE session_id = pg_backend_pid())")
+
 
 class Copies:
     """Runs COPYs in autocommit; the files are in a folder of the test's own."""
@@ -30,6 +34,12 @@ class Copies:
     def query(self, sql: str) -> list[tuple]:
         self.cursor.execute(sql)
         return self.cursor.fetchall()
+
+    def plain(self, sql: str) -> list[tuple]:
+        """What the SQL of PostgreSQL returns, on a connection of its own."""
+        with closing(self.connect()) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
 
     def write(self, name: str, content: str | bytes) -> str:
         """The path of a new file."""
@@ -65,7 +75,7 @@ class Copies:
     def errors(self, columns: str = "line_number, TRIM(column_name), error_code") -> list[tuple]:
         """What the last COPY rejected."""
         return self.query(
-            f"SELECT {columns} FROM sys_load_error_detail WHERE query_id = pg_last_copy_id()")
+            f"SELECT {columns} FROM sys_load_error_detail WHERE {LAST_COPY}")
 
 
 @contextmanager

@@ -65,7 +65,8 @@ class TcpServer:
     def start(self) -> None:
         self.run("pg_ctl", "start", "-w", "-s", "-l", "log", "-o",
                  f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-                 " -c fsync=off -c dynamic_shared_memory_type=mmap -c log_statement=all")
+                 " -c fsync=off -c autovacuum=off -c dynamic_shared_memory_type=mmap"
+                 " -c log_statement=all")
 
     def crash(self) -> None:
         """End it as a crash does: nobody is told, nothing is written."""

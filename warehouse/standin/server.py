@@ -53,6 +53,9 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "client_connection_check_interval": "10s",
+    # As on Redshift dead rows stay, and cost, until somebody runs VACUUM. PostgreSQL freezes rows all
+    # the same before it would run out of transaction ids.
+    "autovacuum": "off",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

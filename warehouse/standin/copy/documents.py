@@ -14,7 +14,7 @@ from .values import Number, Rejected
 
 CHUNK = 32 * 1024  # bytes; small enough to stay in the cache, and for the server to keep up
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes (guide: copy-parameters-data-format)
-MAX_SHOWN = 1024  # characters of a document that the load-error tables keep
+MAX_SHOWN = 1024  # characters that the load-error tables keep, from the document on
 MAX_EXCERPT = 200  # characters of a malformed document that are shown as its value
 
 TOO_LARGE = f"JSON document is larger than {MAX_DOCUMENT} bytes"
@@ -51,7 +51,7 @@ class Piece(NamedTuple):
     """Documents that follow each other in a text, up to a fault or as far as the text goes.
 
     line is the number of the text's first line in its file; the documents begin at start, and
-    ends has where each of them ends.
+    ends has where each of them ends. beyond is what follows the text, as far as it may be shown.
     """
 
     url: str
@@ -61,6 +61,7 @@ class Piece(NamedTuple):
     values: list
     ends: list[int]
     fault: Fault | None = None
+    beyond: str = ""
 
     def line_at(self, position: int) -> int:
         return self.line + self.text.count("\n", 0, position)
@@ -69,6 +70,10 @@ class Piece(NamedTuple):
         """Where the text of a document begins and ends."""
         begins = self.ends[nth - 1] if nth else self.start
         return WHITE.match(self.text, begins).end(), self.ends[nth]
+
+    def shown(self, position: int) -> str:
+        """What the load-error tables show of a document: it runs on into those after it."""
+        return (self.text[position : position + MAX_SHOWN] + self.beyond)[:MAX_SHOWN]
 
 
 def scanner(number: type) -> Callable:
@@ -110,8 +115,8 @@ class Documents:
             chunk = self.stream.read(max(CHUNK, len(text)))
             text += decode(chunk, not chunk)
             last = chunk[-1:] or last
-            if not text:
-                break
+            if not text:  # the end, or a part of a character
+                continue
             position = 0
             if self.header:
                 skipped, position = skip_lines(text, self.header)
@@ -120,9 +125,11 @@ class Documents:
                 position = next_document(text, 1)
             if position is not None:
                 # What follows the last line that begins a document may be the half of one.
-                whole = text.rfind("\n{", position) if chunk else -1
-                whole = whole if whole > position else len(text)
-                position, lost = yield from self.pieces(text[:whole], position, not chunk)
+                limit = max(position, len(text) - MAX_SHOWN) if chunk else len(text)
+                whole = text.rfind("\n{", position, limit) if chunk else -1
+                whole = whole if whole > position else limit
+                beyond = text[whole : whole + MAX_SHOWN]
+                position, lost = yield from self.pieces(text[:whole], position, not chunk, beyond)
                 position -= lost
             elif self.header:
                 position = len(text)
@@ -132,7 +139,7 @@ class Documents:
             text = text[position:]
         self.lines = self.line + text.count("\n") - (last == b"\n")
 
-    def pieces(self, text: str, start: int, final: bool) -> Iterator[Piece]:
+    def pieces(self, text: str, start: int, final: bool, beyond: str) -> Iterator[Piece]:
         """The complete documents of a text. Returns where to read on, and whether that is with the
         line of the next document, which is still to come."""
         scan, white, begins, position = self.scan, WHITE.match, text.startswith, start
@@ -158,7 +165,10 @@ class Documents:
                 except MALFORMED as error:
                     fault = fault_of(error, text, position, final)
             if values or fault:
-                yield Piece(self.url, text, self.line, start, values, ends, fault)
+                piece = Piece(self.url, text, self.line, start, values, ends, fault, beyond)
+                if fault:
+                    fault.rejected.raw_line = piece.shown(position)
+                yield piece
             if fault is None:
                 return position, False
             if fault.resume is None:
@@ -202,8 +212,8 @@ def fault_of(error: Exception, text: str, position: int, final: bool) -> Fault |
         # It ran into the next document, which is where it was noticed.
         at, reason = position, "Invalid JSON: the document is not complete"
     reason = foreign(text, position) or reason
-    first_line = text[position : position + MAX_SHOWN].split("\n", 1)[0]
-    rejected = Rejected(1216, reason, first_line[:MAX_EXCERPT], raw_line=first_line)
+    first_line = text[position : position + MAX_EXCERPT].split("\n", 1)[0]
+    rejected = Rejected(1216, reason, first_line)
     return Fault(min(at, len(text) - 1), rejected, resume)
 
 
@@ -233,7 +243,6 @@ def stray(text: str, position: int, final: bool) -> Fault | None:
     beyond = position + MAX_DOCUMENT
     if end == len(text) and not final and end <= beyond:
         return None
-    raw_line = text[position : min(end, position + MAX_SHOWN)].strip()
     reason = foreign(text, position) or "Invalid JSON: text outside of an object or array"
-    rejected = Rejected(1216, reason, raw_line[:MAX_EXCERPT], raw_line=raw_line)
+    rejected = Rejected(1216, reason, text[position : min(end, position + MAX_EXCERPT)].strip())
     return Fault(position, rejected, end if end <= beyond else next_document(text, beyond))

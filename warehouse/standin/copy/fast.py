@@ -17,14 +17,13 @@ from typing import Callable
 from .documents import MAX_DOCUMENT, Piece, scan_numbers, scan_texts
 from .mapping import Keys, Paths
 from .types import Boolean, Char, Float, Integer, Moment, Numeric, Text
-from .values import NULL, SEPARATOR, Converter, NotEmulated, Rejected
+from .values import NULL, SAFE_DIGITS, SEPARATOR, Converter, NotEmulated, Rejected
 
 END = "\x04"  # of a line, for a value may have a newline
 MARKS = (r"\u0002", r"\u0003", r"\u0004")  # JSON writes SEPARATOR, NULL and END as escapes only
 SPECIAL = b"\0\n\r"  # what no plain field has
 UNPLAIN = "\0"  # a line that no column's expression matches
 UNMAPPED = (UNPLAIN,)  # the row of a document that is rejected
-WORDS = {None: NULL, True: "true", False: "false"}
 
 
 class FastWay:
@@ -34,7 +33,7 @@ class FastWay:
         self.converters = converters
         self.mapping = mapping
         self.scan = scan_numbers if any(map(tells_numbers, converters)) else scan_texts
-        self.blanks = [blank(one) for one in converters]
+        self.empties = [{None: NULL, "": blank(one), False: "false"} for one in converters]
         self.always = [
             (nth, one.one) for nth, one in enumerate(converters) if plain(one, b"") is None]
         self.plain_lines = self.expression(b"")
@@ -81,9 +80,9 @@ class FastWay:
             rows = list(map(self.convert, rows))
         join, made = SEPARATOR.join, self.with_words
         try:
-            texts = [made(row) if None in row else join(row) for row in rows]
-        except TypeError:  # a boolean
-            texts = list(map(made, rows))
+            texts = [join(row) if all(row) else made(row) for row in rows]
+        except TypeError:  # true, an object or an array
+            texts = list(map(self.with_truth, rows))
         lines = END.join([*texts, ""])
         if "\\" in lines:
             lines = lines.replace("\\", "\\\\")
@@ -105,12 +104,16 @@ class FastWay:
             return UNMAPPED
 
     def with_words(self, row: tuple | list) -> str:
-        """The line of a row that has null, true or false among its values."""
+        """The line of a row that has null, "" or false among its values."""
+        return SEPARATOR.join([
+            value or empty[value]
+            for value, empty in zip(row, self.empties, strict=False)])  # UNMAPPED is shorter
+
+    def with_truth(self, row: tuple | list) -> str:
+        """The line of a row that may have true among its values, or an object or array."""
         try:
-            return SEPARATOR.join([
-                (value or blank) if isinstance(value, str) else WORDS[value]
-                for value, blank in zip(row, self.blanks, strict=False)])  # UNMAPPED is shorter
-        except TypeError:  # an object or an array
+            return self.with_words(["true" if value is True else value for value in row])
+        except TypeError:
             return UNPLAIN
 
 
@@ -160,7 +163,8 @@ def encode(line: str) -> bytes:
 
 # ------------------------------------------------------------- what loads as it is written, by type
 
-SAFE_DIGITS = 15  # a double holds as many exactly, so rounding gives them back
+# A number whose fraction is zero, which a VARCHAR takes without it; as text it would stay.
+WHOLE_NUMBER = rb"[-0-9][0-9]*\.0+[%s]" % (SEPARATOR + END).encode()
 # What needs no look at a calendar, in the default formats.
 DAY = (
     rb"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -203,8 +207,9 @@ def plain_text(one: Text, stops: bytes) -> bytes:
         stops += rb"\x80-\xff"
     required = b"(?!%s)" % NULL.encode() if one.column.required else b""
     trailing = options.trimblanks or options.blanksasnull
-    return required + b"[^%s]{%d,%d}+%s" % (
-        stops, options.emptyasnull, one.column.size, rb"(?<![ \t\v\f])" if trailing else b"")
+    return b"(?!%s)%s[^%s]{%d,%d}+%s" % (
+        WHOLE_NUMBER, required, stops, options.emptyasnull, one.column.size,
+        rb"(?<![ \t\v\f])" if trailing else b"")
 
 
 def tells_numbers(one: Converter) -> bool:

@@ -21,13 +21,18 @@ class Record:
     """
 
     def __init__(self, cursor, source: str, table_id: int, table_name: str):
-        cursor.execute(
-            "SELECT nextval('standin.copy_id'), backend_start"
-            " FROM pg_stat_get_activity(pg_backend_pid())")
-        self.copy_id, self.session_start = cursor.fetchone()
-        self.session_id = cursor.connection.info.backend_pid
+        cursor.execute("""
+            SELECT
+                nextval('standin.copy_id'), nextval('standin.query_id'),
+                CAST(CAST(current_user AS regrole) AS oid),
+                CAST(CAST(pg_current_xact_id() AS text) AS bigint), pg_backend_pid(),
+                backend_start, clock_timestamp() AT TIME ZONE 'UTC'
+            FROM pg_stat_get_activity(pg_backend_pid())
+        """)
+        self.ids = cursor.fetchone()
+        self.copy_id, self.started = self.ids[0], self.ids[-1]
         self.source, self.table_id, self.table_name = source, table_id, table_name
-        self.started = self.file_ended = now()
+        self.file_ended = now()
         self.errors = self.files = self.replacements = 0
         self.error_lines = tempfile.SpooledTemporaryFile(1 << 20)
         self.file_lines = tempfile.SpooledTemporaryFile(1 << 20)
@@ -45,7 +50,7 @@ class Record:
         name, kind, length = "", "", ""
         if column := rejected.column:
             name, kind = column.name, "char" if column.type == "bpchar" else column.type
-            length = f"{column.size},{column.scale}" if column.scale else str(column.size or "")
+            length = f"{column.size}, {column.scale}" if kind == "numeric" else str(column.size)
         self.errors += 1
         self.error_lines.write(text_line(
             self.copy_id, self.errors, file, line, name, kind, length, rejected.position,
@@ -69,9 +74,8 @@ class Record:
     def write(self, cursor, rows: int, size: int, size_listed: int, failed: bool) -> None:
         """Write it all; the cursor is of another connection than the COPY's."""
         values = (
-            self.copy_id, self.session_id, self.session_start, self.table_name, self.table_id,
-            self.source, self.started, now(), "aborted" if failed else "completed", rows, size,
-            self.files, size_listed, self.errors,
+            *self.ids[:-1], self.table_name, self.table_id, self.source, self.started,
+            "aborted" if failed else "completed", rows, size, self.files, size_listed, self.errors,
         )
         cursor.execute("INSERT INTO standin.load VALUES %s", (values,))
         for table, lines in (

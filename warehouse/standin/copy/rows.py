@@ -8,7 +8,6 @@ from typing import BinaryIO, Callable, Iterator
 from .documents import (
     CHUNK,
     MAX_DOCUMENT,
-    MAX_SHOWN,
     TOO_DEEP,
     TOO_LARGE,
     Documents,
@@ -87,7 +86,7 @@ class Reader:
             fields = [one.one(value) for one, value in zip(self.converters, values, strict=True)]
         except (Rejected, RecursionError) as error:
             rejected = error if isinstance(error, Rejected) else Rejected(1216, TOO_DEEP)
-            rejected.raw_line = document[:MAX_SHOWN]
+            rejected.raw_line = piece.shown(start)
             # The traceback would keep this whole text until the garbage is collected.
             rejected.__traceback__ = rejected.__context__ = None
             self.reject(piece.url, piece.line_at(end - 1), rejected)

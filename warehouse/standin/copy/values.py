@@ -15,6 +15,8 @@ ESCAPES = str.maketrans({
     "\\": r"\\", "\n": r"\n", "\r": r"\r", SEPARATOR: r"\x02", NULL: r"\x03",
 })
 WHITE = " \t\n\v\f\r"
+SAFE_DIGITS = 15  # as many a double holds exactly
+WHOLE = re.compile(r"(-?[0-9]{1,%d})\.0+" % SAFE_DIGITS, re.ASCII)
 
 
 class Column(NamedTuple):
@@ -51,7 +53,7 @@ class Number(str):
 class Rejected(Exception):
     """A value or document that COPY does not load: error code, reason, raw value, where in it.
 
-    raw_line is the document's text, as far as it is known.
+    raw_line is the text of the file from the document on.
     """
 
     def __init__(
@@ -86,7 +88,14 @@ def to_json(value: object) -> str:
 
 
 def as_text(value: object) -> str:
-    """What COPY sees of a value: the text of a string or number, JSON text of anything else."""
+    """What COPY sees of a value: the text of a string or number, JSON text of anything else.
+
+    Redshift reads a number as a double, and 1540919166796.0 is 1540919166796 in a column of any
+    type. How it spells other doubles in a VARCHAR is not known: they stay as they are written.
+    """
+    if isinstance(value, Number):
+        whole = WHOLE.fullmatch(value)
+        return whole[1] if whole else value
     return value if isinstance(value, str) else to_json(value)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-VERSION = "5"  # of the system tables
+VERSION = "6"  # of the system tables
 
 FOLDER = Path(__file__).parent
 

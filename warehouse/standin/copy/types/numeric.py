@@ -3,14 +3,14 @@
 import re
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 
-from ..values import BlankIsNull, Number
+from ..values import BlankIsNull, Number, Rejected
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 EXACT = Context(prec=400)  # holds any double, and what is cut off it, digit by digit
 
 
 class Integer(BlankIsNull):
-    """SMALLINT, INTEGER, BIGINT. What Redshift makes of a decimal point is unknown: refused."""
+    """SMALLINT, INTEGER, BIGINT. A point or an exponent is no digit, and too large is none either."""
 
     names = {"int2": ("Short", 15), "int4": ("Integer", 31), "int8": ("Long", 63)}
     digits = re.compile(r"-?[0-9]+", re.ASCII)
@@ -25,7 +25,7 @@ class Integer(BlankIsNull):
             raise self.invalid_digit(text, r"-?[0-9]*", self.type_name)
         if len(text) > 20 or not self.low <= int(text) <= self.high:
             reason = f"Overflow ({self.type_name} valid range {self.low} to {self.high})"
-            raise self.reject(1222, reason, text)
+            raise self.reject(1207, reason, text)
         return text
 
 
@@ -51,10 +51,15 @@ class Numeric(BlankIsNull):
                 raise ArithmeticError
             number = number.quantize(self.step, rounding, EXACT)
         except ArithmeticError:
-            raise self.reject(1204, "Numeric data overflow", text) from None
+            raise self.overflow(text) from None
         if number and number.adjusted() >= self.room:  # 99.999 rounded up
-            raise self.reject(1204, "Numeric data overflow", text)
+            raise self.overflow(text)
         return f"{number:f}"
+
+    def overflow(self, text: str) -> Rejected:
+        """The error for a number with too many digits before the point."""
+        reason = f"Overflow for NUMERIC({self.column.size},{self.column.scale})"
+        return self.reject(1207, reason, text)
 
 
 class Float(BlankIsNull):
