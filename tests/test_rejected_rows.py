@@ -20,7 +20,7 @@ from support.runs import refused
 from support.sessions import execute, plays
 from support.tcp_project import assert_permanent
 
-from warehouse import WarehouseError, config
+from warehouse import WarehouseError, config, rejected_rows
 from warehouse.database import connection, errors, statements, transactions
 from warehouse.rejected_rows import Row, advice, listed
 
@@ -31,10 +31,10 @@ WAY_OUT = "\nOr let MAX_ERRORS in dwh.cfg leave such rows out."
 
 def test_a_text_that_is_too_long_says_what_to_do_and_that_works(warehouse, monkeypatch):
     warehouse.write("song_data/1.json", song())
-    warehouse.write("log_data/1.json", [event(1), event(2, auth="é" * 200)])
+    warehouse.write("log_data/1.json", [event(1), event(2, auth="é" * 60)])
     said = refused(warehouse, 3, "copy staging_events: rows were rejected:",
                    "log_data/1.json:2: column auth (varchar ", "(error 1204)", "in 'ééé",
-                   "widen auth to at least 400 bytes: ALTER TABLE", WAY_OUT,
+                   "widen auth to at least 120 bytes: ALTER TABLE", WAY_OUT,
                    arguments=("--quiet",))
     assert "\n  COPY stopped there: the files may hold more such rows.\n" in said
     assert len(said.splitlines()) == 5
@@ -222,14 +222,16 @@ def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(None, 1)]
 
 
-def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones(bad_row, proxy, load_fresh,
-                                                                                  caplog):
+def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones(
+    bad_row, load_fresh, caplog
+):
     """Redshift uses the numbers of sessions again."""
     execute(bad_row, """
         CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            INSERT INTO standin.load (query_id, session_id, table_id, start_time)
-            SELECT 7, pg_backend_pid(), 'staging_events'::regclass, LOCALTIMESTAMP - interval '1 hour';
-            INSERT INTO standin.load_error (query_id, n, file_name, line_number, error_code)
+            INSERT INTO standin.load (copy_id, query_id, user_id, session_id, table_id, start_time)
+            SELECT 7, 8, u.usesysid::int, pg_backend_pid(), 'staging_events'::regclass,
+                LOCALTIMESTAMP - interval '1 hour' FROM pg_user u WHERE u.usename = current_user;
+            INSERT INTO standin.load_error (copy_id, n, file_name, line_number, error_code)
             SELECT 7, 1, '/of/another/session.json', 1, 1204;
             RETURN NEW; END $$;
         CREATE TRIGGER remember BEFORE UPDATE ON etl_lock FOR EACH ROW EXECUTE FUNCTION remember()""")
@@ -238,6 +240,32 @@ def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones
     assert bad_row.query("SELECT COUNT(*) FROM standin.sys_load_error_detail") == [(2,)]
     assert "rejected 1 rows of staging_events" in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text and "another/session" not in caplog.text
+
+
+@pytest.mark.parametrize("max_errors", ["0", "5"])
+def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_errors):
+    execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '3s'")
+    bad_row.configure(MAX_ERRORS=max_errors)
+    if max_errors == "0":
+        said = assert_permanent(load_fresh, 3, caplog)
+    else:
+        assert load_fresh() == 1
+        assert "rejected 1 rows of staging_events" in (said := caplog.text)
+    assert "log_data/1.json:2: column userid (int8): Invalid digit" in said and "in 'abc'" in said
+
+
+def test_views_that_stay_behind_hide_neither_the_refusal_nor_the_number(
+    bad_row, load_fresh, caplog, monkeypatch
+):
+    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)
+    execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '1h'")
+    said = assert_permanent(load_fresh, 3, caplog)
+    assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
+    assert "Ask sys_load_error_detail or stl_load_errors which" in said
+    bad_row.configure(MAX_ERRORS="5")
+    caplog.clear()
+    assert load_fresh() == 1
+    assert "rejected 1 rows of staging_events" in caplog.text and "cannot be told here" in caplog.text
 
 
 # ------------------------------------------------------------------------ a COPY that cannot begin

@@ -1,5 +1,6 @@
 """The rows that a COPY rejected: which they are, why, and what to do about each kind."""
 
+import json
 import logging
 import re
 import time
@@ -151,6 +152,7 @@ WITH rejected AS (
         err_code,
         TRIM(err_reason) AS reason,
         TRIM(raw_field_value) AS value,
+        raw_line,
         ROW_NUMBER() OVER (
             PARTITION BY filename, colname, err_code ORDER BY line_number
         ) AS place,
@@ -164,7 +166,7 @@ WITH rejected AS (
 )
 SELECT
     file_name, line_number, column_name, column_type, column_length, err_code, reason, value,
-    alike, rejected
+    alike, rejected, raw_line
 FROM rejected
 WHERE place <= 3
 ORDER BY file_name, column_name, err_code, line_number
@@ -199,9 +201,7 @@ def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[
     asked = {"table": table, "since": STARTED - SKEW}
     for sql in (LOAD_ERRORS, LOAD_ERRORS_WITH_VALUES):
         try:
-            found.append([
-                Row(*("" if field is None else field for field in row))
-                for row in fetched(connection, sql, asked)])
+            found.append([make_row(*row) for row in fetched(connection, sql, asked)])
         except psycopg2.Error as error:
             found.append([])
             problem = problem or message_of(error)
@@ -210,6 +210,29 @@ def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[
     rows = [row._replace(value=values.get((*row.kind, row.line))) for row in rows]
     rows = rows or with_values
     return rows, "" if rows else problem
+
+
+def make_row(*fields) -> Row:
+    """A Row of the fields of either query. The value is sought in raw_line where it is blank, as it is
+    of every JSON load on a cluster."""
+    known = Row(*("" if field is None else field for field in fields[: len(Row._fields)]))
+    raw_line = fields[len(Row._fields) :]
+    return known if known.value or not raw_line else known._replace(value=find_value(*raw_line, known.column))
+
+
+def find_value(raw_line: str, column: str) -> str:
+    """The value of a column in the document that raw_line begins with; '' where that is cut off.
+
+    >>> find_value('{"userId": "abc", "ts": 1}{"userId": "7"', "userid")
+    'abc'
+    """
+    try:
+        document, _ = json.JSONDecoder().raw_decode(raw_line.lstrip())
+    except ValueError:
+        return ""
+    values = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
+    value = values.get(column, "")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def fetched(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:
