@@ -7,7 +7,8 @@ import hashlib
 
 from psycopg2 import errors
 
-from .ddl import Table, alter_table, create_table, finish_table
+from .alter import alter_table
+from .ddl import Table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .refused import refusal, refuse

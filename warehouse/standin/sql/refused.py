@@ -37,7 +37,6 @@ ADVICE_ON_TYPES = {
     "jsonb": "VARCHAR(MAX)",
     "uuid": "CHAR(36)",
     "money": "NUMERIC(p, s)",
-    "datetime": "TIMESTAMP",
 }
 # Those whose name may stand before a string: xml '<a/>', B'101'.
 MISSING_TYPES = NOT_EMULATED_TYPES | ADVICE_ON_TYPES.keys() | frozenset("""
