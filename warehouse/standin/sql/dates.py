@@ -103,7 +103,7 @@ def _date_part(edit: Edit, p: int, end: int) -> None:
     if part in _EXTRACTED or part == "second":
         edit.put(p, end, f"CAST({_extracted(part, value)} AS float8)")
     else:
-        edit.put(p + 2, p + 3, f"'{part}'")
+        edit.put(p, end, f"DATE_PART('{part}', {value})")
 
 
 def _date_trunc(edit: Edit, p: int, end: int) -> None:
@@ -119,5 +119,6 @@ REWRITTEN = {
     "date_diff": _datediff,
     "extract": _extract,
     "date_part": _date_part,
+    "datepart": _date_part,
     "date_trunc": _date_trunc,
 }

@@ -29,13 +29,19 @@ _SYSDATE = "(now() AT TIME ZONE 'UTC')"
 _RENAMED = {
     "any_value": "MIN",
     "nvl": "COALESCE",
-    "len": "LENGTH",
-    "replicate": "REPEAT",
-} | {name: f"redshift.{name}" for name in ("add_months", "avg", "last_day", "trunc")}
+} | dict.fromkeys(("char_length", "character_length", "len", "textlen"), "LENGTH") | {
+    name: f"redshift.{name}" for name in """
+        add_months avg last_day round stddev stddev_pop stddev_samp trunc var_pop var_samp variance
+    """.split()
+}
+_REPEAT = {2: "redshift.fit(repeat({0}, {1}), 'REPEAT')"}
 # Function -> its translation by number of arguments; None leaves it as it is.
 _TEMPLATES = {
     "getdate": {0: "date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC')"},
-    "nvl2": {3: "CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END"},
+    "nvl2": {3: "(CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END)"},
+    "date_part_year": {1: "CAST(EXTRACT(year FROM {0}) AS int)"},
+    "repeat": _REPEAT,
+    "replicate": _REPEAT,
     # r_CONCAT: NULL if either is; PostgreSQL's would leave the NULL out.
     "concat": {2: "(CAST({0} AS text) || CAST({1} AS text))"},
     "median": {1: "percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})"},
@@ -135,11 +141,16 @@ def _value_lists(edit: Edit) -> set[int]:
 
 
 def _refuse_row(edit: Edit, p: int) -> None:
-    """Raise when the parenthesis holds a row (a, b); r_in_condition and others take none."""
+    """Raise when the parenthesis holds a row (a, b) that is no part of IN.
+
+    c_unsupported-postgresql-features: no row constructors. r_expression_lists: (a, b) IN (…).
+    """
     before, close = edit.word(p - 1), edit.partner[p]
+    if edit.word(close + 1 + (edit.word(close + 1) == "not")) == "in":
+        return
     if before not in _BEFORE_ROWS and not (before == "by" and edit.word(p - 2) != "group"):
         return
-    if edit.word(edit.inside[p] - 1) in ("sets", "rollup", "cube"):
+    if edit.word(edit.inside[p] - 1) in ("in", "sets", "rollup", "cube"):
         return
     if edit.word(p + 1) not in ("select", "with") and edit.find(p + 1, close, ",") < close:
         message = "Redshift has no row values (a, b)"
@@ -295,7 +306,7 @@ def _decode(edit: Edit, p: int, end: int) -> None:
     otherwise = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
     cases = zip(rest[::2], rest[1::2], strict=True)
     whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({a}) THEN {b}" for a, b in cases)
-    edit.put(p, end, f"CASE {whens}{otherwise} END")
+    edit.put(p, end, f"(CASE {whens}{otherwise} END)")
 
 
 def _listagg(edit: Edit, p: int, end: int) -> None:
@@ -311,7 +322,7 @@ def _listagg(edit: Edit, p: int, end: int) -> None:
     if edit.says(end, "within group ("):
         opened, end = end + 2, edit.partner[end + 2] + 1
         order = " " + edit.text(opened + 1, end - 1)
-    edit.put(p, end, f"string_agg({value}, {delimiter}{order})")
+    edit.put(p, end, f"redshift.fit(string_agg({value}, {delimiter}{order}), 'LISTAGG')")
 
 
 def _split_part(edit: Edit, p: int, end: int) -> None:

@@ -18,10 +18,9 @@ SAME = frozenset("""
     obj_description octet_length percent_rank percentile_cont percentile_disc
     pg_backend_pid pg_cancel_backend pg_get_constraintdef pg_get_expr pg_get_userbyid
     pg_get_viewdef pg_table_is_visible pg_terminate_backend pi position pow power quote_ident
-    quote_literal radians random rank regexp_count regexp_instr regexp_substr repeat replace reverse
-    right round row_number rpad rtrim session_user sign sin sqrt stddev stddev_pop
-    stddev_samp strpos substr substring sum tan timeofday to_char to_date to_hex to_number translate
-    trim upper var_pop var_samp variance version
+    quote_literal radians random rank regexp_count regexp_instr regexp_substr replace reverse
+    right row_number rpad rtrim session_user sign sin sqrt strpos substr substring sum tan timeofday to_char to_date to_hex to_number translate
+    trim upper version
 """.split())
 # What PostgreSQL has and Redshift has not, with what to write instead
 # (c_unsupported-postgresql-functions); of the others nothing better is known.
