@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 
 from . import dates
+from .aliases import name_subquery
 from .column_types import TYPES, cut, translate_cast
 from .edit import Edit
 from .functions import refuse_function
@@ -111,6 +112,7 @@ def rewrite_expressions(edit: Edit, outline: str) -> None:
                 casts[edit.operand(p)].append((*found, p))
         elif text == "(" and p not in values:
             _refuse_row(edit, p)
+            name_subquery(edit, p)
         elif kind == "name" and folded(text) != text:
             edit.put(p, p + 1, quoted(identifier(edit.tokens[p])))
         for end, size, at in sorted(casts.pop(p, ())):
