@@ -78,6 +78,47 @@ BEGIN
 END
 $$;
 
+-- What ALTER TABLE does not do (r_ALTER_TABLE), as far as the database knows: it knows no DISTKEY.
+CREATE OR REPLACE PROCEDURE redshift.refuse_key(relation regclass, name text) LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indexrelid
+        WHERE indrelid = relation AND attname = name
+    ) THEN
+        RAISE dependent_objects_still_exist USING MESSAGE =
+            format('Redshift drops no column of a SORTKEY (%s)', name);
+    END IF;
+END
+$$;
+CREATE OR REPLACE PROCEDURE redshift.refuse_default(relation regclass, name text) LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM pg_attribute WHERE attrelid = relation AND attname = name AND atthasdef
+    ) THEN
+        RAISE feature_not_supported USING MESSAGE =
+            format('Redshift changes the length of no column with a DEFAULT (%s)', name);
+    END IF;
+END
+$$;
+CREATE OR REPLACE PROCEDURE redshift.refuse_nullable(relation regclass, names text[])
+LANGUAGE plpgsql AS
+$$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY names LOOP
+        IF NOT EXISTS (
+            SELECT 1 FROM pg_attribute WHERE attrelid = relation AND attname = name AND attnotnull
+        ) THEN
+            RAISE invalid_table_definition USING MESSAGE =
+                format('Redshift adds a PRIMARY KEY of NOT NULL columns only (%s)', name);
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Rows are never changed through a view (r_CREATE_VIEW).
 CREATE OR REPLACE FUNCTION redshift.refuse_write_to_view() RETURNS trigger LANGUAGE plpgsql AS
 $$

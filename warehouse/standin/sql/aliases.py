@@ -29,19 +29,19 @@ def name_subquery(edit: Edit, p: int) -> None:
 
 
 def _is_query(edit: Edit, p: int) -> bool:
-    for p in range(p, p + _DEEPEST):
-        if edit.word(p + 1) != "(":
+    for inner in range(p + 1, p + _DEEPEST):
+        if edit.word(inner) != "(":
+            return edit.word(inner) in ("select", "with")
+        if edit.word(edit.partner[inner] + 1) not in (")", *_SET_OPERATIONS):
             break
-        if edit.word(edit.partner[p + 1] + 1) not in (")", *_SET_OPERATIONS):
-            return False
-    return edit.word(p + 1) in ("select", "with")
+    return False
 
 
 def _is_source(edit: Edit, p: int) -> bool:
     """Whether an item of FROM opens here."""
-    for p in range(p, p - _DEEPEST, -1):
-        if edit.word(p - 1) != "(" or _is_query(edit, p - 1):
-            break
+    deepest = p - _DEEPEST
+    while p > deepest and edit.word(p - 1) == "(" and not _is_query(edit, p - 1):
+        p -= 1
     before = edit.word(p - 1)
     if before == ",":
         return edit.clause(p) in ("from", "using")

@@ -7,6 +7,7 @@ from psycopg2 import errors
 
 from .edit import Edit
 from .refused import refusal, refuse_type
+from .tokens import identifier
 
 _NUMERIC = ("numeric", "decimal", "dec")
 # The same in PostgreSQL, and without a length.
@@ -75,11 +76,13 @@ def read_type(edit: Edit, p: int) -> Type:
             return Type(name, int(said), end)
     elif name in _NUMERIC:
         digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", said)
-        if digits and int(digits[2] or 0) <= int(digits[1]) <= 38:
+        # r_Numeric_types201: precision up to 38, scale up to 37
+        if digits and int(digits[2] or 0) <= min(int(digits[1]), 37) and int(digits[1]) <= 38:
             return Type(name, int(digits[1]), end)
-        advice = "at most 38 digits"
+        advice = "at most 38 digits, 37 of them decimals"
     elif name not in _PLAIN and name not in CHARACTER:
         raise refuse_type(name)
+    # c_Supported_data_types
     message = f"Redshift has no {name.upper()}({said})"
     raise refusal(message, advice, errors.InvalidParameterValue)
 
@@ -113,7 +116,10 @@ def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
     """
     if p >= len(edit.tokens):
         raise edit.unexpected(p, "a type")
-    if edit.tokens[p].kind != "word" or edit.word(p + 1) == ".":
+    token = edit.tokens[p]
+    if token.kind == "name" and identifier(token) not in (TYPES | _CAST_ONLY) - {"char"}:
+        raise refuse_type(token.text)  # c_unsupported-postgresql-datatypes: "char", too
+    if token.kind != "word" or edit.word(p + 1) == ".":
         return None
     kind = known_type(edit, p, _CAST_ONLY)
     if kind.name not in CHARACTER:

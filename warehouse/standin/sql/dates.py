@@ -43,7 +43,10 @@ _COUNTED = {
 
 
 def _part(edit: Edit, p: int) -> str:
-    """The date part at a position, bare or quoted, in PostgreSQL's spelling."""
+    """The date part at a position, bare or quoted, in PostgreSQL's spelling.
+
+    r_Dateparts_for_datetime_functions lists all that there are.
+    """
     token = edit.tokens[p]
     spelling = literal(token) if token.kind == "string" else identifier(token)
     if spelling.lower() not in _PARTS:

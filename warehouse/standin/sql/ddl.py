@@ -64,6 +64,7 @@ class Table:
         self.keys[key] = columns
 
     def verify(self) -> None:
+        """Raise where the keys do not fit together (r_CREATE_TABLE_NEW)."""
         unknown = [c for key in self.keys.values() for c in key if c not in self.columns]
         if unknown and self.like:
             message = "the stand-in does not emulate Redshift's keys on the columns of LIKE"
@@ -111,7 +112,7 @@ def create_table(edit: Edit) -> list[str]:
         attribute, p = p, _table_attribute(edit, p, table)
         edit.drop(attribute, p)
     if query < end and unless_there:
-        message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"
+        message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"  # r_CREATE_TABLE_AS
         raise refusal(message, "DROP TABLE IF EXISTS first")
     table.verify()
     for column in table.keys.get("PRIMARY KEY", ()):
@@ -192,6 +193,7 @@ def read_constraint(edit: Edit, p: int, end: int, table: Table) -> None:
 
 
 def _foreign_to_tables(word: str) -> Exception:
+    """The exception for what no place of r_CREATE_TABLE_NEW's grammar takes."""
     message = f"Redshift has no {word.upper()} in this place of a table"
     return refusal(message, _INSTEAD.get(word, ""))
 
@@ -271,6 +273,7 @@ def _references(edit: Edit, p: int) -> int:
 
 
 def _collation(edit: Edit, p: int) -> int:
+    """COLLATE { CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI } (r_CREATE_TABLE_NEW)."""
     if edit.word(p + 1) in ("case_insensitive", "ci"):
         message = "the stand-in does not emulate Redshift's COLLATE CASE_INSENSITIVE"
         raise refusal(message, "LOWER(…) where values are compared")
@@ -304,7 +307,7 @@ def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
 
 
 def _table_attribute(edit: Edit, p: int, table: Table) -> int:
-    """Read what may follow the list of columns; return where it ends."""
+    """Read what may follow the list of columns (r_CREATE_TABLE_NEW); return where it ends."""
     word = edit.word(p)
     if word == "backup":
         message = "Redshift takes BACKUP YES and NO before DISTSTYLE, DISTKEY and SORTKEY only"

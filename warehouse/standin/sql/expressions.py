@@ -5,13 +5,14 @@ from collections import defaultdict
 
 from . import dates
 from .aliases import name_subquery
-from .column_types import TYPES, cut, translate_cast
+from .column_types import CHARACTER, TYPES, cut, translate_cast
 from .edit import Edit
 from .functions import refuse_function
 from .refused import (
     LEADER_FUNCTIONS,
     LEADER_WORDS,
     MISSING_TYPES,
+    TABLE_FUNCTIONS,
     refusal,
     refuse_leader_function,
     refuse_type,
@@ -108,6 +109,7 @@ def rewrite_expressions(edit: Edit, outline: str) -> None:
         elif kind == "string":
             _refuse_escapes(text)
         elif text == "::":
+            _refuse_boolean(edit, p - 1, p)
             if found := translate_cast(edit, p + 1):
                 casts[edit.operand(p)].append((*found, p))
         elif text == "(" and p not in values:
@@ -185,6 +187,8 @@ def _is_call(edit: Edit, p: int) -> bool:
 
 def _call(edit: Edit, p: int, outline: str) -> None:
     word, end = edit.words[p], edit.partner[p + 1] + 1
+    if word in TABLE_FUNCTIONS:
+        refuse_leader_function(word, outline)
     if edit.tokens[p].kind == "name":
         refuse_function(identifier(edit.tokens[p]))
     elif word in SYSTEM_FUNCTIONS:
@@ -212,6 +216,10 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
             raise refuse_type("bit" if word in ("b", "x") else word)
     elif before in (".", "as") and edit.word(p - 2) != "pg_catalog":
         return
+    elif word == "current_catalog":
+        raise refusal("the stand-in knows no CURRENT_CATALOG of Redshift's", "CURRENT_DATABASE()")
+    elif word == "recursive" and before == "with":
+        _refuse_recursion(edit, p + 1)
     elif word == "sysdate":
         edit.put(p, p + 1, _SYSDATE)
     elif word in LEADER_WORDS:
@@ -224,6 +232,23 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
         _top(edit, p)
     elif word == "approximate" and after in ("count", "percentile_disc"):
         edit.drop(p, p + 1)
+
+
+def _refuse_recursion(edit: Edit, p: int) -> None:
+    """Raise unless the recursive queries have columns and UNION ALL (r_WITH_clause)."""
+    while edit.word(p + 1) in ("(", "as"):
+        name, columns = edit.words[p], edit.word(p + 1) == "("
+        opened = edit.partner[p + 1] + 2 if columns else p + 2
+        if edit.word(opened) != "(":
+            return
+        close = edit.partner[opened]
+        union = edit.find(opened + 1, close, "union")
+        if name in edit.words[union:close]:
+            if not columns:
+                raise refusal("Redshift wants the columns of a recursive query", "name (column, …)")
+            if edit.word(union + 1) != "all":
+                raise refusal("Redshift has no recursive query without UNION ALL", "UNION ALL")
+        p = close + 1 + (edit.word(close + 1) == ",")
 
 
 def _system_name(edit: Edit, p: int) -> None:
@@ -286,8 +311,15 @@ def _cast(edit: Edit, p: int, end: int) -> None:
     separator = edit.find(p + 2, end - 1, "as")
     if separator == end - 1:
         raise edit.unexpected(end - 1, "CAST(value AS type)")
+    _refuse_boolean(edit, p + 2, separator)
     if found := translate_cast(edit, separator + 1):
         edit.put(p, end, cut(edit.text(p + 2, separator), found[1]))
+
+
+def _refuse_boolean(edit: Edit, p: int, q: int) -> None:
+    """Raise when TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type)."""
+    if q - p == 1 and edit.word(p) in ("true", "false") and edit.word(q + 1) in CHARACTER:
+        raise refusal("Redshift casts no BOOLEAN to a text", "CASE WHEN … THEN 'true' …")
 
 
 def _convert(edit: Edit, p: int, end: int) -> None:
