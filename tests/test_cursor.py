@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors, extensions, extras
 from support import ROOT
+from support.databases import administrate, new_database, speaking_redshift
 from support.scratch import plain, run, value
 
 from warehouse.standin import schema
@@ -164,3 +165,21 @@ def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection
         plan = str(run(connection, f"EXPLAIN SELECT x.a FROM x {join}"))
         assert ("Nested Loop" in plan) == (" = " not in join), plan
         assert value(connection, f"COUNT(*) FROM x {join}") == rows
+
+
+def test_who_is_no_superuser_goes_without_conversions_until_one_adopts_the_database(server):
+    comparison = "SELECT 1 WHERE 10 = CAST('10' AS VARCHAR)"
+    administrate(server, "CREATE ROLE plain")
+    try:
+        with new_database(server) as name:
+            administrate(server, f"ALTER DATABASE {name} OWNER TO plain")
+            for _ in range(2):
+                with speaking_redshift(server, name, options="-c role=plain") as connection:
+                    assert value(connection, "ROUND(CAST(1.25 AS FLOAT), 1)") == 1.3
+                    with pytest.raises(errors.UndefinedFunction, match="stand-in may be at fault"):
+                        run(connection, comparison)
+            for options in ("", "-c role=plain"):
+                with speaking_redshift(server, name, options=options) as connection:
+                    assert run(connection, comparison) == [(1,)]
+    finally:
+        administrate(server, "DROP ROLE plain")
