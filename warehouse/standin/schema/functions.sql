@@ -273,7 +273,8 @@ BEGIN
             ::text[]) AS kind, (VALUES
             ('substring', ', int'), ('substring', ', int, int'), ('substr', ', int'),
             ('substr', ', int, int'), ('split_part', ', text, int'), ('left', ', int'),
-            ('right', ', int'), ('length', '')) AS functions (name, more)
+            ('right', ', int'), ('length', ''), ('btrim', ''), ('replace', ', text, text')
+        ) AS functions (name, more)
     LOOP
         EXECUTE format(make, format('pg_catalog.%I(%s%s)', made.name, made.kind, made.more),
             CASE made.name WHEN 'length' THEN 'int' ELSE 'text' END,

@@ -323,6 +323,9 @@ def _table_attribute(edit: Edit, p: int, table: Table) -> int:
     key = edit.word(p)
     if key != "sortkey" and word != "distkey":
         raise _foreign_to_tables(word)
+    if edit.says(p + 1, "( 0"):
+        message = "the stand-in does not emulate Redshift's keys by the number of a column"
+        raise refusal(message, "its name")
     table.set_key(key.upper(), edit.names(p + 1))
     if word == "interleaved" and len(table.keys["SORTKEY"]) > 8:
         raise errors.InvalidTableDefinition("Redshift interleaves up to 8 columns in a SORTKEY")

@@ -28,6 +28,7 @@ SYSTEM_FUNCTIONS = frozenset("pg_last_copy_count pg_last_copy_id".split())
 
 _UNKNOWN_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\[uUx]")
 _SYSDATE = "(now() AT TIME ZONE 'UTC')"
+_USER_ID = "(SELECT usesysid::int FROM pg_catalog.pg_user WHERE usename = current_user)"
 _RENAMED = {
     "any_value": "MIN",
     "nvl": "COALESCE",
@@ -187,6 +188,8 @@ def _is_call(edit: Edit, p: int) -> bool:
 
 def _call(edit: Edit, p: int, outline: str) -> None:
     word, end = edit.words[p], edit.partner[p + 1] + 1
+    if edit.word(p - 1) == "." and word in _RENAMED.keys() | _TEMPLATES.keys() | _REWRITTEN.keys():
+        edit.put(p - 2, p, "")  # pg_catalog
     if word in TABLE_FUNCTIONS:
         refuse_leader_function(word, outline)
     if edit.tokens[p].kind == "name":
@@ -216,6 +219,8 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
             raise refuse_type("bit" if word in ("b", "x") else word)
     elif before in (".", "as") and edit.word(p - 2) != "pg_catalog":
         return
+    elif word == "current_user_id":
+        edit.put(p, p + 1, _USER_ID)
     elif word == "current_catalog":
         raise refusal("the stand-in knows no CURRENT_CATALOG of Redshift's", "CURRENT_DATABASE()")
     elif word == "recursive" and before == "with":

@@ -129,7 +129,6 @@ UNKNOWN = [
 ]  # fmt: skip
 NOT_EMULATED = [
     (r"^ copy ", "COPY in this place", "COPY t FROM 's3://…' as a statement of its own"),
-    (r" \$\$ ", "dollar quotes", "'…'"),
     (r"^ explain (verbose )?create table ", "EXPLAIN CREATE TABLE AS", "EXPLAIN of the query"),
     (r"^ show (?!\S+ $|time zone $)", "SHOW of tables and other objects",
      "a query of information_schema"),
@@ -138,6 +137,7 @@ NOT_EMULATED = [
      "CREATE VIEW, or CREATE TABLE AS"),
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
      "procedures and functions of one's own", "the statements themselves"),
+    (r" \$\$ ", "dollar quotes", "'…'"),
     (r"^ (create|alter|drop) (or replace )?"
      r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object",
      ""),

@@ -58,7 +58,7 @@ def _is_keyword(edit: Edit, p: int) -> bool:
         )
     if before == ".":
         return False
-    if word == "sysdate":
+    if word in ("sysdate", "current_user_id"):
         return before != "as" and after != "."
     if word == "encode":
         return after in _CODECS or after in ("auto", "runlength", "zstd")
