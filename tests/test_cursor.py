@@ -183,3 +183,43 @@ def test_who_is_no_superuser_goes_without_conversions_until_one_adopts_the_datab
                     assert run(connection, comparison) == [(1,)]
     finally:
         administrate(server, "DROP ROLE plain")
+
+
+def test_the_error_of_a_translated_statement_keeps_class_and_code_and_shows_no_string(connection):
+    with pytest.raises(errors.SyntaxError) as refusal:
+        run(connection, "CREATE USER someone PASSWORD 'Canary1' 'Canary1' -- Canary1")
+    assert refusal.value.pgcode == "42601"
+    assert "PostgreSQL was sent: CREATE USER someone PASSWORD '…' '…'" in str(refusal.value)
+    assert "Canary1" not in str(refusal.value) + str(refusal.value.pgerror)
+    assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_a_lateral_alias_leaves_the_transaction_as_it_was(connection, autocommit):
+    run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
+    connection.commit()
+    connection.autocommit = autocommit
+    run(connection, "BEGIN; INSERT INTO t (a) VALUES (1)")
+    assert run(connection, "SELECT a AS x, x + 1 FROM t") == [(1, 2)]
+    run(connection, "ROLLBACK")
+    assert run(connection, "SELECT COUNT(*) AS n, n + 1 FROM t") == [(0, 1)]
+
+
+def test_a_named_cursor_reads_on(connection):
+    run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
+    with connection.cursor("named") as cursor:
+        cursor.execute("SELECT a AS x FROM t WHERE a = 1 ORDER BY x")
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize("sql, code", [
+    ("SELECT nothing FROM t", "42703"), ("SELECT a FROM nowhere", "42P01"), ("SELECT 1 / 0", "22012"),
+    ("SELECT a, COUNT(*) FROM t", "42803"), ("INSERT INTO t (a) SELECT c FROM t", "42804"),
+    ("INSERT INTO t (a) VALUES ('x')", "22P02"),
+])
+def test_what_redshift_says_alike_stays_plain(connection, sql, code):
+    run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
+    with pytest.raises(psycopg2.Error) as refusal:
+        run(connection, sql)
+    assert refusal.value.pgcode == code and refusal.value.diag.sqlstate == code
+    assert "Redshift" not in str(refusal.value)

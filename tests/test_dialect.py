@@ -1,13 +1,10 @@
 """The stand-in's dialect: what Redshift takes runs on PostgreSQL, what it refuses is refused."""
 
-import ast
-import re
 import time
 
 import psycopg2
 import pytest
 from psycopg2 import errors
-from support import ROOT
 from support.scratch import fill, pages_read, plain, run, value
 
 from warehouse.standin.copy.statement import parsed
@@ -420,64 +417,3 @@ def test_only_truncate_commits():
     assert commits(tokenize("-- empty: now\nTRUNCATE t"))
     assert not commits(tokenize("DELETE FROM t"))
     assert not commits([])
-
-
-def test_the_error_of_a_translated_statement_keeps_class_and_code_and_shows_no_string(connection):
-    with pytest.raises(errors.SyntaxError) as refusal:
-        run(connection, "CREATE USER someone PASSWORD 'Canary1' 'Canary1' -- Canary1")
-    assert refusal.value.pgcode == "42601"
-    assert "PostgreSQL was sent: CREATE USER someone PASSWORD '…' '…'" in str(refusal.value)
-    assert "Canary1" not in str(refusal.value) + str(refusal.value.pgerror)
-    assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
-
-
-@pytest.mark.parametrize("autocommit", [False, True])
-def test_a_lateral_alias_leaves_the_transaction_as_it_was(connection, autocommit):
-    run(connection, TABLES)
-    connection.commit()
-    connection.autocommit = autocommit
-    run(connection, "BEGIN; INSERT INTO t (a) VALUES (1)")
-    assert run(connection, "SELECT a AS x, x + 1 FROM t") == [(1, 2)]
-    run(connection, "ROLLBACK")
-    assert run(connection, "SELECT COUNT(*) AS n, n + 1 FROM t") == [(0, 1)]
-
-
-def test_a_named_cursor_reads_on(connection):
-    run(connection, TABLES)
-    with connection.cursor("named") as cursor:
-        cursor.execute("SELECT a AS x FROM t WHERE a = 1 ORDER BY x")
-        assert cursor.fetchall() == []
-
-
-@pytest.mark.parametrize("sql, code", [
-    ("SELECT nothing FROM t", "42703"), ("SELECT a FROM nowhere", "42P01"), ("SELECT 1 / 0", "22012"),
-    ("SELECT a, COUNT(*) FROM t", "42803"), ("INSERT INTO t (a) SELECT c FROM t", "42804"),
-    ("INSERT INTO t (a) VALUES ('x')", "22P02"),
-])
-def test_what_redshift_says_alike_stays_plain(connection, sql, code):
-    run(connection, TABLES)
-    with pytest.raises(psycopg2.Error) as refusal:
-        run(connection, sql)
-    assert refusal.value.pgcode == code and refusal.value.diag.sqlstate == code
-    assert "Redshift" not in str(refusal.value)
-
-
-PAGE = re.compile(r"\b(?:c_unsupported|[crt]_[A-Z]|c_SQL|r_pg|r_names)[\w-]+|\(SPLIT_PART\)")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "warehouse/standin/sql").glob("*.py")),
-                         ids=lambda path: path.name)
-def test_a_page_of_the_guide_stands_beside_what_redshift_is_said_to_lack(path):
-    source = path.read_text()
-    for part in ast.walk(ast.parse(source)):
-        if isinstance(part, ast.FunctionDef):
-            text = ast.get_source_segment(source, part)
-            assert "Redshift has no" not in text or PAGE.search(text), part.name
-
-
-def test_every_list_of_what_redshift_lacks_begins_with_its_pages():
-    source = (ROOT / "warehouse/standin/sql/refused.py").read_text()
-    lines = source[source.index("LACKS = ["):source.index("UNKNOWN = [")].splitlines()[1:]
-    assert PAGE.search(lines[0])
-    pages = [line for line in lines if line.startswith("    #")]
-    assert len(pages) > 9 and all(PAGE.search(line) for line in pages)
