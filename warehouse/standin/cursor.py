@@ -83,25 +83,27 @@ class Cursor(extensions.cursor):
 
     def send(self, statement: str) -> None:
         """Execute what was translated; whose the fault may be is said with the error."""
-        aliased = not self.name and uses_alias(statement)
+        # A view is replaced by a DO.
+        aliased = not self.name and (statement.startswith("DO ") or uses_alias(statement))
         # psycopg2 sends a BEGIN of its own unless it has sent one: one may have been ended in SQL.
         begins = not self.connection.autocommit and (
             self.connection.status == extensions.STATUS_READY)
         saved = aliased and (begins or self._is_in_transaction())
+        if saved:
+            self._aside("SAVEPOINT standin")
         while True:
-            if saved:
-                self._aside("SAVEPOINT standin")
             try:
                 super().execute(statement)
                 break
             except psycopg2.Error as error:
-                position = error.diag.statement_position
+                query = error.diag.internal_query or statement
+                position = error.diag.internal_position or error.diag.statement_position
                 inlined = None
                 if aliased and position and error.pgcode == errorcodes.UNDEFINED_COLUMN:
-                    inlined = inline_alias(statement, int(position))
+                    inlined = inline_alias(query, int(position))
                 if not inlined:
-                    raise explain(error, statement) from None
-                statement = inlined
+                    raise explain(error, query) from None
+                statement = statement.replace(query, inlined)
             if saved:
                 self._aside("ROLLBACK TO SAVEPOINT standin")
         if saved:
@@ -117,6 +119,7 @@ class Cursor(extensions.cursor):
 
     def copy_expert(self, *args, **kwargs):
         raise errors.FeatureNotSupported(
+            # r_COPY
             "Redshift has no COPY … FROM STDIN and no COPY … TO; it copies from S3,"
             " COPY table FROM 's3://…'")
 

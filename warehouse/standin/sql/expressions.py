@@ -14,7 +14,7 @@ from .refused import (
     MISSING_TYPES,
     TABLE_FUNCTIONS,
     refusal,
-    refuse_leader_function,
+    refuse_misplaced_function,
     refuse_type,
 )
 from .reserved import refuse_reserved_name
@@ -191,13 +191,13 @@ def _call(edit: Edit, p: int, outline: str) -> None:
     if edit.word(p - 1) == "." and word in _RENAMED.keys() | _TEMPLATES.keys() | _REWRITTEN.keys():
         edit.put(p - 2, p, "")  # pg_catalog
     if word in TABLE_FUNCTIONS:
-        refuse_leader_function(word, outline)
+        refuse_misplaced_function(word, outline)
     if edit.tokens[p].kind == "name":
         refuse_function(identifier(edit.tokens[p]))
     elif word in SYSTEM_FUNCTIONS:
         _system_name(edit, p)
     elif word in LEADER_FUNCTIONS:
-        refuse_leader_function(word, outline)
+        refuse_misplaced_function(word, outline)
     elif word in _RENAMED:
         edit.put(p, p + 1, _RENAMED[word])
     elif word in _TEMPLATES:
@@ -228,7 +228,7 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
     elif word == "sysdate":
         edit.put(p, p + 1, _SYSDATE)
     elif word in LEADER_WORDS:
-        refuse_leader_function(word, outline)
+        refuse_misplaced_function(word, outline)
     elif word in SYSTEM_RELATIONS:
         _system_name(edit, p)
     elif word == "minus":

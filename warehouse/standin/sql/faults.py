@@ -25,14 +25,13 @@ def explain(error: psycopg2.Error, statement: str) -> psycopg2.Error:
     said = error.diag.message_primary or ""
     if error.pgcode == errorcodes.UNDEFINED_TABLE and (name := _SYSTEM_TABLE.search(said)):
         return _like(error, f"the stand-in does not emulate Redshift's system table {name[1].upper()}")
-    inner = error.diag.internal_query  # of a view that is replaced: no alias in it is inlined
-    suspect = (error.pgcode in _SUSPECT or inner and error.pgcode == errorcodes.UNDEFINED_COLUMN
-               # r_Type_conversion: INT becomes BOOLEAN; other assignments Redshift refuses alike.
+    # r_Type_conversion: INT becomes BOOLEAN; other assignments Redshift refuses alike.
+    suspect = (error.pgcode in _SUSPECT
                or error.pgcode == errorcodes.DATATYPE_MISMATCH and "boolean" in said)
     if not suspect or "Redshift" in said:
         return error
     shown = ""
-    for kind, text in tokenize(inner or statement):
+    for kind, text in tokenize(statement):
         if kind == "string":
             said = said.replace(text, "'…'")
         shown += {"string": "'…'", "comment": " "}.get(kind, text)

@@ -206,7 +206,7 @@ def refuse(outline: str, top: str) -> None:
         raise refusal(message, "INSERT … SELECT")
 
 
-def refuse_leader_function(name: str, outline: str) -> None:
+def refuse_misplaced_function(name: str, outline: str) -> None:
     """Raise when a function that only Redshift's leader node knows meets a table, or one that only
     its compute nodes know meets none."""
     if name in TABLE_FUNCTIONS:
