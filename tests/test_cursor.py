@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors, extensions, extras
 from support import ROOT
+from support.databases import administrate, new_database, speaking_redshift
 from support.scratch import plain, run, value
 
 from warehouse.standin import schema
@@ -164,3 +165,61 @@ def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection
         plan = str(run(connection, f"EXPLAIN SELECT x.a FROM x {join}"))
         assert ("Nested Loop" in plan) == (" = " not in join), plan
         assert value(connection, f"COUNT(*) FROM x {join}") == rows
+
+
+def test_who_is_no_superuser_goes_without_conversions_until_one_adopts_the_database(server):
+    comparison = "SELECT 1 WHERE 10 = CAST('10' AS VARCHAR)"
+    administrate(server, "CREATE ROLE plain")
+    try:
+        with new_database(server) as name:
+            administrate(server, f"ALTER DATABASE {name} OWNER TO plain")
+            for _ in range(2):
+                with speaking_redshift(server, name, options="-c role=plain") as connection:
+                    assert value(connection, "ROUND(CAST(1.25 AS FLOAT), 1)") == 1.3
+                    with pytest.raises(errors.UndefinedFunction, match="stand-in may be at fault"):
+                        run(connection, comparison)
+            for options in ("", "-c role=plain"):
+                with speaking_redshift(server, name, options=options) as connection:
+                    assert run(connection, comparison) == [(1,)]
+    finally:
+        administrate(server, "DROP ROLE plain")
+
+
+def test_the_error_of_a_translated_statement_keeps_class_and_code_and_shows_no_string(connection):
+    with pytest.raises(errors.SyntaxError) as refusal:
+        run(connection, "CREATE USER someone PASSWORD 'Canary1' 'Canary1' -- Canary1")
+    assert refusal.value.pgcode == "42601"
+    assert "PostgreSQL was sent: CREATE USER someone PASSWORD '…' '…'" in str(refusal.value)
+    assert "Canary1" not in str(refusal.value) + str(refusal.value.pgerror)
+    assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_a_lateral_alias_leaves_the_transaction_as_it_was(connection, autocommit):
+    run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
+    connection.commit()
+    connection.autocommit = autocommit
+    run(connection, "BEGIN; INSERT INTO t (a) VALUES (1)")
+    assert run(connection, "SELECT a AS x, x + 1 FROM t") == [(1, 2)]
+    run(connection, "ROLLBACK")
+    assert run(connection, "SELECT COUNT(*) AS n, n + 1 FROM t") == [(0, 1)]
+
+
+def test_a_named_cursor_reads_on(connection):
+    run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
+    with connection.cursor("named") as cursor:
+        cursor.execute("SELECT a AS x FROM t WHERE a = 1 ORDER BY x")
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize("sql, code", [
+    ("SELECT nothing FROM t", "42703"), ("SELECT a FROM nowhere", "42P01"), ("SELECT 1 / 0", "22012"),
+    ("SELECT a, COUNT(*) FROM t", "42803"), ("INSERT INTO t (a) SELECT c FROM t", "42804"),
+    ("INSERT INTO t (a) VALUES ('x')", "22P02"),
+])
+def test_what_redshift_says_alike_stays_plain(connection, sql, code):
+    run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
+    with pytest.raises(psycopg2.Error) as refusal:
+        run(connection, sql)
+    assert refusal.value.pgcode == code and refusal.value.diag.sqlstate == code
+    assert "Redshift" not in str(refusal.value)

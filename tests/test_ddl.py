@@ -186,6 +186,13 @@ def test_a_table_made_by_a_query_counts_bytes_where_it_knows_the_length(connecti
         connection.rollback()
 
 
+def test_the_length_of_a_column_with_a_default_is_not_altered(connection):
+    connection.autocommit = True
+    run(connection, "CREATE TABLE x (c VARCHAR(3) DEFAULT 'a')")
+    with pytest.raises(errors.FeatureNotSupported, match="Redshift changes .* DEFAULT"):
+        run(connection, "ALTER TABLE x ALTER COLUMN c TYPE VARCHAR(6)")
+
+
 def test_a_length_that_a_query_gave_can_be_altered(connection):
     connection.autocommit = True
     run(connection, "CREATE TABLE x AS SELECT CAST('a' AS VARCHAR(1)) AS c")

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from support import ROOT
 from support.every_statement import EVERY_STATEMENT
 
+from warehouse.standin.sql.aliases import inline_alias, uses_alias
 from warehouse.standin.sql.dialect import commits, runs_alone, translate
 from warehouse.standin.sql.tokens import statements, tokenize
 
@@ -68,6 +69,8 @@ def outcome(text):
             translated = translate(tokens)
             assert all(isinstance(sql, str) for sql in translated)
             commits(tokens), runs_alone(tokens)
+            for sql in translated:
+                uses_alias(sql), inline_alias(sql, sql.find(" ", len(sql) // 2) + 2)
             found += len(translated)
         return found
     except psycopg2.Error as error:

@@ -6,6 +6,7 @@ dialect_rows.csv holds the rows, numbered as our notes on Redshift are, each wit
     python -m pytest tests/test_dialect_rows.py -v
 """
 
+import ast
 import csv
 import re
 from collections import Counter
@@ -105,3 +106,24 @@ def test_what_is_impossible_to_see_stands_in_readme():
     readme = (ROOT / "README.md").read_text()
     listed = re.findall(r"\(row (3\.\d-\w+)\)", readme)
     assert sorted(listed) == sorted(r.row for r in ROWS if r.verdict == "impossible to see")
+
+
+PAGE = re.compile(r"\b(?:c_unsupported|[crt]_[A-Z]|c_SQL|r_pg|r_names)[\w-]+|\(SPLIT_PART\)")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "warehouse/standin/sql").glob("*.py")),
+                         ids=lambda path: path.name)
+def test_a_page_of_the_guide_stands_beside_what_redshift_is_said_to_lack(path):
+    source = path.read_text()
+    for part in ast.walk(ast.parse(source)):
+        if isinstance(part, ast.FunctionDef):
+            text = ast.get_source_segment(source, part)
+            assert "Redshift has no" not in text or PAGE.search(text), part.name
+
+
+def test_every_list_of_what_redshift_lacks_begins_with_its_pages():
+    source = (ROOT / "warehouse/standin/sql/refused.py").read_text()
+    lines = source[source.index("LACKS = ["):source.index("UNKNOWN = [")].splitlines()[1:]
+    assert PAGE.search(lines[0])
+    pages = [line for line in lines if line.startswith("    #")]
+    assert len(pages) > 9 and all(PAGE.search(line) for line in pages)

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from typing import Callable, Iterator
 
 import psycopg2
-from psycopg2 import errors, extensions
+from psycopg2 import errorcodes, errors, extensions
 
 from . import schema
 from .binaries import OLDEST
 from .copy.run import run_copy
 from .sql import dialect
+from .sql.aliases import inline_alias, uses_alias
 from .sql.edit import MOST_BYTES
+from .sql.faults import explain
 from .sql.tokens import Token, first_word, statements
 
 
@@ -73,11 +75,43 @@ class Cursor(extensions.cursor):
                 "Redshift changes the type of a column outside of transactions only; set"
                 " connection.autocommit = True first")
         for statement in translated:
-            super().execute(statement)
+            self.send(statement)
         if dialect.commits(tokens):
             self.connection.commit()
             if self._is_in_transaction():  # one that BEGIN began, which psycopg2 does not know
                 super().execute("COMMIT")
+
+    def send(self, statement: str) -> None:
+        """Execute what was translated; whose the fault may be is said with the error."""
+        # A view is replaced by a DO.
+        aliased = not self.name and (statement.startswith("DO ") or uses_alias(statement))
+        # psycopg2 sends a BEGIN of its own unless it has sent one: one may have been ended in SQL.
+        begins = not self.connection.autocommit and (
+            self.connection.status == extensions.STATUS_READY)
+        saved = aliased and (begins or self._is_in_transaction())
+        if saved:
+            self._aside("SAVEPOINT standin")
+        while True:
+            try:
+                super().execute(statement)
+                break
+            except psycopg2.Error as error:
+                query = error.diag.internal_query or statement
+                position = error.diag.internal_position or error.diag.statement_position
+                inlined = None
+                if aliased and position and error.pgcode == errorcodes.UNDEFINED_COLUMN:
+                    inlined = inline_alias(query, int(position))
+                if not inlined:
+                    raise explain(error, query) from None
+                statement = statement.replace(query, inlined)
+            if saved:
+                self._aside("ROLLBACK TO SAVEPOINT standin")
+        if saved:
+            self._aside("RELEASE SAVEPOINT standin")
+
+    def _aside(self, command: str) -> None:
+        with self.connection.cursor(cursor_factory=extensions.cursor) as cursor:
+            cursor.execute(command)
 
     def _is_in_transaction(self) -> bool:
         status = self.connection.info.transaction_status
@@ -85,6 +119,7 @@ class Cursor(extensions.cursor):
 
     def copy_expert(self, *args, **kwargs):
         raise errors.FeatureNotSupported(
+            # r_COPY
             "Redshift has no COPY … FROM STDIN and no COPY … TO; it copies from S3,"
             " COPY table FROM 's3://…'")
 

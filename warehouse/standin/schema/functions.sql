@@ -78,6 +78,47 @@ BEGIN
 END
 $$;
 
+-- What ALTER TABLE does not do (r_ALTER_TABLE), as far as the database knows: it knows no DISTKEY.
+CREATE OR REPLACE PROCEDURE redshift.refuse_key(relation regclass, name text) LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indexrelid
+        WHERE indrelid = relation AND attname = name
+    ) THEN
+        RAISE dependent_objects_still_exist USING MESSAGE =
+            format('Redshift drops no column of a SORTKEY (%s)', name);
+    END IF;
+END
+$$;
+CREATE OR REPLACE PROCEDURE redshift.refuse_default(relation regclass, name text) LANGUAGE plpgsql AS
+$$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM pg_attribute WHERE attrelid = relation AND attname = name AND atthasdef
+    ) THEN
+        RAISE feature_not_supported USING MESSAGE =
+            format('Redshift changes the length of no column with a DEFAULT (%s)', name);
+    END IF;
+END
+$$;
+CREATE OR REPLACE PROCEDURE redshift.refuse_nullable(relation regclass, names text[])
+LANGUAGE plpgsql AS
+$$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY names LOOP
+        IF NOT EXISTS (
+            SELECT 1 FROM pg_attribute WHERE attrelid = relation AND attname = name AND attnotnull
+        ) THEN
+            RAISE invalid_table_definition USING MESSAGE =
+                format('Redshift adds a PRIMARY KEY of NOT NULL columns only (%s)', name);
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- Rows are never changed through a view (r_CREATE_VIEW).
 CREATE OR REPLACE FUNCTION redshift.refuse_write_to_view() RETURNS trigger LANGUAGE plpgsql AS
 $$
@@ -87,14 +128,15 @@ BEGIN
 END
 $$;
 
--- The average of integers is an integer (r_AVG).
+-- The average of integers is an integer, that of decimals keeps their scale (r_AVG).
 CREATE OR REPLACE FUNCTION redshift.add(sum numeric[], value numeric) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT CASE WHEN value IS NULL THEN sum ELSE ARRAY[sum[1] + 1, sum[2] + value] END $$;
 CREATE OR REPLACE FUNCTION redshift.add(sum numeric[], value bigint) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT redshift.add(sum, value::numeric) $$;
 CREATE OR REPLACE FUNCTION redshift.mean(sum numeric[]) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT sum[2] / NULLIF(sum[1], 0) $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT trunc(sum[2] / NULLIF(sum[1], 0), scale(sum[2])) $$;
 CREATE OR REPLACE FUNCTION redshift.whole_mean(sum numeric[]) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT trunc(sum[2] / NULLIF(sum[1], 0))::bigint $$;
 CREATE OR REPLACE FUNCTION redshift.whole_mean(sum bigint[]) RETURNS bigint
@@ -109,6 +151,47 @@ CREATE OR REPLACE AGGREGATE redshift.avg(numeric) (
     SFUNC = redshift.add, STYPE = numeric[], INITCOND = '{0,0}', FINALFUNC = redshift.mean);
 CREATE OR REPLACE AGGREGATE redshift.avg(float8) (
     SFUNC = float8_accum, STYPE = float8[], INITCOND = '{0,0,0}', FINALFUNC = float8_avg);
+
+-- STDDEV and VARIANCE are doubles, whatever they are of (r_STDDEV_functions, r_VARIANCE_functions).
+DO $$
+DECLARE
+    name text;
+    final text;
+BEGIN
+    FOR name, final IN VALUES
+        ('stddev', 'stddev_samp'), ('stddev_samp', 'stddev_samp'), ('stddev_pop', 'stddev_pop'),
+        ('variance', 'var_samp'), ('var_samp', 'var_samp'), ('var_pop', 'var_pop')
+    LOOP
+        EXECUTE format('CREATE OR REPLACE AGGREGATE redshift.%s(float8) (SFUNC = float8_accum,'
+            ' STYPE = float8[], INITCOND = ''{0,0,0}'', FINALFUNC = float8_%s)', name, final);
+    END LOOP;
+END
+$$;
+
+-- No text is longer than 65,535 bytes (r_LISTAGG, r_REPEAT, r_Character_types).
+CREATE OR REPLACE FUNCTION redshift.fit(value text, function text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
+$$
+BEGIN
+    IF octet_length(value) > 65535 THEN
+        RAISE program_limit_exceeded USING MESSAGE =
+            format('Redshift''s %s gives at most 65535 bytes', function);
+    END IF;
+    RETURN value;
+END
+$$;
+
+-- ROUND and TRUNC of a double to so many places (r_ROUND, r_TRUNC).
+CREATE OR REPLACE FUNCTION redshift.round(value float8, places int) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT pg_catalog.round(value::text::numeric, places)::float8 $$;
+CREATE OR REPLACE FUNCTION redshift.round(value float8) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT pg_catalog.round(value) $$;
+CREATE OR REPLACE FUNCTION redshift.round(value numeric, places int DEFAULT 0) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT pg_catalog.round(value, places) $$;
+CREATE OR REPLACE FUNCTION redshift.trunc(value float8, places int) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT pg_catalog.trunc(value::text::numeric, places)::float8 $$;
 
 -- TRUNC also takes the time off a timestamp (r_TRUNC_date).
 CREATE OR REPLACE FUNCTION redshift.trunc(value timestamp) RETURNS date
@@ -131,3 +214,72 @@ $$
         ELSE value + months * INTERVAL '1 month'
     END
 $$;
+
+-- Implicit conversions (r_Type_conversion). They stand in pg_catalog, where no search_path hides
+-- them, so a superuser must create them, as the private server's user is; in a database of another
+-- they are missing, and PostgreSQL refuses what needs one. As SQL functions they are inlined: a join
+-- by such an equality is a hash join.
+--
+-- There is no cast of a text to INT or TIMESTAMP in an INSERT: Redshift refuses it, too.
+DO $do$
+DECLARE
+    made record;
+    source text;
+    make CONSTANT text := 'CREATE OR REPLACE FUNCTION %s RETURNS %s LANGUAGE sql STABLE'
+        ' PARALLEL SAFE AS $f$ SELECT %s $f$';
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RETURN;
+    END IF;
+    -- In an INSERT or UPDATE a text becomes a DECIMAL.
+    FOREACH source IN ARRAY '{text, varchar, bpchar}'::text[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_cast WHERE castsource = source::regtype AND casttarget = 1700)
+        THEN
+            EXECUTE format('CREATE CAST (%s AS numeric) WITH INOUT AS ASSIGNMENT', source);
+        END IF;
+    END LOOP;
+    -- A number is compared with a text as a text, but a DECIMAL as a number; LIKE takes any value.
+    -- Texts are added as they are joined (r_NVL2), a BOOLEAN is compared with an INT.
+    FOR made IN
+        WITH compare (name, op) AS (VALUES
+            ('eq', '='), ('ne', '<>'), ('lt', '<'), ('le', '<='), ('gt', '>'), ('ge', '>=')),
+        alike (name, op) AS (VALUES
+            ('alike', '~~'), ('unlike', '!~~'), ('ialike', '~~*'), ('iunlike', '!~~*')),
+        number (kind) AS (SELECT unnest('{int2, int4, int8, float4, float8}'::text[])),
+        other (kind) AS (SELECT unnest('{numeric, date, timestamp, timestamptz}'::text[]))
+        SELECT name, op, kind AS a, 'text' AS b, '$1::text %s $2' AS body FROM number, compare
+        UNION ALL SELECT name, op, 'text', kind, '$1 %s $2::text' FROM number, compare
+        UNION ALL SELECT name, op, 'numeric', 'text', '$1 %s $2::numeric' FROM compare
+        UNION ALL SELECT name, op, 'text', 'numeric', '$1::numeric %s $2' FROM compare
+        UNION ALL SELECT name, op, kind, 'text', '$1::text %s $2'
+        FROM (TABLE number UNION ALL TABLE other) kinds, alike
+        UNION ALL SELECT name, op, 'boolean', 'int4', '$1 %s ($2 <> 0)' FROM compare
+        WHERE name IN ('eq', 'ne')
+        UNION ALL SELECT name, op, 'int4', 'boolean', '($1 <> 0) %s $2' FROM compare
+        WHERE name IN ('eq', 'ne')
+        UNION ALL VALUES ('plus', '+', 'text', 'text', '$1 || $2')
+    LOOP
+        EXECUTE format(make, format('redshift.%s(%s, %s)', made.name, made.a, made.b),
+            CASE made.name WHEN 'plus' THEN 'text' ELSE 'boolean' END, format(made.body, made.op));
+        IF to_regoperator(format('pg_catalog.%s(%s,%s)', made.op, made.a, made.b)) IS NULL THEN
+            EXECUTE format('CREATE OPERATOR pg_catalog.%s (LEFTARG = %s, RIGHTARG = %s,'
+                ' FUNCTION = redshift.%s)', made.op, made.a, made.b, made.name);
+        END IF;
+    END LOOP;
+    -- Functions of texts take numbers and dates.
+    FOR made IN
+        SELECT kind, name, more
+        FROM unnest('{int2, int4, int8, float4, float8, numeric, date, timestamp, timestamptz}'
+            ::text[]) AS kind, (VALUES
+            ('substring', ', int'), ('substring', ', int, int'), ('substr', ', int'),
+            ('substr', ', int, int'), ('split_part', ', text, int'), ('left', ', int'),
+            ('right', ', int'), ('length', ''), ('btrim', ''), ('replace', ', text, text')
+        ) AS functions (name, more)
+    LOOP
+        EXECUTE format(make, format('pg_catalog.%I(%s%s)', made.name, made.kind, made.more),
+            CASE made.name WHEN 'length' THEN 'int' ELSE 'text' END,
+            format('pg_catalog.%I($1::text%s)', made.name, CASE made.more
+                WHEN '' THEN '' WHEN ', int' THEN ', $2' ELSE ', $2, $3' END));
+    END LOOP;
+END
+$do$;

@@ -7,12 +7,13 @@ from psycopg2 import errors
 
 from .edit import Edit
 from .refused import refusal, refuse_type
+from .tokens import identifier
 
-_NUMERIC = ("numeric", "decimal")
+_NUMERIC = ("numeric", "decimal", "dec")
 # The same in PostgreSQL, and without a length.
 _PLAIN = frozenset("""
     smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time
-    timetz timestamp timestamptz
+    timetz timestamp timestamptz datetime
 """.split()) | {
     "double precision", "time with time zone", "time without time zone",
     "timestamp with time zone", "timestamp without time zone",
@@ -75,11 +76,13 @@ def read_type(edit: Edit, p: int) -> Type:
             return Type(name, int(said), end)
     elif name in _NUMERIC:
         digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", said)
-        if digits and int(digits[2] or 0) <= int(digits[1]) <= 38:
+        # r_Numeric_types201: precision up to 38, scale up to 37
+        if digits and int(digits[2] or 0) <= min(int(digits[1]), 37) and int(digits[1]) <= 38:
             return Type(name, int(digits[1]), end)
-        advice = "at most 38 digits"
+        advice = "at most 38 digits, 37 of them decimals"
     elif name not in _PLAIN and name not in CHARACTER:
         raise refuse_type(name)
+    # c_Supported_data_types
     message = f"Redshift has no {name.upper()}({said})"
     raise refusal(message, advice, errors.InvalidParameterValue)
 
@@ -90,6 +93,8 @@ def known_type(edit: Edit, p: int, also: frozenset[str] = frozenset()) -> Type:
     if kind.name in _NUMERIC:
         if kind.size is None:
             edit.put(p, kind.end, "numeric(18,0)")
+    elif kind.name == "datetime":
+        edit.put(p, kind.end, "timestamp")
     elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in also:
         raise refuse_type(kind.name or "at the end of the statement")
     return kind
@@ -111,7 +116,10 @@ def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
     """
     if p >= len(edit.tokens):
         raise edit.unexpected(p, "a type")
-    if edit.tokens[p].kind != "word" or edit.word(p + 1) == ".":
+    token = edit.tokens[p]
+    if token.kind == "name" and identifier(token) not in (TYPES | _CAST_ONLY) - {"char"}:
+        raise refuse_type(token.text)  # c_unsupported-postgresql-datatypes: "char", too
+    if token.kind != "word" or edit.word(p + 1) == ".":
         return None
     kind = known_type(edit, p, _CAST_ONLY)
     if kind.name not in CHARACTER:
@@ -126,3 +134,36 @@ def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
 def cut(value: str, size: int) -> str:
     """A value as a VARCHAR of at most so many bytes."""
     return f"CAST(redshift.cut(CAST({value} AS text), {size}) AS varchar({size}))"
+
+
+# c_Compression_encodings: codec -> the types that it does not take. Of TIME, TIMETZ, TIMESTAMPTZ
+# and INTERVAL nothing is said here.
+_NO_NUMBERS = "char varchar real float8 bool"
+_CODECS = dict.fromkeys("auto raw runlength zstd".split(), "") | {
+    "az64": _NO_NUMBERS,
+    "bytedict": "bool",
+    "delta": _NO_NUMBERS,
+    "delta32k": f"{_NO_NUMBERS} smallint",
+    "lzo": "real float8 bool",
+    "mostly8": f"{_NO_NUMBERS} date timestamp",
+    "mostly16": f"{_NO_NUMBERS} date timestamp smallint",
+    "mostly32": f"{_NO_NUMBERS} date timestamp smallint int",
+} | dict.fromkeys(
+    ("text255", "text32k"), "char real float8 bool date timestamp smallint int bigint numeric")
+_FAMILIES = {
+    "int2": "smallint", "integer": "int", "int4": "int", "int8": "bigint", "float4": "real",
+    "float": "float8", "double precision": "float8", "boolean": "bool", "decimal": "numeric",
+    "dec": "numeric", "datetime": "timestamp", "timestamp without time zone": "timestamp",
+} | {name: character.base for name, character in CHARACTER.items()}  # fmt: skip
+
+
+def read_encoding(edit: Edit, p: int, kind: str = "") -> int:
+    """Read ENCODE codec of a column of that type, if it is known; return where it ends."""
+    codec = edit.word(p + 1)
+    if codec not in _CODECS:
+        message = f"Redshift has no encoding {codec.upper()}"  # c_Compression_encodings
+        raise refusal(message, "ENCODE AUTO, AZ64, ZSTD, LZO or RAW", errors.UndefinedObject)
+    if _FAMILIES.get(kind, kind) in _CODECS[codec].split():
+        message = f"Redshift's encoding {codec.upper()} takes no {kind.upper()}"
+        raise refusal(message, "ENCODE AUTO, ZSTD or RAW", errors.InvalidTableDefinition)
+    return p + 2

@@ -43,7 +43,10 @@ _COUNTED = {
 
 
 def _part(edit: Edit, p: int) -> str:
-    """The date part at a position, bare or quoted, in PostgreSQL's spelling."""
+    """The date part at a position, bare or quoted, in PostgreSQL's spelling.
+
+    r_Dateparts_for_datetime_functions lists all that there are.
+    """
     token = edit.tokens[p]
     spelling = literal(token) if token.kind == "string" else identifier(token)
     if spelling.lower() not in _PARTS:
@@ -103,7 +106,7 @@ def _date_part(edit: Edit, p: int, end: int) -> None:
     if part in _EXTRACTED or part == "second":
         edit.put(p, end, f"CAST({_extracted(part, value)} AS float8)")
     else:
-        edit.put(p + 2, p + 3, f"'{part}'")
+        edit.put(p, end, f"DATE_PART('{part}', {value})")
 
 
 def _date_trunc(edit: Edit, p: int, end: int) -> None:
@@ -119,5 +122,6 @@ REWRITTEN = {
     "date_diff": _datediff,
     "extract": _extract,
     "date_part": _date_part,
+    "datepart": _date_part,
     "date_trunc": _date_trunc,
 }

@@ -1,4 +1,4 @@
-"""CREATE TABLE and ALTER TABLE: what only Redshift knows comes off, or stays in another form.
+"""CREATE TABLE: what only Redshift knows comes off, or stays in another form.
 
 Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is
 no other index. A check counts bytes.
@@ -10,22 +10,18 @@ from dataclasses import dataclass, field
 
 from psycopg2 import errors
 
-from .column_types import CHARACTER, character_bytes, known_type, read_type
+from .column_types import CHARACTER, character_bytes, known_type, read_encoding
 from .edit import Edit
 from .refused import refusal
 from .tokens import quoted, string
 
-_CODECS = frozenset("""
-    auto az64 bytedict delta delta32k lzo mostly8 mostly16 mostly32 raw runlength text255 text32k
-    zstd
-""".split())
 # What may follow the DEFAULT of a column.
 _ATTRIBUTES = tuple("""
     default identity generated encode distkey sortkey collate not null unique primary references
     check constraint deferrable
 """.split())
-_CONSTRAINTS = ("primary", "unique", "foreign", "constraint")
-_DROPPED = ("backup yes", "backup no", "sortkey auto", "encode auto")
+CONSTRAINTS = ("primary", "unique", "foreign", "constraint")
+_DROPPED = ("sortkey auto", "encode auto")
 _INTEGERS = ("int", "int4", "integer", "bigint", "int8")
 _INSTEAD = {
     "check": "the check as a SELECT",
@@ -44,7 +40,9 @@ class Column:
     """`last` is the position of its last token."""
 
     last: int
+    kind: str
     filled: bool = False
+    default: bool = False
 
 
 @dataclass
@@ -66,6 +64,7 @@ class Table:
         self.keys[key] = columns
 
     def verify(self) -> None:
+        """Raise where the keys do not fit together (r_CREATE_TABLE_NEW)."""
         unknown = [c for key in self.keys.values() for c in key if c not in self.columns]
         if unknown and self.like:
             message = "the stand-in does not emulate Redshift's keys on the columns of LIKE"
@@ -106,11 +105,14 @@ def create_table(edit: Edit) -> list[str]:
         p = edit.partner[p] + 1
     elif query == end:
         raise edit.unexpected(p, "the columns of the table")
+    if edit.says(p, "backup yes") or edit.says(p, "backup no"):
+        edit.drop(p, p + 2)
+        p += 2
     while p < query:
         attribute, p = p, _table_attribute(edit, p, table)
         edit.drop(attribute, p)
     if query < end and unless_there:
-        message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"
+        message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"  # r_CREATE_TABLE_AS
         raise refusal(message, "DROP TABLE IF EXISTS first")
     table.verify()
     for column in table.keys.get("PRIMARY KEY", ()):
@@ -142,8 +144,8 @@ def _elements(edit: Edit, p: int, table: Table) -> None:
     kept, close = False, edit.partner[p]
     for start, end in edit.split(p + 1, close):
         word = edit.word(start) if start < end else ""
-        if word in _CONSTRAINTS:
-            _table_constraint(edit, start, end, table)
+        if word in CONSTRAINTS:
+            read_constraint(edit, start, end, table)
             # With the comma before it, or else the one after it.
             edit.drop(start - kept, end if kept else min(end + 1, close))
             continue
@@ -153,7 +155,7 @@ def _elements(edit: Edit, p: int, table: Table) -> None:
         elif word in ("check", "exclude", "distkey", "sortkey") and edit.word(start + 1) == "(":
             raise _foreign_to_tables(word)
         else:
-            _column(edit, start, end, table)
+            read_column(edit, start, end, table)
     if not kept:
         raise edit.unexpected(p + 1, "a column")
 
@@ -167,7 +169,7 @@ def _like(edit: Edit, start: int, end: int, table: Table) -> None:
     edit.add(p - 1, " INCLUDING CONSTRAINTS")
 
 
-def _table_constraint(edit: Edit, p: int, end: int, table: Table) -> None:
+def read_constraint(edit: Edit, p: int, end: int, table: Table) -> None:
     """A key of the table: Redshift takes its word for it and enforces only NOT NULL."""
     if edit.word(p) == "constraint":
         edit.name(p + 1)
@@ -191,22 +193,23 @@ def _table_constraint(edit: Edit, p: int, end: int, table: Table) -> None:
 
 
 def _foreign_to_tables(word: str) -> Exception:
+    """The exception for what no place of r_CREATE_TABLE_NEW's grammar takes."""
     message = f"Redshift has no {word.upper()} in this place of a table"
     return refusal(message, _INSTEAD.get(word, ""))
 
 
-def _column(edit: Edit, start: int, end: int, table: Table) -> None:
+def read_column(edit: Edit, start: int, end: int, table: Table) -> None:
     name = edit.name(start if start < end else len(edit.words))
     if name in table.columns:
         raise errors.DuplicateColumn(f'Redshift finds the column "{name}" twice')
+    column = table.columns[name] = Column(end - 1, known_type(edit, start + 1).name)
     p = _column_type(edit, start + 1, name)
-    column = table.columns[name] = Column(last=end - 1)
-    kind = edit.word(start + 1)
     while p < end:
         word, attribute = edit.word(p), p
         if word == "default" and p + 1 < end:
             value = edit.partner[p + 1] + 1 if edit.word(p + 1) == "(" else p + 2
             p = edit.find(value, end, *_ATTRIBUTES)
+            column.default = True
         elif edit.says(p, "not null"):
             column.filled = True
             p += 2
@@ -217,7 +220,7 @@ def _column(edit: Edit, start: int, end: int, table: Table) -> None:
             edit.put(attribute, p, "NOT NULL")
         elif word == "identity" or edit.says(p, "generated by default as identity"):
             column.filled = True
-            p = _identity(edit, p, name, kind)
+            p = _identity(edit, p, name, column.kind)
         else:
             p = _dropped_attribute(edit, p, name, table)
             edit.drop(attribute, p)
@@ -230,12 +233,12 @@ def _column_type(edit: Edit, p: int, column: str) -> int:
         return kind.end
     size = character_bytes(kind)
     # A char is padded to its length: only single bytes keep it within as many bytes.
-    check = f"CONSTRAINT {_byte_check(column)} CHECK (octet_length({quoted(column)}) <= {size})"
+    check = f"CONSTRAINT {byte_check(column)} CHECK (octet_length({quoted(column)}) <= {size})"
     edit.put(p, kind.end, f"{CHARACTER[kind.name].base}({size}) {check}")
     return kind.end
 
 
-def _byte_check(column: str) -> str:
+def byte_check(column: str) -> str:
     """The quoted name of the constraint that counts the bytes of a column: <column>_bytes."""
     name = column.encode(errors="replace")
     if len(name) > 57:
@@ -255,7 +258,7 @@ def _dropped_attribute(edit: Edit, p: int, column: str, table: Table) -> int:
     if word == "references":
         return _references(edit, p)
     if word == "encode":
-        return _encoding(edit, p)
+        return read_encoding(edit, p, table.columns[column].kind)
     if word == "collate":
         return _collation(edit, p)
     raise _foreign_to_tables(word)
@@ -269,14 +272,8 @@ def _references(edit: Edit, p: int) -> int:
     return edit.partner[p] + 1
 
 
-def _encoding(edit: Edit, p: int) -> int:
-    if edit.word(p + 1) not in _CODECS:
-        message = f"Redshift has no encoding {edit.word(p + 1).upper()}"
-        raise refusal(message, "ENCODE AUTO, AZ64, ZSTD, LZO or RAW", errors.UndefinedObject)
-    return p + 2
-
-
 def _collation(edit: Edit, p: int) -> int:
+    """COLLATE { CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI } (r_CREATE_TABLE_NEW)."""
     if edit.word(p + 1) in ("case_insensitive", "ci"):
         message = "the stand-in does not emulate Redshift's COLLATE CASE_INSENSITIVE"
         raise refusal(message, "LOWER(…) where values are compared")
@@ -287,16 +284,21 @@ def _collation(edit: Edit, p: int) -> int:
 
 def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
     opened = p + (1 if edit.word(p) == "identity" else 5)
-    if edit.word(opened) != "(":
-        raise refusal("Redshift has no IDENTITY without numbers", "IDENTITY(seed, step)")
+    always = edit.word(p) == "identity"
     if kind not in _INTEGERS:
         message = "Redshift's IDENTITY stands on INT or BIGINT only"
         raise refusal(message, f"{column} BIGINT IDENTITY(0, 1)", errors.DatatypeMismatch)
-    end = edit.partner[opened] + 1
-    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", edit.text(opened + 1, end - 1))
+    end, said = opened, "1, 1"  # c_Examples_of_INSERT_30: what IDENTITY alone means
+    if edit.word(opened) == "(":
+        end = edit.partner[opened] + 1
+        said = edit.text(opened + 1, end - 1)
+    elif not always:
+        message = "Redshift's GENERATED BY DEFAULT AS IDENTITY takes (seed, step)"
+        raise refusal(message, "GENERATED BY DEFAULT AS IDENTITY(seed, step)", errors.SyntaxError)
+    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", said)
     if not numbers or int(numbers[2]) == 0:
         raise edit.unexpected(opened + 1, "IDENTITY(seed, step)")
-    how = "ALWAYS" if edit.word(p) == "identity" else "BY DEFAULT"
+    how = "ALWAYS" if always else "BY DEFAULT"
     bound = "MAXVALUE" if numbers[2].startswith("-") else "MINVALUE"
     # Without a bound of its own PostgreSQL refuses a seed below 1.
     options = f"START WITH {numbers[1]} INCREMENT BY {numbers[2]} {bound} {numbers[1]}"
@@ -305,10 +307,10 @@ def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
 
 
 def _table_attribute(edit: Edit, p: int, table: Table) -> int:
-    """Read what may follow the list of columns; return where it ends."""
+    """Read what may follow the list of columns (r_CREATE_TABLE_NEW); return where it ends."""
     word = edit.word(p)
-    if word == "backup" and (table.style or table.keys):
-        message = "Redshift takes BACKUP before DISTSTYLE, DISTKEY and SORTKEY only"
+    if word == "backup":
+        message = "Redshift takes BACKUP YES and NO before DISTSTYLE, DISTKEY and SORTKEY only"
         raise refusal(message, "BACKUP NO right after the columns", errors.SyntaxError)
     if any(edit.says(p, said) for said in _DROPPED):
         return p + 2
@@ -321,63 +323,10 @@ def _table_attribute(edit: Edit, p: int, table: Table) -> int:
     key = edit.word(p)
     if key != "sortkey" and word != "distkey":
         raise _foreign_to_tables(word)
+    if edit.says(p + 1, "( 0"):
+        message = "the stand-in does not emulate Redshift's keys by the number of a column"
+        raise refusal(message, "its name")
     table.set_key(key.upper(), edit.names(p + 1))
     if word == "interleaved" and len(table.keys["SORTKEY"]) > 8:
         raise errors.InvalidTableDefinition("Redshift interleaves up to 8 columns in a SORTKEY")
     return edit.partner[p + 1] + 1
-
-
-def alter_table(edit: Edit) -> list[str]:
-    """ALTER TABLE takes one action, and fewer than PostgreSQL's (r_ALTER_TABLE)."""
-    p, end = edit.qualified(2), len(edit.words)
-    if edit.find(p, end, ",") < end:
-        raise refusal("Redshift's ALTER TABLE takes one action", "an ALTER TABLE for each")
-    word = edit.word(p)
-    column = p + 1 + (edit.word(p + 1) == "column")
-    if word == "add" and edit.word(p + 1) in _CONSTRAINTS:
-        _table_constraint(edit, p + 1, end, Table())
-        return []
-    if word == "add":
-        return _add_column(edit, column, end)
-    if word == "alter":
-        return _alter_column(edit, column, end)
-    if edit.says(p, "drop constraint"):
-        return []
-    if word == "drop" and edit.says(column, "if exists"):
-        raise refusal("Redshift has no DROP COLUMN IF EXISTS", "DROP COLUMN")
-    if word in ("drop", "rename"):
-        edit.name(end - 1 if word == "rename" else column)
-        return [str(edit)]
-    if edit.says(p, "owner to"):
-        return [str(edit)]
-    message = f"Redshift has no ALTER TABLE … {word.upper()}"
-    raise refusal(message, "ADD, DROP, RENAME, OWNER TO or ALTER COLUMN … TYPE VARCHAR(n)")
-
-
-def _add_column(edit: Edit, p: int, end: int) -> list[str]:
-    if edit.says(p, "if not exists"):
-        raise refusal("Redshift has no ADD COLUMN IF NOT EXISTS", "ADD COLUMN")
-    table = Table()
-    _column(edit, p, end, table)
-    if table.keys or "identity" in edit.words[p:]:
-        message = "Redshift adds no key and no IDENTITY with a column"
-        raise refusal(message, "CREATE TABLE and INSERT … SELECT")
-    return [str(edit)]
-
-
-def _alter_column(edit: Edit, p: int, end: int) -> list[str]:
-    """Keys and encodings are not kept here; a column is resized with its byte check."""
-    if edit.word(p) in ("distkey", "diststyle", "sortkey", "compound", "encode"):
-        return []
-    if edit.word(p + 1) == "encode" and _encoding(edit, p + 1) == end:
-        return []
-    column = edit.name(p)
-    kind = read_type(edit, p + 2) if edit.word(p + 1) == "type" else None
-    character = CHARACTER.get(kind.name) if kind and kind.end == end else None
-    if not character or character.base != "varchar":
-        message = "Redshift's ALTER COLUMN changes the length of a VARCHAR only"
-        raise refusal(message, "CREATE TABLE and INSERT … SELECT")
-    size, check = character_bytes(kind), _byte_check(column)
-    edit.put(p + 2, end, f"varchar({size}), DROP CONSTRAINT IF EXISTS {check}, "
-             f"ADD CONSTRAINT {check} CHECK (octet_length({quoted(column)}) <= {size})")
-    return [str(edit)]

@@ -7,7 +7,8 @@ import hashlib
 
 from psycopg2 import errors
 
-from .ddl import Table, alter_table, create_table, finish_table
+from .alter import alter_table
+from .ddl import Table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .refused import refusal, refuse
@@ -133,6 +134,7 @@ def _truncate(edit: Edit) -> list[str]:
 
 
 def _lock(edit: Edit) -> list[str]:
+    """LOCK [TABLE] t, … and no more (r_LOCK)."""
     for start, end in edit.split(1 + (edit.word(1) == "table"), len(edit.words)) or [(1, 0)]:
         if edit.qualified(start) != end:
             raise refusal("Redshift has no LOCK … IN … MODE and no NOWAIT", "LOCK t")
@@ -174,6 +176,8 @@ def _setting(edit: Edit) -> list[str]:
     verb = edit.words[0]
     p = 1 + (verb == "set" and edit.word(1) in ("session", "local"))
     name = edit.word(p)
+    if edit.says(p, "time zone"):
+        return [str(edit)]
     if name in REMEMBERED_SETTINGS:
         edit.put(p, p + 1, f"standin.{name}")
         return [str(edit)]
@@ -187,7 +191,7 @@ def _setting(edit: Edit) -> list[str]:
         raise refusal(f"the stand-in does not emulate Redshift's setting {name}")
     free = verb == "show" or edit.says(1, "session authorization")
     if name not in SHARED_SETTINGS and not free:
-        message = f"Redshift has no setting {name or 'without a name'}"
+        message = f"the stand-in knows no setting {name or 'without a name'} of Redshift's"
         instead = f"one of {', '.join(sorted(SHARED_SETTINGS | REMEMBERED_SETTINGS))}"
         raise refusal(message, instead, errors.UndefinedObject)
     return [str(edit)]

@@ -10,6 +10,10 @@ _BEFORE_OPERANDS = frozenset("""
     all and any between by case distinct else from having ilike in is join like limit not offset on
     or select set similar some then to using values when where
 """.split())
+_CLAUSES = frozenset("""
+    except from group having intersect into limit minus offset order select set union using values
+    where with
+""".split())
 MOST_NAME_BYTES = 63  # PostgreSQL cuts a longer name
 MOST_BYTES = 16 << 20  # of a statement (r_INSERT_30)
 
@@ -30,6 +34,7 @@ class Edit:
         self.tokens = [tokens[i] for i in self.at]
         self.words = [_outline(t) for t in self.tokens]
         self.inside, self.partner = _nesting(self.words)
+        self._quote_labels()
 
     def outline(self) -> str:
         return f" {' '.join(self.words)} "
@@ -86,6 +91,28 @@ class Edit:
         level = self.inside[p] if p < q else -1
         found = (i for i in range(p, q) if self.words[i] in words and self.inside[i] == level)
         return next(found, q)
+
+    def clause(self, p: int) -> str:
+        """The word that begins the clause of a query in which a position stands."""
+        level = self.inside[p]
+        found = (self.words[q] for q in range(p - 1, level, -1)
+                 if self.inside[q] == level and self.words[q] in _CLAUSES)
+        return next(found, "")
+
+    def _quote_labels(self) -> None:
+        """Read a reserved word after AS in the list of a SELECT as the name it is (r_CANCEL).
+
+        Not where it would be the column of a table or a view.
+        """
+        verb = self.word(0)
+        makes = verb == "create" or verb in ("select", "with") and any(
+            word == "into" and (self.word(p - 1) != "as" or self.word(p - 2) == "as")
+            for p, word in enumerate(self.words))
+        for p, word in enumerate(self.words):
+            if word in RESERVED and self.word(p - 1) == "as" and self.clause(p) == "select":
+                if makes:
+                    raise refuse_reserved(word)
+                self.words[p] = '"'
 
     def operand(self, p: int) -> int:
         """Where the expression begins that a cast at p is about, which binds tighter than all."""

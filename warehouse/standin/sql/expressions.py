@@ -4,15 +4,17 @@ import re
 from collections import defaultdict
 
 from . import dates
-from .column_types import TYPES, cut, translate_cast
+from .aliases import name_subquery
+from .column_types import CHARACTER, TYPES, cut, translate_cast
 from .edit import Edit
 from .functions import refuse_function
 from .refused import (
     LEADER_FUNCTIONS,
     LEADER_WORDS,
     MISSING_TYPES,
+    TABLE_FUNCTIONS,
     refusal,
-    refuse_leader_function,
+    refuse_misplaced_function,
     refuse_type,
 )
 from .reserved import refuse_reserved_name
@@ -26,16 +28,23 @@ SYSTEM_FUNCTIONS = frozenset("pg_last_copy_count pg_last_copy_id".split())
 
 _UNKNOWN_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\[uUx]")
 _SYSDATE = "(now() AT TIME ZONE 'UTC')"
+_USER_ID = "(SELECT usesysid::int FROM pg_catalog.pg_user WHERE usename = current_user)"
 _RENAMED = {
     "any_value": "MIN",
     "nvl": "COALESCE",
-    "len": "LENGTH",
-    "replicate": "REPEAT",
-} | {name: f"redshift.{name}" for name in ("add_months", "avg", "last_day", "trunc")}
+} | dict.fromkeys(("char_length", "character_length", "len", "textlen"), "LENGTH") | {
+    name: f"redshift.{name}" for name in """
+        add_months avg last_day round stddev stddev_pop stddev_samp trunc var_pop var_samp variance
+    """.split()
+}
+_REPEAT = {2: "redshift.fit(repeat({0}, {1}), 'REPEAT')"}
 # Function -> its translation by number of arguments; None leaves it as it is.
 _TEMPLATES = {
     "getdate": {0: "date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC')"},
-    "nvl2": {3: "CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END"},
+    "nvl2": {3: "(CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END)"},
+    "date_part_year": {1: "CAST(EXTRACT(year FROM {0}) AS int)"},
+    "repeat": _REPEAT,
+    "replicate": _REPEAT,
     # r_CONCAT: NULL if either is; PostgreSQL's would leave the NULL out.
     "concat": {2: "(CAST({0} AS text) || CAST({1} AS text))"},
     "median": {1: "percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})"},
@@ -101,10 +110,12 @@ def rewrite_expressions(edit: Edit, outline: str) -> None:
         elif kind == "string":
             _refuse_escapes(text)
         elif text == "::":
+            _refuse_boolean(edit, p - 1, p)
             if found := translate_cast(edit, p + 1):
                 casts[edit.operand(p)].append((*found, p))
         elif text == "(" and p not in values:
             _refuse_row(edit, p)
+            name_subquery(edit, p)
         elif kind == "name" and folded(text) != text:
             edit.put(p, p + 1, quoted(identifier(edit.tokens[p])))
         for end, size, at in sorted(casts.pop(p, ())):
@@ -135,11 +146,16 @@ def _value_lists(edit: Edit) -> set[int]:
 
 
 def _refuse_row(edit: Edit, p: int) -> None:
-    """Raise when the parenthesis holds a row (a, b); r_in_condition and others take none."""
+    """Raise when the parenthesis holds a row (a, b) that is no part of IN.
+
+    c_unsupported-postgresql-features: no row constructors. r_expression_lists: (a, b) IN (…).
+    """
     before, close = edit.word(p - 1), edit.partner[p]
+    if edit.word(close + 1 + (edit.word(close + 1) == "not")) == "in":
+        return
     if before not in _BEFORE_ROWS and not (before == "by" and edit.word(p - 2) != "group"):
         return
-    if edit.word(edit.inside[p] - 1) in ("sets", "rollup", "cube"):
+    if edit.word(edit.inside[p] - 1) in ("in", "sets", "rollup", "cube"):
         return
     if edit.word(p + 1) not in ("select", "with") and edit.find(p + 1, close, ",") < close:
         message = "Redshift has no row values (a, b)"
@@ -172,12 +188,16 @@ def _is_call(edit: Edit, p: int) -> bool:
 
 def _call(edit: Edit, p: int, outline: str) -> None:
     word, end = edit.words[p], edit.partner[p + 1] + 1
+    if edit.word(p - 1) == "." and word in _RENAMED.keys() | _TEMPLATES.keys() | _REWRITTEN.keys():
+        edit.put(p - 2, p, "")  # pg_catalog
+    if word in TABLE_FUNCTIONS:
+        refuse_misplaced_function(word, outline)
     if edit.tokens[p].kind == "name":
         refuse_function(identifier(edit.tokens[p]))
     elif word in SYSTEM_FUNCTIONS:
         _system_name(edit, p)
     elif word in LEADER_FUNCTIONS:
-        refuse_leader_function(word, outline)
+        refuse_misplaced_function(word, outline)
     elif word in _RENAMED:
         edit.put(p, p + 1, _RENAMED[word])
     elif word in _TEMPLATES:
@@ -199,10 +219,16 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
             raise refuse_type("bit" if word in ("b", "x") else word)
     elif before in (".", "as") and edit.word(p - 2) != "pg_catalog":
         return
+    elif word == "current_user_id":
+        edit.put(p, p + 1, _USER_ID)
+    elif word == "current_catalog":
+        raise refusal("the stand-in knows no CURRENT_CATALOG of Redshift's", "CURRENT_DATABASE()")
+    elif word == "recursive" and before == "with":
+        _refuse_recursion(edit, p + 1)
     elif word == "sysdate":
         edit.put(p, p + 1, _SYSDATE)
     elif word in LEADER_WORDS:
-        refuse_leader_function(word, outline)
+        refuse_misplaced_function(word, outline)
     elif word in SYSTEM_RELATIONS:
         _system_name(edit, p)
     elif word == "minus":
@@ -211,6 +237,23 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
         _top(edit, p)
     elif word == "approximate" and after in ("count", "percentile_disc"):
         edit.drop(p, p + 1)
+
+
+def _refuse_recursion(edit: Edit, p: int) -> None:
+    """Raise unless the recursive queries have columns and UNION ALL (r_WITH_clause)."""
+    while edit.word(p + 1) in ("(", "as"):
+        name, columns = edit.words[p], edit.word(p + 1) == "("
+        opened = edit.partner[p + 1] + 2 if columns else p + 2
+        if edit.word(opened) != "(":
+            return
+        close = edit.partner[opened]
+        union = edit.find(opened + 1, close, "union")
+        if name in edit.words[union:close]:
+            if not columns:
+                raise refusal("Redshift wants the columns of a recursive query", "name (column, …)")
+            if edit.word(union + 1) != "all":
+                raise refusal("Redshift has no recursive query without UNION ALL", "UNION ALL")
+        p = close + 1 + (edit.word(close + 1) == ",")
 
 
 def _system_name(edit: Edit, p: int) -> None:
@@ -273,8 +316,15 @@ def _cast(edit: Edit, p: int, end: int) -> None:
     separator = edit.find(p + 2, end - 1, "as")
     if separator == end - 1:
         raise edit.unexpected(end - 1, "CAST(value AS type)")
+    _refuse_boolean(edit, p + 2, separator)
     if found := translate_cast(edit, separator + 1):
         edit.put(p, end, cut(edit.text(p + 2, separator), found[1]))
+
+
+def _refuse_boolean(edit: Edit, p: int, q: int) -> None:
+    """Raise when TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type)."""
+    if q - p == 1 and edit.word(p) in ("true", "false") and edit.word(q + 1) in CHARACTER:
+        raise refusal("Redshift casts no BOOLEAN to a text", "CASE WHEN … THEN 'true' …")
 
 
 def _convert(edit: Edit, p: int, end: int) -> None:
@@ -295,7 +345,7 @@ def _decode(edit: Edit, p: int, end: int) -> None:
     otherwise = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
     cases = zip(rest[::2], rest[1::2], strict=True)
     whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({a}) THEN {b}" for a, b in cases)
-    edit.put(p, end, f"CASE {whens}{otherwise} END")
+    edit.put(p, end, f"(CASE {whens}{otherwise} END)")
 
 
 def _listagg(edit: Edit, p: int, end: int) -> None:
@@ -311,7 +361,7 @@ def _listagg(edit: Edit, p: int, end: int) -> None:
     if edit.says(end, "within group ("):
         opened, end = end + 2, edit.partner[end + 2] + 1
         order = " " + edit.text(opened + 1, end - 1)
-    edit.put(p, end, f"string_agg({value}, {delimiter}{order})")
+    edit.put(p, end, f"redshift.fit(string_agg({value}, {delimiter}{order}), 'LISTAGG')")
 
 
 def _split_part(edit: Edit, p: int, end: int) -> None:

@@ -10,21 +10,26 @@ from .refused import refusal
 # c_SQL_functions: those that PostgreSQL has under the same name, and that answer the same.
 SAME = frozenset("""
     abs acos ascii asin atan atan2 bit_and bit_or bool_and bool_or btrim cbrt ceil ceiling chr
-    coalesce cos cot count cume_dist current_database current_schema current_schemas
-    current_setting date degrees dense_rank exp first_value floor format_type greatest
-    has_database_privilege has_schema_privilege has_table_privilege initcap
-    inet_client_addr inet_server_addr inet_server_port last_value
-    least left length ln lower lpad ltrim max md5 min mod nth_value ntile nullif
-    obj_description octet_length percent_rank percentile_cont percentile_disc
-    pg_backend_pid pg_cancel_backend pg_get_constraintdef pg_get_expr pg_get_userbyid
-    pg_get_viewdef pg_table_is_visible pg_terminate_backend pi position pow power quote_ident
-    quote_literal radians random rank regexp_count regexp_instr regexp_substr repeat replace reverse
-    right round row_number rpad rtrim session_user sign sin sqrt stddev stddev_pop
-    stddev_samp strpos substr substring sum tan timeofday to_char to_date to_hex to_number translate
-    trim upper var_pop var_samp variance version
+    coalesce cos cot count cume_dist current_database current_schema current_schemas current_setting
+    date degrees dense_rank exp first_value floor format_type greatest has_database_privilege
+    has_schema_privilege has_table_privilege initcap last_value least left length ln lower lpad
+    ltrim max md5 min mod nth_value ntile nullif octet_length percent_rank percentile_cont
+    percentile_disc pg_backend_pid pg_cancel_backend pg_get_constraintdef pg_get_expr
+    pg_get_userbyid pg_get_viewdef pg_terminate_backend pi position pow power quote_ident
+    quote_literal radians random rank regexp_count regexp_instr regexp_substr replace reverse right
+    row_number rpad rtrim session_user sign sin sqrt strpos substr substring sum tan timeofday
+    to_char to_date to_hex to_number translate trim upper version
 """.split())
-# What PostgreSQL has and Redshift has not, with what to write instead
-# (c_unsupported-postgresql-functions); of the others nothing better is known.
+# c_unsupported-postgresql-functions: those that it names.
+_UNSUPPORTED = frozenset("""
+    array_agg bit_length clock_timestamp convert_from convert_to corr covar_pop covar_samp div encode
+    every format generate_series generate_subscripts justify_days justify_hours justify_interval
+    obj_description overlay pg_sleep pg_table_is_visible quote_nullable regexp_matches
+    regexp_split_to_array regexp_split_to_table regr_avgx regr_avgy regr_count regr_intercept regr_r2
+    regr_slope regr_sxx regr_sxy regr_syy setseed string_agg transaction_timestamp width_bucket
+    xml_agg
+""".split())
+# What to write instead of a function.
 _INSTEAD = {
     "string_agg": "LISTAGG",
     "array_agg": "LISTAGG",
@@ -34,7 +39,7 @@ _INSTEAD = {
     "transaction_timestamp": "SYSDATE",
     "statement_timestamp": "GETDATE()",
     "gen_random_uuid": "MD5 of the key",
-    "encode": "TO_HEX or FROM_HEX",
+    "encode": "TO_HEX",
     "bit_length": "8 * OCTET_LENGTH",
     "concat_ws": "||",
     "format": "||",
@@ -49,7 +54,6 @@ _INSTEAD = {
     "nextval": "an IDENTITY column",
     "row": "a comparison of each column",
     "to_json": "the values as columns",
-    "set_config": "SET",
 } | dict.fromkeys("text varchar bpchar int2 int4 int8 float4 float8 bool numeric".split(), "CAST")
 # What Redshift has and the stand-in has not, with what both have.
 _NOT_EMULATED = {
@@ -57,6 +61,7 @@ _NOT_EMULATED = {
     "next_day": "DATEADD and EXTRACT(dow FROM …)",
     "ratio_to_report": "x / SUM(x) OVER (…)",
     "json_extract_path_text": "columns of their own, filled by COPY's JSONPaths",
+    "set_config": "SET",
     "sha1": "MD5",
     "sha2": "MD5",
     "sha": "MD5",
@@ -82,5 +87,7 @@ def refuse_function(name: str) -> None:
     if name in _NOT_EMULATED:
         message = f"the stand-in does not emulate Redshift's function {name.upper()}"
         raise refusal(message, _NOT_EMULATED[name])
-    message = f"Redshift has no function {name.upper()} that the stand-in knows"
+    message = f"the stand-in knows no function {name.upper()} of Redshift's"
+    if name in _UNSUPPORTED:
+        message = f"Redshift has no function {name.upper()}"  # c_unsupported-postgresql-functions
     raise refusal(message, _INSTEAD.get(name, ""), errors.UndefinedFunction)

@@ -37,7 +37,6 @@ ADVICE_ON_TYPES = {
     "jsonb": "VARCHAR(MAX)",
     "uuid": "CHAR(36)",
     "money": "NUMERIC(p, s)",
-    "datetime": "TIMESTAMP",
 }
 # Those whose name may stand before a string: xml '<a/>', B'101'.
 MISSING_TYPES = NOT_EMULATED_TYPES | ADVICE_ON_TYPES.keys() | frozenset("""
@@ -48,49 +47,71 @@ MISSING_TYPES = NOT_EMULATED_TYPES | ADVICE_ON_TYPES.keys() | frozenset("""
 # c_SQL_functions_leader_node_only: they work where no table of the user takes part.
 LEADER_WORDS = frozenset("current_timestamp current_time localtime localtimestamp".split())
 LEADER_FUNCTIONS = frozenset("now age".split())
+# r_MEDIAN, r_LISTAGG, r_PERCENTILE_CONT: they work where a table of the user takes part.
+TABLE_FUNCTIONS = frozenset("listagg median percentile_cont percentile_disc".split())
+_TABLE = re.compile(r" (?:from|join) (?:\( )*(?!select |with |\( )\S+ ")
 
 JOINED_SELECT = "DELETE … USING and INSERT … SELECT"
 
-# (pattern of the outline, what Redshift lacks, what to write instead)
+# (pattern of the outline, what Redshift lacks, what to write instead), under the pages of AWS's guide
+# that say so: by name, or by a grammar that is complete.
 LACKS = [
-    # Statements.
-    (r"^ copy ", "COPY but from Amazon S3", "COPY t FROM 's3://…'"),
-    (r"^ (savepoint|release) ", "savepoints", "a transaction of its own"),
-    (r"^ (rollback|abort) (work |transaction )?to ", "savepoints", "a plain ROLLBACK"),
-    (r"^ do ", "DO blocks", "the statements themselves"),
-    (r"^ explain (verbose )?analy[sz]e ", "EXPLAIN ANALYZE", "EXPLAIN"),
-    (r"^ explain \( (?!select |with |\( )", "EXPLAIN (…)", "EXPLAIN"),
+    # c_unsupported-postgresql-features
     (r"^ (create|alter|drop) (unique )?index ", "indexes", "DISTKEY and SORTKEY"),
     (r"^ (create|alter|drop) (temp |temporary )?sequence ", "sequences", "an IDENTITY column"),
+    (r"^ (explain )?values | (\(|as) values \( | (union|except|intersect|all) values \( ",
+     "VALUES as a table", "SELECT … UNION ALL SELECT …"),
+    (r" (from|join|into|update|,) only (?!\.)", "ONLY, for it has no inheritance", "the table"),
+    (r" \[ | array \( ", "arrays", "one row per element, or a list: IN (…)"),
+    (r" (any|some) \( (?!select |with |\( )", "ANY (array)", "IN (…)"),
+    (r" collate (?!\( |case_|cs |ci )", "COLLATE in an expression",
+     "LOWER (…) where values are compared"),
+    # c_unsupported-postgresql-functions
+    (r"^ (savepoint|release) ", "savepoints", "a transaction of its own"),
+    (r"^ (rollback|abort) (work |transaction )?to ", "savepoints", "a plain ROLLBACK"),
+    (r" is (not )?distinct from ", "IS DISTINCT FROM", "a = b OR (a IS NULL AND b IS NULL)"),
+    # c_unsupported-postgresql-datatypes
     (r"^ (create|alter|drop) (type|domain) ", "types of one's own", "a VARCHAR column"),
+    (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&|@@) ", "operators for JSON, arrays and text search",
+     "JSON_EXTRACT_PATH_TEXT"),
+    # c_SQL_commands
+    (r"^ do ", "DO blocks", "the statements themselves"),
+    (r"^ (explain )?table | (\(|as|union|except|intersect|all) table "
+     r"|^ insert into \S+( \. \S+)*( \( [^()]*\))? table ",
+     "TABLE t as a query", "SELECT * FROM t"),
+    (r"^ (prepare transaction|commit prepared|rollback prepared) ", "two-phase commit", "COMMIT"),
+    # r_EXPLAIN, r_CREATE_TABLE_NEW, r_CREATE_VIEW, r_CREATE_TABLE_AS
+    (r"^ explain (verbose )?analy[sz]e ", "EXPLAIN ANALYZE", "EXPLAIN"),
+    (r"^ explain \( (?!select |with |\( )", "EXPLAIN (…)", "EXPLAIN"),
     (r"^ create (global |foreign |unlogged )", "UNLOGGED, GLOBAL or FOREIGN tables",
      "CREATE [TEMP] TABLE"),
     (r"^ create (or replace )?(temp |temporary |recursive )+view ",
      "TEMP or RECURSIVE views", "CREATE VIEW"),
+    (r" with (local |cascaded )?check option ", "WITH CHECK OPTION", "a plain view"),
     (r" with (no )?data $", "WITH [NO] DATA", "the query with WHERE FALSE for an empty table"),
-    (r"^ (prepare transaction|commit prepared|rollback prepared) ", "two-phase commit", "COMMIT"),
+    # r_COMMIT, r_END, r_ROLLBACK, r_ABORT, r_BEGIN, r_CREATE_ROLE
     (r"^ (commit|end|rollback|abort) .*chain ", "AND CHAIN", "COMMIT and BEGIN"),
     (r"^ (begin|start) .*deferrable ", "deferrable transactions", "BEGIN"),
+    (r"^ create role \S+ (?!externalid )", "CREATE ROLE with options", "CREATE USER"),
+    # r_INSERT_30, r_UPDATE, r_DELETE
     (r"^ insert into \S+( \. \S+)* as ", "an alias of the table of an INSERT", "its name"),
-    # Queries.
-    (r"^ (explain )?values | (\(|as) values \( | (union|except|intersect|all) values \( ",
-     "VALUES as a table", "SELECT … UNION ALL SELECT …"),
-    (r"^ (explain )?table | (\(|as|union|except|intersect|all) table "
-     r"|^ insert into \S+( \. \S+)*( \( [^()]*\))? table ",
-     "TABLE t as a query", "SELECT * FROM t"),
     (r" on conflict (\(|do|on) ", "INSERT … ON CONFLICT", JOINED_SELECT),
     (r"(?<! \.)(?<! as) returning ", "RETURNING", "a SELECT after the statement"),
     (r" overriding (system|user) value ", "OVERRIDING … VALUE", "GENERATED BY DEFAULT AS IDENTITY"),
+    (r"^ update (?:(?! set ).)* set \( ", "UPDATE … SET (a, b) = …", "SET a = …, b = …"),
+    # r_SELECT_synopsis, r_SELECT_list, r_FROM_clause30, r_UNION, r_ORDER_BY_clause
     (r" distinct on \( ", "SELECT DISTINCT ON", "ROW_NUMBER() in a subquery"),
-    (r" \) filter \( where ", "FILTER (WHERE …)", "the aggregate of a CASE"),
     (r"(?<! \.)(?<! as) lateral ", "LATERAL", "a join with a subquery"),
-    (r" (from|join|into|update|,) only (?!\.)", "ONLY, for it has no inheritance", "the table"),
+    (r"(?<! \.)(?<! as) tablesample ", "TABLESAMPLE", "ORDER BY RANDOM() LIMIT n"),
     (r" window \S+ as \( ", "the WINDOW clause", "the window in each OVER (…)"),
+    (r" (except|intersect|minus) all ", "EXCEPT ALL and INTERSECT ALL", "EXCEPT or INTERSECT"),
     (r"\S fetch (first|next) ", "FETCH FIRST", "LIMIT n"),
     (r" for (no key update|key share|update|share) ", "SELECT … FOR UPDATE", "LOCK t"),
-    (r"(?<! \.)(?<! as) tablesample ", "TABLESAMPLE", "ORDER BY RANDOM() LIMIT n"),
+    # c_Aggregate_Functions, r_Window_function_synopsis
+    (r" \) filter \( where ", "FILTER (WHERE …)", "the aggregate of a CASE"),
     (r" exclude (current row|group|ties|no others) ", "frames with EXCLUDE",
      "ROWS BETWEEN … AND …"),
+    # r_WITH_clause
     (r" as \( (insert|update|delete|merge) ", "WITH queries that change data",
      "each change as a statement of its own"),
     (r" as (not )?materialized \( ", "WITH … AS MATERIALIZED", "WITH … AS (…)"),
@@ -99,25 +120,24 @@ LACKS = [
     (r"(?<! as) \( with recursive ", "WITH RECURSIVE in a subquery", "it before the first SELECT"),
     (r" (with|recursive|,) \S+ (\( [^()]*\) )?as \( with ", "a WITH within a WITH query",
      "the queries one after the other"),
-    (r" is (not )?distinct from ", "IS DISTINCT FROM", "a = b OR (a IS NULL AND b IS NULL)"),
-    (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&|@@) ", "operators for JSON, arrays and text search",
-     "JSON_EXTRACT_PATH_TEXT"),
-    (r" \[ | array \( ", "arrays", "one row per element, or a list: IN (…)"),
-    (r" (any|some) \( (?!select |with |\( )", "ANY (array)", "IN (…)"),
-    (r" collate (?!\( |case_|cs |ci )", "COLLATE in an expression",
-     "LOWER (…) where values are compared"),
+]  # fmt: skip
+# Of these the guide says nothing.
+UNKNOWN = [
     (r" u&['\"] ", "U&'…'", "the characters themselves"),
     (r" e' ", "E'…'", "'…', in which a backslash escapes"),
-    (r" \$\$ ", "dollar quotes outside CREATE PROCEDURE and CREATE FUNCTION", "'…'"),
-    (r"^ update (?:(?! set ).)* set \( ", "UPDATE … SET (a, b) = …", "SET a = …, b = …"),
-    (r" with (local |cascaded )?check option ", "WITH CHECK OPTION", "a plain view"),
+    (r" is (not )?(nf(c|d|kc|kd) )?normalized ", "IS NORMALIZED", "="),
 ]  # fmt: skip
 NOT_EMULATED = [
+    (r"^ copy ", "COPY in this place", "COPY t FROM 's3://…' as a statement of its own"),
+    (r"^ explain (verbose )?create table ", "EXPLAIN CREATE TABLE AS", "EXPLAIN of the query"),
+    (r"^ show (?!\S+ $|time zone $)", "SHOW of tables and other objects",
+     "a query of information_schema"),
     (r"^ (explain (verbose )?|prepare \S+ (\( [^()]*\) )?as )?merge ", "MERGE", JOINED_SELECT),
     (r"^ (explain (verbose )?)?(create|alter|drop|refresh) materialized ", "materialized views",
      "CREATE VIEW, or CREATE TABLE AS"),
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
      "procedures and functions of one's own", "the statements themselves"),
+    (r" \$\$ ", "dollar quotes", "'…'"),
     (r"^ (create|alter|drop) (or replace )?"
      r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object",
      ""),
@@ -149,7 +169,11 @@ _OBJECT = re.compile(
 _RULES = [(re.compile(p), f"Redshift has no {what}", instead) for p, what, instead in LACKS] + [
     (re.compile(p), f"the stand-in does not emulate Redshift's {what}", instead)
     for p, what, instead in NOT_EMULATED
-]
+] + [
+    (re.compile(p), f"the stand-in does not emulate {what}, of which Redshift's guide says nothing",
+     instead)
+    for p, what, instead in UNKNOWN
+]  # fmt: skip
 # In these, FROM names no table.
 _FROM_IN_CALL = re.compile(r" (?:extract \( \S+|(?:trim|substring) \( (?:\S+ ){0,2}?\S+) from ")
 _CHANGES = ("insert", "update", "delete", "create", "alter")
@@ -167,10 +191,11 @@ def refuse(outline: str, top: str) -> None:
             raise refusal(message, instead)
     said = outline.split(" ", 2)[1]
     if said not in STATEMENTS:
-        raise refusal(f"Redshift has no statement {said.upper()}", "", errors.SyntaxError)
+        message = f"the stand-in knows no statement {said.upper()} of Redshift's"
+        raise refusal(message, "", errors.SyntaxError)
     if not _OBJECT.search(outline):
         what = " ".join(outline.upper().split()[: 4 if " or replace " in outline else 2])
-        raise refusal(f"Redshift has no {what} that the stand-in knows")
+        raise refusal(f"the stand-in knows no {what} of Redshift's")
     verb = re.search(r" (select|insert|update|delete|merge) ", top)
     if said == "with" and verb and verb[1] in ("insert", "merge"):  # r_WITH_clause
         message = f"Redshift has no WITH before {verb[1].upper()}"
@@ -181,8 +206,14 @@ def refuse(outline: str, top: str) -> None:
         raise refusal(message, "INSERT … SELECT")
 
 
-def refuse_leader_function(name: str, outline: str) -> None:
-    """Raise when a function that only Redshift's leader node knows meets a table."""
+def refuse_misplaced_function(name: str, outline: str) -> None:
+    """Raise when a function that only Redshift's leader node knows meets a table, or one that only
+    its compute nodes know meets none."""
+    if name in TABLE_FUNCTIONS:
+        if not _TABLE.search(_FROM_IN_CALL.sub(" ", outline)):
+            message = f"Redshift runs {name.upper()} with a table only"
+            raise refusal(message, "FROM and a table")
+        return
     reads = " from " in _FROM_IN_CALL.sub(" ", outline)
     if reads or outline.split(" ", 2)[1] in _CHANGES:
         message = f"Redshift runs {name.upper()} on its leader node only, never with a table"
@@ -193,6 +224,7 @@ def refuse_type(name: str) -> Exception:
     """The exception for a type that Redshift, or the stand-in, lacks."""
     if name in NOT_EMULATED_TYPES:
         return refusal(f"the stand-in does not emulate Redshift's type {name.upper()}")
+    # c_Supported_data_types lists all that there are.
     advice = ADVICE_ON_TYPES.get(name, "a type of Redshift's, for example VARCHAR(n)")
     return refusal(f"Redshift has no type {name.upper()}", advice, errors.UndefinedObject)
 

@@ -37,7 +37,10 @@ _BEFORE = {
 
 
 def refuse_reserved_name(edit: Edit, p: int) -> None:
-    """Raise when the word at a position is reserved and is no keyword there."""
+    """Raise when the word at a position is reserved and is no keyword there (r_pg_keywords).
+
+    c_unsupported-postgresql-features: system columns have names that no other column takes.
+    """
     word = edit.words[p]
     if word in _SYSTEM_COLUMNS:
         message = f"Redshift has no system column {word.upper()}"
@@ -55,7 +58,7 @@ def _is_keyword(edit: Edit, p: int) -> bool:
         )
     if before == ".":
         return False
-    if word == "sysdate":
+    if word in ("sysdate", "current_user_id"):
         return before != "as" and after != "."
     if word == "encode":
         return after in _CODECS or after in ("auto", "runlength", "zstd")
