@@ -33,6 +33,8 @@ class Session:
     def recorder(self) -> Iterator[extensions.cursor]:
         """A cursor of another connection, whose transaction is committed at the end."""
         connection = self.connect()
+        # The isolation of Redshift's transactions is not about its system tables (c_serial_isolation).
+        connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_READ_COMMITTED)
         try:
             with connection, connection.cursor() as cursor:
                 yield cursor
@@ -162,6 +164,10 @@ def adopt(connection: extensions.connection, session: Session) -> None:
         cursor.execute("SET enable_nestloop = off")
         # A client that was killed must not keep its locks until its statement ends.
         cursor.execute("SET client_connection_check_interval = '2s'")
+        cursor.execute("SELECT current_setting('default_transaction_isolation') = 'serializable'")
+        (is_serializable,) = cursor.fetchone()
     connection.commit()
-    connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ)
+    # SNAPSHOT is what a database has, unless it was made SERIALIZABLE (guide: r_CREATE_DATABASE).
+    connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_SERIALIZABLE if is_serializable
+                           else extensions.ISOLATION_LEVEL_REPEATABLE_READ)
     connection.cursor_factory = functools.partial(Cursor, session)
