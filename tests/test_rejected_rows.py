@@ -254,6 +254,24 @@ def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_er
     assert "log_data/1.json:2: column userid (int8): Invalid digit" in said and "in 'abc'" in said
 
 
+def test_as_on_a_cluster_log_summary_and_history_tell_of_three_rejected_rows(warehouse):
+    """Two families of ids, views that are late by three seconds, and no value in raw_field_value."""
+    execute(warehouse, f"ALTER DATABASE {warehouse.database} SET standin.views_late = '3s'")
+    warehouse.write("song_data/1.json", song())
+    warehouse.write("log_data/1.json", [event(1), event(2, userId="abc"), event(3, ts="soon"), event(4),
+                                        event(5, userId="x")])
+    warehouse.configure(MAX_ERRORS="5")
+    done = warehouse.load()
+    assert "rejected 3 rows of staging_events, within MAX_ERRORS" in done.stderr
+    for row in ("1.json:2: column userid", "1.json:3: column ts", "1.json:5: column userid"):
+        assert row in done.stderr
+    assert re.search(r"^staging_events +1 +2 +3 ", done.stdout, re.MULTILINE), done.stdout
+    assert warehouse.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(3, 2)]
+    assert warehouse.query("SELECT DISTINCT TRIM(raw_field_value) FROM standin.stl_load_errors") == [("",)]
+    assert warehouse.query("SELECT COUNT(*) FROM standin.stl_load_errors JOIN"
+                           " standin.sys_load_error_detail ON query = query_id") == [(0,)]
+
+
 def test_views_that_stay_behind_hide_neither_the_refusal_nor_the_number(
     bad_row, load_fresh, caplog, monkeypatch
 ):
