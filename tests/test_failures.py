@@ -172,10 +172,10 @@ BAD_FILES = {
         ("log_data/2.json:2: column userid (int8)", "'abc'", "(error 1207)")),
     "an over-long artist name in a log": (
         "log_data/2.json", [event(5), event(6, artist=LONG_NAME)],
-        ("log_data/2.json:2: column artist (", "1024", "(error 1204)", "the bytes of the longest text")),
+        ("log_data/2.json:2: column artist (", "1024", "(error 1204)", "more than 1,024 bytes")),
     "an over-long artist name in a song": (
         "song_data/2.json", song("SO2", artist_name=LONG_NAME),
-        ("song_data/2.json:1: column artist_name (", "1024", "(error 1204)", "bytes of the longest text")),
+        ("song_data/2.json:1: column artist_name (", "1024", "(error 1204)", "more than 1,024 bytes")),
     "an event without a ts": (
         "log_data/2.json", [event(5), {k: v for k, v in event(6).items() if k != "ts"}],
         ("log_data/2.json:2: column ts (int8)", "(error ")),

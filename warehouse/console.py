@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from . import WarehouseError
 from .history import now
+from .objects import escape_lines
 from .progress import PROGRESS
 
 
@@ -30,7 +31,7 @@ def say(text: object) -> None:
     Raises WarehouseError where stdout is full.
     """
     try:
-        print(text, flush=True)
+        print(escape_lines(str(text)), flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
         if not isinstance(error, BrokenPipeError):
@@ -46,6 +47,9 @@ class LineHandler(logging.StreamHandler):
     def emit(self, record):
         PROGRESS.clear()
         super().emit(record)
+
+    def format(self, record):
+        return escape_lines(super().format(record))
 
 
 def start_log(arguments: argparse.Namespace) -> None:

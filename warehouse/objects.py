@@ -30,6 +30,23 @@ class Object(NamedTuple):
     storage_class: str = ""  # of S3
 
 
+# Control characters, and those that turn the direction of writing or end a line where none ends.
+UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def escape(name: str) -> str:
+    """A name from outside, such as that of a file, as one line that a terminal shows as it is.
+
+    >>> escape("a\\x1b[31m\\nb.json")
+    'a\\\\x1b[31m\\\\nb.json'
+    """
+    return escape_lines(name.replace("\n", "\\n"))
+
+
+def escape_lines(text: str) -> str:
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def is_s3(url: str) -> bool:
     return url.startswith("s3://")
 
@@ -42,7 +59,7 @@ def split_s3(url: str) -> tuple[str, str]:
     """
     match = S3_URL.fullmatch(url)
     if not match:
-        raise ObjectError(f"{url} is not of the form s3://bucket/key")
+        raise ObjectError(f"{escape(url)} is not of the form s3://bucket/key")
     return match[1], match[2]
 
 
@@ -186,8 +203,9 @@ def refuse_archived(files: list[Object]) -> None:
             restored = s3().head_object(Bucket=bucket, Key=key).get("Restore", "")
         if 'ongoing-request="false"' not in restored:
             raise ObjectError(
-                f"{file.url} is archived in {file.storage_class}, and this load would read it. Restore"
-                " it and those like it, or move them out of the prefix: what is loaded stays loaded.")
+                f"{escape(file.url)} is archived in {file.storage_class}, and this load would read it."
+                " Restore it and those like it, or move them out of the prefix: what is loaded stays"
+                " loaded.")
 
 
 @functools.cache
@@ -218,8 +236,8 @@ def explained(url: str, allow: str = READING) -> Iterator[None]:
         if not aws.is_aws(error):
             raise
         steps = NEXT_STEPS | dict.fromkeys(("AccessDenied", "403"), f"Allow {allow}.")
-        raise ObjectError(f"{url}: {aws.explanation(error, 'S3', steps)}") from error
+        raise ObjectError(f"{escape(url)}: {aws.explanation(error, 'S3', steps)}") from error
 
 
 def unreadable(url: str, error: OSError) -> ObjectError:
-    return ObjectError(f"{url}: {error.strerror or error}")
+    return ObjectError(f"{escape(url)}: {error.strerror or error}")

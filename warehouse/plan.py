@@ -234,7 +234,7 @@ def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     if not changed:
         return ""
     more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    return what.format(f"{changed[0].url}{more}")
+    return what.format(f"{objects.escape(changed[0].url)}{more}")
 
 
 def describe(plan: Plan) -> str:
@@ -282,7 +282,8 @@ def explain_refusal(plan: Plan, max_reload: int, *, full: bool, force: bool) -> 
         what = f"all {len(source.listed):,} files of {source.table} are to be loaded again"
         what += "" if full else f" ({source.why})"
         if source.vanished:
-            names = ", ".join(source.vanished[:3]) + (", …" if len(source.vanished) > 3 else "")
+            names = ", ".join(map(objects.escape, source.vanished[:3]))
+            names += ", …" if len(source.vanished) > 3 else ""
             refused.append(f"{what}, but {len(source.vanished):,} loaded files are gone and their rows"
                            f" would be lost: {names}.")
         elif source.bytes > max_reload and not full:

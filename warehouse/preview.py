@@ -14,6 +14,7 @@ from .console import format_table
 from .database.statements import values_of
 from .database.transactions import transaction
 from .manifests import Manifests
+from .objects import escape
 from .plan import NO_MANIFESTS, Plan, describe, explain_refusal, make_plan
 from .session import connecting
 
@@ -69,7 +70,7 @@ def format_status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
     table = format_table([("for", "objects", "bytes", "loaded", "new", "changed"), *lines])
     vanished = [url for source in plan.sources for url in source.vanished]
     gone = f"vanished: {len(vanished):,} loaded files are no longer there" + "".join(
-        f"\n  {url}" for url in vanished[:MOST_FILES])
+        f"\n  {escape(url)}" for url in vanished[:MOST_FILES])
     if len(vanished) > MOST_FILES:
         gone += f"\n  … and {len(vanished) - MOST_FILES:,} more"
     return "\n".join([table, gone, due, format_loads(cursor)])
@@ -112,7 +113,7 @@ def describe_files(plan: Plan) -> str:
     for source in plan.sources:
         chosen = source.files
         lines += [
-            f"--   {source.table}: {file.url} ({file.size:,} bytes)" for file in chosen[:MOST_FILES]
+            f"--   {source.table}: {escape(file.url)} ({file.size:,} bytes)" for file in chosen[:MOST_FILES]
         ]
         if len(chosen) > MOST_FILES:
             lines.append(f"--   {source.table}: … and {len(chosen) - MOST_FILES:,} more")

@@ -12,24 +12,27 @@ import psycopg2
 from psycopg2 import extensions
 
 from . import DataError
+from .advice import advise
 from .console import Summary
 from .database.errors import RowsRejected, message_of
 from .history import STARTED
+from .objects import escape
 from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
 REJECTED = re.compile(r"(\d+) record\(s\) could not be loaded")
 PATIENCE, PAUSE = 10.0, 0.5  # seconds
+MOST_FIELDS = 10  # of the query without raw_line
 SKEW = timedelta(minutes=5)  # between the clock of this machine and that of the server
 LONGEST_SHOWN = 80  # characters of a value
-LONGEST_REPORTED = 1024  # stl_load_errors cuts values there
 
 
 class Row(NamedTuple):
     """A rejected row as the load-error tables have it, and how many there are.
 
-    alike: of the same file, column and code. rejected: in all. value is None where not known.
+    alike: of the same file, column and code. rejected: in all. value is None where not known. keys: of
+    its document, in small letters, where that is known.
     """
 
     file: str
@@ -42,6 +45,7 @@ class Row(NamedTuple):
     value: str | None
     alike: int
     rejected: int
+    keys: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> tuple[str, str, int]:
@@ -54,7 +58,7 @@ class Row(NamedTuple):
         if len(value) > LONGEST_SHOWN:
             value = f"{value[:LONGEST_SHOWN - 3]}..."
         shown = f", in {value!r}" if value else ""
-        return f"{self.file}:{self.line}:{column} {self.reason} (error {self.code}){shown}"
+        return f"{escape(self.file)}:{self.line}:{column} {self.reason} (error {self.code}){shown}"
 
 
 def explain_rejected(connection: extensions.connection, error: RowsRejected) -> DataError:
@@ -65,7 +69,8 @@ def explain_rejected(connection: extensions.connection, error: RowsRejected) -> 
     rows, problem = read_rows(connection, error.table, 1)
     if rows:
         message = "\n".join([f"{error}:", *listed(rows),
-                             "  COPY stopped there: the files may hold more such rows.", *advice(rows),
+                             "  COPY stopped there: the files may hold more such rows.",
+                             *advise(rows, error.table),
                              "Or let MAX_ERRORS in dwh.cfg leave such rows out."])
     else:
         why = f" (they could not be read here: {problem})" if problem else ""
@@ -151,7 +156,7 @@ WITH rejected AS (
         TRIM(col_length) AS column_length,
         err_code,
         TRIM(err_reason) AS reason,
-        TRIM(raw_field_value) AS value,
+        RTRIM(raw_field_value) AS value,
         raw_line,
         ROW_NUMBER() OVER (
             PARTITION BY filename, colname, err_code ORDER BY line_number
@@ -206,33 +211,36 @@ def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[
             found.append([])
             problem = problem or message_of(error)
     rows, with_values = found
-    values = {(*row.kind, row.line): row.value for row in with_values}
-    rows = [row._replace(value=values.get((*row.kind, row.line))) for row in rows]
-    rows = rows or with_values
+    values = {(*row.kind, row.line): row for row in with_values}
+    rows = [values.get((*row.kind, row.line), row) for row in rows] or with_values
     return rows, "" if rows else problem
 
 
 def make_row(*fields) -> Row:
-    """A Row of the fields of either query. The value is sought in raw_line where it is blank, as it is
-    of every JSON load on a cluster."""
-    known = Row(*("" if field is None else field for field in fields[: len(Row._fields)]))
-    raw_line = fields[len(Row._fields) :]
-    return known if known.value or not raw_line else known._replace(value=find_value(*raw_line, known.column))
+    """A Row of the fields of either query.
+
+    The value is sought in raw_line where it is blank, as it is of every JSON load on a cluster.
+    """
+    *known, raw_line = fields if len(fields) > MOST_FIELDS else (*fields, "")
+    row = Row(*("" if field is None else field for field in known))
+    document = read_document(raw_line)
+    value = row.value or document.get(row.column, "")
+    return row._replace(
+        value=value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+        keys=frozenset(document))
 
 
-def find_value(raw_line: str, column: str) -> str:
-    """The value of a column in the document that raw_line begins with; '' where that is cut off.
+def read_document(raw_line: str) -> dict[str, object]:
+    """The document that raw_line begins with, its keys in small letters; {} where that is cut off.
 
-    >>> find_value('{"userId": "abc", "ts": 1}{"userId": "7"', "userid")
-    'abc'
+    >>> read_document('{"userId": "abc"}{"userId": "7"')
+    {'userid': 'abc'}
     """
     try:
         document, _ = json.JSONDecoder().raw_decode(raw_line.lstrip())
     except ValueError:
-        return ""
-    values = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
-    value = values.get(column, "")
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return {}
+    return {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
 
 
 def fetched(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:
@@ -254,55 +262,7 @@ def listed(rows: list[Row]) -> list[str]:
         lines += [f"  {row}" for row in alike]
         told += alike[0].alike
         if more := alike[0].alike - len(alike):
-            lines.append(f"  {alike[0].file}: and {more:,} more like these")
+            lines.append(f"  {escape(alike[0].file)}: and {more:,} more like these")
     if rows and rows[0].rejected > told:
         lines.append(f"  and {rows[0].rejected - told:,} more in other files or columns")
     return lines
-
-
-def advice(rows: list[Row]) -> list[str]:
-    """What to do, a sentence for each column and code."""
-    ordered = sorted(rows, key=lambda row: (row.column, row.code))
-    by_kind = groupby(ordered, key=lambda row: (row.column, row.code))
-    return list(dict.fromkeys(next_step(list(alike)) for _, alike in by_kind))
-
-
-def next_step(rows: list[Row]) -> str:
-    """What to do about rows of one column and code (guide: r_Load_Error_Reference)."""
-    column, kind, code = rows[0].column, rows[0].type, rows[0].code
-    if "JSONPath" in rows[0].reason:
-        return ("The documents do not fit the paths: correct the file of LOG_JSONPATH, or leave it"
-                " out.")
-    if code == 1204 and "char" in kind:
-        return widening(rows)
-    return {
-        1204: f"Correct the numbers in the files: {column} takes {kind} {rows[0].length}.",
-        1205: f"Write dates in the files as YYYY-MM-DD, or say how {column} is written by"
-              " DATEFORMAT in the COPY of sql_queries.py.",
-        1206: f"Write timestamps in the files as YYYY-MM-DD HH:MI:SS, or say how {column} is"
-              " written by TIMEFORMAT in the COPY of sql_queries.py ('epochmillisecs' for"
-              " milliseconds since 1970).",
-        1207: f"Correct the values in the files: {column} takes digits only, as of type {kind}.",
-        1213: f"Let every document have {column}. Where the logs have it under another name, correct"
-              " LOG_JSONPATH.",
-        1216: "Correct the JSON of the files: whole objects, one after the other, as text in UTF-8"
-              " without a byte order mark, not packed.",
-        1220: "Save the files as UTF-8, without NUL characters.",
-        1221: "Save the files as UTF-8.",
-        1222: f"Correct the numbers in the files, or let {column} be BIGINT in sql_queries.py.",
-    }.get(code, "Correct the files.")
-
-
-def widening(rows: list[Row]) -> str:
-    """What to do about texts that are too long; columns count bytes."""
-    column = rows[0].column
-    values = [row.value or "" for row in rows]
-    longest = max(len(value.encode()) for value in values)
-    if any(len(value) >= LONGEST_REPORTED for value in values):
-        need = f"more than {longest:,} bytes"
-    elif longest:
-        need = f"at least {longest:,} bytes"
-    else:
-        need = "the bytes of the longest text"
-    return (f"Shorten the texts in the files, or widen {column} to {need}: ALTER TABLE … ALTER"
-            f" COLUMN {column} TYPE VARCHAR(…), the same in sql_queries.py, and where it is inserted.")
