@@ -238,7 +238,7 @@ def read_document(raw_line: str) -> dict[str, object]:
     """
     try:
         document, _ = json.JSONDecoder().raw_decode(raw_line.lstrip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
 
