@@ -228,7 +228,7 @@ def find_value(raw_line: str, column: str) -> str:
     """
     try:
         document, _ = json.JSONDecoder().raw_decode(raw_line.lstrip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     values = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
     value = values.get(column, "")
