@@ -11,7 +11,7 @@ import sys
 import sql_queries
 from warehouse import command, history, tables
 from warehouse.database.statements import execute, subject_of
-from warehouse.database.transactions import locking, transaction
+from warehouse.database.transactions import locking, set_timeout, transaction
 from warehouse.session import connecting
 
 log = logging.getLogger("warehouse.create_tables")
@@ -39,8 +39,9 @@ def run(config, arguments):
             execute(cursor, sql_queries.etl_lock_fill, {})
             if not arguments.force:
                 tables.refuse_strangers(cursor, creates)
+            set_timeout(cursor, config.limits.lock_timeout)
             for sql in drops + creates:
-                tables.run_ddl(cursor, sql)
+                tables.run_ddl(cursor, sql, config.limits.lock_timeout)
             if not arguments.views:
                 history.record(cursor, "reset", begun_at)
     log.info("created %s", ", ".join(map(subject_of, creates)))

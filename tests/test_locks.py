@@ -85,3 +85,20 @@ def test_a_warehouse_in_which_no_run_has_ever_succeeded_is_not_stale(fresh):
     age_the_history(fresh, 1000)  # of the reset
     with contextlib.closing(hold(fresh, "etl_lock")):
         refused(fresh, 75, "another load or reset is running")
+
+
+@pytest.mark.parametrize("used, arguments, named", [
+    ("SELECT * FROM songplays", (), "songplays"),
+    ("INSERT INTO users (user_id, level) VALUES (0, 'free')", (), "users"),
+    ("SELECT * FROM top_songs", ("--views",), "top_songs"),
+])
+def test_create_tables_names_who_uses_a_table_in_an_open_transaction(loaded, used, arguments, named):
+    loaded.configure(LOCK_TIMEOUT="1")
+    before = loaded.snapshot()
+    with contextlib.closing(connection_to(loaded)) as analyst:
+        analyst.autocommit = False
+        analyst.cursor().execute(used)
+        pid = analyst.info.backend_pid
+        refused(loaded, 75, f"for {named}: process {pid} of ", "in an open transaction. Let it COMMIT,",
+                f"SELECT pg_terminate_backend({pid})", script="create_tables.py", arguments=arguments)
+    assert loaded.snapshot() == before

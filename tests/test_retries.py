@@ -179,7 +179,7 @@ def test_a_load_survives_the_end_of_its_session_amid_a_copy(fresh, undisturbed):
 
 
 @pytest.mark.parametrize("hours", [0, 41])
-def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself_whatever_the_age_of_the_last(
+def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
     fresh, proxy, load_fresh, undisturbed, caplog, hours
 ):
     execute(fresh, "INSERT INTO loads (run, kind, begun_at, finished_at) VALUES ('a', 'load',"

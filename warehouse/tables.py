@@ -10,7 +10,7 @@ import sql_queries
 from . import ConfigError, WarehouseError
 from .database.errors import explain_ddl
 from .database.statements import execute, subject_of
-from .database.transactions import transaction
+from .database.transactions import refuse_to_wait, transaction
 
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
               " --views, which keeps the tables (without --views where there are none yet), or GRANT"
@@ -166,11 +166,16 @@ def make_lasting(connection: extensions.connection) -> None:
                 raise
 
 
-def run_ddl(cursor: extensions.cursor, sql: str) -> None:
-    """Run a DROP or CREATE; raises ConfigError where something that is not ours stops it."""
+def run_ddl(cursor: extensions.cursor, sql: str, lock_timeout: int) -> None:
+    """Run a DROP or CREATE, which takes no time but to wait for those who use the table.
+
+    Raises ConfigError where something that is not ours stops it, and BusyError where somebody's
+    transaction does for so many seconds.
+    """
     try:
         execute(cursor, sql, {})
     except WarehouseError as error:
+        refuse_to_wait(cursor, sql, lock_timeout, error)
         if advice := explain_ddl(error):
             raise ConfigError(f"{error}. {advice}") from error
         raise

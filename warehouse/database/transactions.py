@@ -2,7 +2,8 @@
 
 import threading
 from contextlib import contextmanager, suppress
-from typing import Iterator
+from datetime import datetime
+from typing import Iterator, NamedTuple
 
 import psycopg2
 from psycopg2 import errorcodes, extensions
@@ -14,7 +15,7 @@ from ..config import Limits
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION, cancel
 from .errors import IN_DOUBT, NOTHING_COMMITTED, CommitLost, code_of, is_stale, message_of
-from .statements import execute
+from .statements import execute, name_of, subject_of
 
 MOST_STALE_STARTS = 20
 GRACE = 2  # seconds between the end of a wait on the server and from here
@@ -106,10 +107,8 @@ def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
     except WarehouseError as error:
         if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
             raise
-        with suppress(psycopg2.Error):
-            cursor.connection.rollback()
         raise BusyError(
-            f"{describe_holder(cursor)} This one waited {seconds} s (LOCK_TIMEOUT) and stops. Try again"
+            f"{describe_load(cursor)} This one waited {seconds} s (LOCK_TIMEOUT) and stops. Try again"
             " later.") from error
     finally:
         overdue.cancel()
@@ -119,30 +118,62 @@ def set_timeout(cursor: extensions.cursor, seconds: int) -> None:
     cursor.execute("SET statement_timeout TO %s", (seconds * 1000,))
 
 
-# A load holds the table for itself alone (guide: r_SVV_TRANSACTIONS, r_LOCK).
-LOCK_HOLDER = """-- lock holder: who holds etl_lock, how, and since when
+# A load holds etl_lock for itself alone (guide: r_SVV_TRANSACTIONS, r_LOCK).
+LOCK_HOLDER = """-- lock holder: who else holds a table or view, how, and since when
 SELECT t.pid, TRIM(t.txn_owner) AS txn_owner, t.txn_start, TRIM(t.lock_mode) AS lock_mode
 FROM svv_transactions t
 JOIN pg_class c ON c.oid = t.relation
-WHERE c.relname = 'etl_lock' AND t.granted
+WHERE c.relname = %(table)s AND t.granted AND t.pid <> pg_backend_pid()
 ORDER BY CASE WHEN t.lock_mode = 'AccessExclusiveLock' THEN 1 ELSE 2 END, t.txn_start
 LIMIT 1
 """
 
 
-def describe_holder(cursor: extensions.cursor) -> str:
-    """A sentence about who holds the lock, as far as the server tells, and how to end that."""
+class Holder(NamedTuple):
+    """A transaction that holds a table. The time is UTC."""
+
+    pid: int
+    owner: str
+    start: datetime
+    mode: str
+
+    @property
+    def end(self) -> str:
+        return f"SELECT pg_terminate_backend({self.pid})"
+
+
+def find_holder(cursor: extensions.cursor, table: str) -> Holder | None:
+    """Who else holds a table, as far as the server tells; after what failed, which is rolled back."""
+    with suppress(psycopg2.Error):
+        cursor.connection.rollback()
     try:
-        cursor.execute(LOCK_HOLDER)
+        cursor.execute(LOCK_HOLDER, {"table": table})
         row = cursor.fetchone()
     except psycopg2.Error:
-        with suppress(psycopg2.Error):
-            cursor.connection.rollback()
         row = None
-    if not row:
+    with suppress(psycopg2.Error):
+        cursor.connection.rollback()
+    return Holder(*row) if row else None
+
+
+def describe_load(cursor: extensions.cursor) -> str:
+    """A sentence about who holds etl_lock, and how to end that."""
+    holder = find_holder(cursor, "etl_lock")
+    if not holder:
         return "another load or reset is running."
-    pid, owner, start, mode = row
-    who = ("another load or reset is running" if mode == "AccessExclusiveLock" else
+    who = ("another load or reset is running" if holder.mode == "AccessExclusiveLock" else
            "a session that only read etl_lock keeps it locked: its transaction is open")
-    return (f"{who} (process {pid} of {owner}, since {start:%Y-%m-%d %H:%M:%S} UTC; to end it: SELECT"
-            f" pg_terminate_backend({pid})).")
+    return (f"{who} (process {holder.pid} of {holder.owner}, since {holder.start:%Y-%m-%d %H:%M:%S} UTC;"
+            f" to end it: {holder.end}).")
+
+
+def refuse_to_wait(cursor: extensions.cursor, sql: str, seconds: int, error: WarehouseError) -> None:
+    """Raise BusyError, naming who holds the table, where a statement that only waits ran out of time."""
+    if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
+        return
+    table = subject_of(sql)
+    holder = find_holder(cursor, table)
+    who = ("somebody uses it in an open transaction. Let them COMMIT" if not holder else
+           f"process {holder.pid} of {holder.owner} has used it since {holder.start:%Y-%m-%d %H:%M:%S} UTC"
+           f" in an open transaction. Let it COMMIT, or end it: {holder.end}")
+    raise BusyError(f"{name_of(sql)} waited {seconds} s (LOCK_TIMEOUT) for {table}: {who}.") from error
