@@ -476,3 +476,18 @@ def test_rejected_rows_are_counted_by_what_copy_says_where_the_views_of_them_are
     assert done.stdout.splitlines()[1].split()[:4] == ["staging_events", "1", "1", "2"]
     assert loaded.query("SELECT rejected FROM loads ORDER BY begun_at DESC LIMIT 1") == [(2,)]
     assert plays(loaded) == 3
+
+
+# ------------------------------------------------------------------------------ settings in the wrong place
+
+def test_swapped_settings_are_an_error_that_says_so_and_change_nothing(loaded):
+    before = loaded.snapshot()
+    loaded.configure(LOG_DATA="song_data/", SONG_DATA="log_data/")
+    refused(loaded, 2, "LOG_DATA: ", "was loaded into staging_songs before: are LOG_DATA and SONG_DATA"
+            " swapped")
+    assert loaded.snapshot() == before
+
+
+def test_wildcards_are_named_for_what_they_are(loaded):
+    loaded.configure(LOG_DATA="log_data/*.json")
+    refused(loaded, 1, "there is no object under", "COPY knows no wildcards: write the text that the keys")

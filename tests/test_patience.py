@@ -130,6 +130,24 @@ def test_patience_ends(configured, quick, caplog):
     assert "is starting up. Is the cluster running and not paused" in str(raised.value)
 
 
+@pytest.mark.parametrize("said, waits", [
+    ("Name or service not known", False), ("Temporary failure in name resolution", True)])
+def test_a_host_that_does_not_exist_is_given_up_after_seconds_and_a_silent_resolver_is_not(
+    configured, quick, monkeypatch, said, waits
+):
+    tries = []
+
+    def refuse(**parameters):
+        tries.append(time.monotonic())
+        raise psycopg2.OperationalError(f'could not translate host name "dwh" to address: {said}')
+
+    monkeypatch.setattr(connection.psycopg2, "connect", refuse)
+    monkeypatch.setattr(connection, "PATIENCE_FOR_A_NAME", 0.2)
+    with pytest.raises(WarehouseError, match="Check HOST"):
+        connect(configured(load="CONNECT_TIMEOUT = 2", **keys(1)))
+    assert (tries[-1] - tries[0] > 1) == waits
+
+
 def test_a_server_that_is_silent_is_given_up(configured):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         with pytest.raises(WarehouseError, match="timeout expired. Is the cluster running"):

@@ -6,7 +6,7 @@ from psycopg2 import extensions
 
 import sql_queries
 
-from . import DataError, WarehouseError, ledger, objects
+from . import ConfigError, DataError, WarehouseError, ledger, objects
 from .config import Data
 from .objects import Object
 
@@ -178,9 +178,11 @@ def list_files(
         if file.size and not file.url.endswith("/") or file.url in (loaded or {})
     ]
     if not any(file.size for file in files):
+        wildcards = (" COPY knows no wildcards: write the text that the keys begin with."
+                     if set("*?[") & set(prefix) else "")
         raise WarehouseError(
-            f"{setting}: there is no object under {prefix}. Check it in dwh.cfg, and that this"
-            " machine may list it."
+            f"{setting}: there is no object under {objects.escape(prefix)}.{wildcards} Check it in dwh.cfg,"
+            " and that this machine may list it."
         )
     return files
 
@@ -205,9 +207,21 @@ def make_plan(
     for table, setting, prefix in list_sources(data):
         known = loaded.get(table, {})
         source = compare(table, list_files(setting, prefix, known), known)
+        if not full:
+            refuse_swapped(setting, source, loaded)
         reason = why or (explain_whole(source, known) if reload else "")
         sources.append(source._replace(whole=bool(reason), why=reason, first=not known))
     return Plan(*sources, full=bool(why), why=why)
+
+
+def refuse_swapped(setting: str, source: Source, loaded: dict[str, dict[str, Object]]) -> None:
+    """Raise ConfigError where a new file of a source was loaded before, into the other table."""
+    for table, files in loaded.items():
+        elsewhere = [file.url for file in source.new if file.url in files]
+        if table != source.table and elsewhere:
+            raise ConfigError(
+                f"{setting}: {objects.escape(elsewhere[0])} was loaded into {table} before: are LOG_DATA"
+                " and SONG_DATA swapped in dwh.cfg? If they were swapped then, run etl.py --full.")
 
 
 def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:

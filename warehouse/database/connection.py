@@ -18,7 +18,7 @@ from .. import ConfigError, WarehouseError
 from ..config import Config, Server
 from ..config.hosts import ON_THIS_MACHINE, kind
 from . import logins
-from .errors import AUTHENTICATION, complaint_of, explain_login, is_login_transient
+from .errors import AUTHENTICATION, NO_SUCH_NAME, complaint_of, explain_login, is_login_transient
 from .retry import pauses
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ KEEPALIVES = {
     "tcp_user_timeout": 210_000,
 }
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries to connect
+PATIENCE_FOR_A_NAME = 5  # seconds, where the resolver says that there is no such host
 BUNDLES = (  # of certificate authorities: Debian, Amazon Linux and Fedora, macOS and Alpine
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
@@ -55,6 +56,8 @@ def connect(
         except psycopg2.Error as error:
             problem = error
         left = deadline - time.monotonic()
+        if NO_SUCH_NAME.search(complaint_of(problem)):  # a cluster that is being made may get its name
+            left -= max(0, config.limits.connect_timeout - PATIENCE_FOR_A_NAME)
         if is_login_transient(problem) and left > 0:
             logins.look_for_a_pause(config.server)
             pause = min(pause, left)

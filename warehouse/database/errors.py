@@ -153,6 +153,9 @@ UNREACHABLE = re.compile(
     "the database system is (?:starting up|shutting down|in recovery|not yet accepting|not acc)|"
     "too many (?:clients|connections)|connection slots are reserved|connection limit .*exceeded|"
     + LOST, re.IGNORECASE)
+# The resolver's words for a name that does not exist; those for one that it could not look up differ.
+NO_SUCH_NAME = re.compile(
+    "Name or service not known|nodename nor servname provided|No address associated with hostname")
 AUTHENTICATION = re.compile("password|authentication")
 HINTS = (
     ("authentication method 13 ", "The server keeps this user's password as SHA-256, which libpq "
