@@ -112,11 +112,15 @@ def options():
                              " rows of files that are gone from S3")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_const", dest="run", const=preview.show_status,
-                      help="compare S3 with what is loaded; change nothing")
+                      help="compare S3 with what is loaded, and show the last five runs; change nothing")
     what.add_argument("--check", action="store_const", dest="run", const=preflight.run,
                       help="try whether a load could run here; change nothing")
     what.add_argument("--dry-run", action="store_const", dest="run", const=preview.show_dry_run,
                       help="print the files to load and the statements in order; change nothing")
+    parser.add_argument("--max-age", type=preview.parse_hours, metavar="HOURS",
+                        help="with --status: exit 1 where no run has succeeded for so many hours; with"
+                             " --quiet, print nothing else")
+    parser.go_with["max_age"] = "--status", preview.show_status
     return parser
 
 

@@ -85,6 +85,22 @@ def test_options_of_etl_that_exclude_each_other():
     assert "not allowed with" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [(), ("--check",), ("--dry-run",)],
+                         ids=["load", "check", "dry-run"])
+def test_max_age_goes_with_status_only(arguments):
+    done = called("etl.py", "--max-age", "36", "--config", "/nowhere", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: etl.py")
+    assert "--max-age goes with --status" in done.stderr
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "1.5", "day", "", "100000", "9" * 5000])
+def test_max_age_is_a_whole_number_of_hours(hours):
+    done = called("etl.py", "--status", f"--max-age={hours}", "--config", "/nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no whole number from 1 to 99,999" in done.stderr
+
+
 @both_scripts
 def test_help_imports_no_boto3(script):
     done = called(script, "--help", python=("-X", "importtime"))

@@ -1,6 +1,7 @@
 """The table loads: one row per run that succeeded, and per reset."""
 
 import re
+import shutil
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -8,7 +9,7 @@ from support.documents import event, song
 from support.project import Project
 from support.proxy import lose_the_reply
 from support.runs import load_by_prefix, refused
-from support.sessions import execute
+from support.sessions import age_the_history, execute
 from support.tcp_project import LAST
 
 COUNTS = ("files", "staging_events", "staging_songs", "users", "artists", "songs", "songplays", "time",
@@ -103,13 +104,14 @@ def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):
         loaded.write(f"log_data/{number}.json", [event(number)])
         loaded.load()
     assert loaded.run("create_tables.py").returncode == 0
-    assert "last load: none" in loaded.load("--status").stdout
+    assert re.search("^last success: 20.* UTC, less than a minute ago; the tables were reset since$",
+                     loaded.load("--status").stdout, re.MULTILINE)
     loaded.load()
     loaded.load()
     assert loaded.query("SELECT * FROM loads ORDER BY begun_at")[: len(before)] == before
     assert kinds(loaded) == ["reset", "load", "load", "load", "reset", "load", "nothing new"]
-    shown = loaded.load("--status").stdout.partition("last load: ")[2].splitlines()
-    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", shown[0])
+    shown = loaded.load("--status").stdout.partition("last success: ")[2].splitlines()
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, less than a minute ago", shown[0])
     assert shown[2].split()[2:] == ["kind", "files", "bytes", "songplays", "with", "song", "with",
                                     "artist", "changed", "plays", "rejected"]
     assert [re.split("  +", line)[1] for line in shown[3:]] == [
@@ -117,6 +119,72 @@ def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):
     assert shown[4].split()[3:] == [
         "4", f"{sum(file.stat().st_size for file in loaded.folder.glob('*_data/*')):,}", "4", "0", "4",
         "0", "0"]
+
+
+def test_status_names_a_whole_load_as_one(loaded):
+    loaded.load("--full")
+    newest, first = loaded.load("--status").stdout.splitlines()[-3:-1]
+    assert [re.split("  +", line)[1] for line in (newest, first)] == ["whole load", "load"]
+
+
+# ------------------------------------------------------------------------- how old the last success is
+
+def line_of_success(project: Project) -> str:
+    return re.search("^last success: (.*)$", project.load("--status").stdout, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("hours, said", [
+    (0.51, "30 minutes"), (1.02, "1 hour"), (3.5, "3 hours"), (47.9, "47 hours"), (50, "2 days")])
+def test_status_says_how_old_the_last_success_is(loaded, hours, said):
+    age_the_history(loaded, hours)
+    finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
+    assert line_of_success(loaded) == f"{finished:%Y-%m-%d %H:%M:%S} UTC, {said} ago"
+
+
+def test_a_run_that_found_nothing_new_is_the_last_success(loaded):
+    age_the_history(loaded, 100)
+    loaded.load()
+    assert line_of_success(loaded).endswith(" UTC, less than a minute ago")
+
+
+def test_a_success_by_a_clock_that_is_ahead_has_no_negative_age(loaded):
+    age_the_history(loaded, -5)
+    assert line_of_success(loaded).endswith(" UTC, by a clock that is ahead of this machine's")
+    assert loaded.load("--status", "--max-age", "1", "--quiet").stdout == ""
+
+
+def test_max_age_is_a_failure_where_no_run_has_succeeded_for_so_long(loaded):
+    age_the_history(loaded, 35.9)
+    assert "last success: " in loaded.load("--status", "--max-age", "36").stdout
+    done = loaded.load("--status", "--max-age", "36", "--quiet")
+    assert (done.stdout, done.stderr) == ("", "")
+    age_the_history(loaded, 5)
+    assert loaded.run("create_tables.py").returncode == 0  # which is no success
+    finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
+    said = refused(loaded, 1, "no run has succeeded for 41 hours (--max-age 36); the last that did ended"
+                   f" at {finished:%Y-%m-%d %H:%M:%S} UTC", arguments=("--status", "--max-age", "36",
+                                                                      "--quiet"), rolled_back=False)
+    assert len(said.splitlines()) == 1
+
+
+def test_max_age_asks_neither_s3_nor_the_other_tables(loaded):
+    """A monitor may do so every minute, with a right on the table loads only."""
+    execute(loaded, "DROP TABLE loaded_files")
+    shutil.rmtree(loaded.folder / "log_data")
+    assert loaded.load("--status", "--max-age", "36", "--quiet").stdout == ""
+
+
+def test_a_warehouse_in_which_no_run_has_ever_succeeded_is_too_old(warehouse):
+    warehouse.write("log_data/1.json", [event(1)])
+    warehouse.write("song_data/1.json", song())
+    refused(warehouse, 1, "no run has ever succeeded (--max-age 99999)",
+            arguments=("--status", "--max-age", "99999"), rolled_back=False)
+    assert "last success: none" in warehouse.load("--status").stdout
+
+
+def test_a_warehouse_without_tables_is_too_old(project):
+    refused(project, 1, '"loads" does not exist', "Run create_tables.py first",
+            arguments=("--status", "--max-age", "36"), rolled_back=False)
 
 
 def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fresh):

@@ -333,12 +333,12 @@ def test_status_says_whether_the_next_load_has_anything_to_do(loaded):
     assert "new and changed files" in loaded.load("--status").stdout
 
 
-def test_status_says_when_the_last_load_was_if_there_was_one(warehouse):
+def test_status_says_when_the_last_success_was_if_there_was_one(warehouse):
     warehouse.write("log_data/1.json", [event(1)])
     warehouse.write("song_data/1.json", song())
-    assert "last load: none" in warehouse.load("--status").stdout
+    assert "last success: none" in warehouse.load("--status").stdout
     warehouse.load()
-    assert re.search("last load: 20..-", warehouse.load("--status").stdout)
+    assert re.search("last success: 20..-", warehouse.load("--status").stdout)
 
 
 def test_a_dry_run_says_how_many_files_it_does_not_name(loaded):

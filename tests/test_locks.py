@@ -6,7 +6,7 @@ import pytest
 from support.documents import event
 from support.proxy import instead
 from support.runs import refused
-from support.sessions import connection_to, execute, hold
+from support.sessions import age_the_history, connection_to, execute, hold
 
 from warehouse import BusyError
 from warehouse.database import transactions
@@ -18,11 +18,6 @@ def slow_updates_of_etl_lock(project, seconds: float) -> None:
                      f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;"
                      f" CREATE TRIGGER slow BEFORE UPDATE ON etl_lock"
                      f" FOR EACH ROW EXECUTE FUNCTION slow()")
-
-
-def age_the_history(project, hours: float) -> None:
-    execute(project, f"UPDATE loads SET begun_at = begun_at - interval '{hours} hours',"
-                     f" finished_at = finished_at - interval '{hours} hours'")
 
 
 def test_lock_timeout_bounds_the_lock_and_not_the_statement_after_it(loaded):

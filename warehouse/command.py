@@ -31,11 +31,28 @@ exit status:
 """
 
 
-def make_parser(
-    description: str, run: Callable[[Config, argparse.Namespace], object]
-) -> argparse.ArgumentParser:
+Run = Callable[[Config, argparse.Namespace], object]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses an option without the one it goes with: go_with has, by its dest, that
+    option and the run that it chooses."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.go_with: dict[str, tuple[str, Run]] = {}
+
+    def parse_args(self, args=None, namespace=None):
+        arguments = super().parse_args(args, namespace)
+        for dest, (other, run) in self.go_with.items():
+            if getattr(arguments, dest) is not None and arguments.run is not run:
+                self.error(f"--{dest.replace('_', '-')} goes with {other}")
+        return arguments
+
+
+def make_parser(description: str, run: Run) -> Parser:
     """A parser with the options that all commands share; an option may choose another run."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         description="\n\n".join(textwrap.fill(part, 79) for part in description.split("\n\n")),
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,7 +1,7 @@
 """The history of the warehouse: the table loads, one row per run that succeeded and per reset."""
 
 import os
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 import psycopg2
@@ -23,7 +23,9 @@ RUN = os.urandom(3).hex()  # names this run in the log and in the server's query
 STARTED = now()
 
 LAST_LOADS = """-- list loads: the last runs that succeeded
-SELECT kind, begun_at, files, bytes, songplays, with_song, with_artist, changed_plays, rejected
+SELECT
+    kind, begun_at, loaded_whole, files, bytes, songplays, with_song, with_artist, changed_plays,
+    rejected
 FROM loads
 ORDER BY begun_at DESC
 LIMIT %(most)s
@@ -36,10 +38,11 @@ WHERE run = %(run)s
     AND begun_at >= %(since)s
 """
 
-LAST_SUCCESS = """-- find the last success in loads: when a load ended, or found nothing new
-SELECT MAX(finished_at) AS finished_at
+LAST_RUNS = """-- last runs in loads: when one succeeded, if only to find nothing new, and when a reset did
+SELECT
+    MAX(CASE WHEN kind <> 'reset' THEN finished_at END) AS success,
+    MAX(CASE WHEN kind = 'reset' THEN finished_at END) AS reset
 FROM loads
-WHERE kind <> 'reset'
 """
 
 NOTHING = dict.fromkeys((
@@ -52,6 +55,7 @@ class Load(NamedTuple):
 
     kind: str
     begun_at: datetime
+    loaded_whole: str | None
     files: int | None
     bytes: int | None
     songplays: int | None
@@ -78,6 +82,55 @@ def read_last(cursor: extensions.cursor, most: int) -> list[Load]:
     return [Load(*row) for row in cursor.fetchall()]
 
 
+class Last(NamedTuple):
+    """The row of LAST_RUNS: when a run last succeeded and when the tables were last reset. The times
+    are UTC; None is never."""
+
+    success: datetime | None
+    reset: datetime | None
+
+    @property
+    def is_reset_since(self) -> bool:
+        """Whether the tables were emptied after the last success."""
+        return None not in self and self.reset > self.success
+
+
+def find_last(cursor: extensions.cursor) -> Last:
+    execute(cursor, LAST_RUNS, {})
+    return Last(*cursor.fetchone())
+
+
+def explain_stale(last: Last, hours: int, allowed: str) -> str:
+    """Say that no run has succeeded for so many hours, or ever; '' where one has. allowed names the
+    setting with the hours."""
+    if not last.success:
+        return f"no run has ever succeeded ({allowed})"
+    age = now() - last.success  # negative, and so not too old, where the clock of that run was ahead
+    if age < timedelta(hours=hours):
+        return ""
+    return f"no run has succeeded for {age.total_seconds() / 3600:,.0f} hours ({allowed})"
+
+
+def format_age(time: datetime) -> str:
+    """How long ago that was, rounded down."""
+    minutes = (now() - time) // timedelta(minutes=1)
+    if minutes < -1:  # clocks are a little apart
+        return "by a clock that is ahead of this machine's"
+    if minutes < 1:
+        return "less than a minute ago"
+    count, unit = ((minutes, "minute") if minutes < 60 else (minutes // 60, "hour") if minutes < 2880
+                   else (minutes // 1440, "day"))
+    return f"{count:,} {unit}{'s' * (count > 1)} ago"
+
+
+def refuse_stale(cursor: extensions.cursor, hours: int) -> None:
+    """Raise WarehouseError where no run has succeeded for so many hours, or none ever has."""
+    last = find_last(cursor)
+    if stale := explain_stale(last, hours, f"--max-age {hours}"):
+        ended = f"; the last that did ended at {last.success:%Y-%m-%d %H:%M:%S} UTC" if last.success else ""
+        raise WarehouseError(stale + ended)
+
+
 class Stale(BusyError):
     """Another run is on its way, as ever, and none has succeeded for a long time: somebody must look."""
 
@@ -88,14 +141,13 @@ def name_stale(connection: extensions.connection, error: BusyError, hours: int) 
     """The error of a run that waited in vain, as Stale where no run has succeeded for so many hours."""
     try:
         with undoing(connection) as cursor:
-            execute(cursor, LAST_SUCCESS, {})
-            (last,) = cursor.fetchone()
+            last = find_last(cursor)
     except (WarehouseError, psycopg2.Error):  # no table loads yet, or a connection that is lost
         return error
-    age = (now() - last).total_seconds() / 3600 if last else 0
-    if age < hours:
+    said = last.success and explain_stale(last, hours, f"STALE_AFTER = {hours}")
+    if not said:  # or a first load that takes long
         return error
-    stale = Stale(f"no run has succeeded for {age:,.0f} hours (STALE_AFTER = {hours}): {error}")
+    stale = Stale(f"{said}: {error}")
     for note in getattr(error, "__notes__", ()):
         stale.add_note(note)
     return stale

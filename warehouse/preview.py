@@ -1,7 +1,6 @@
 """etl.py --status and --dry-run: what S3 has, what a load would do. Nothing is changed."""
 
 import argparse
-from itertools import takewhile
 
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
@@ -12,7 +11,7 @@ from . import history
 from .config import Config
 from .console import format_table
 from .database.statements import values_of
-from .database.transactions import transaction
+from .database.transactions import transaction, undoing
 from .manifests import Manifests
 from .objects import escape
 from .plan import NO_MANIFESTS, Plan, describe, explain_refusal, make_plan
@@ -20,25 +19,32 @@ from .session import connecting
 
 MOST_FILES = 20  # are shown by name
 MOST_LOADS = 5
+MOST_HOURS = 99_999
 # A load reads these from its new rows.
 SPANS = {name: AsIs(name) for name in ("first_play", "last_play", "first_changed", "last_changed")}
 
 
-def show_status(config: Config, arguments: argparse.Namespace) -> str:
-    """--status: what is listed and loaded, what is due, and the last loads."""
-    with (
-        connecting(config) as connection,
-        Manifests(config.data, connection) as manifests,
-        transaction(connection) as cursor,
-    ):
-        plan = make_plan(cursor, config.data, by_prefix=False, full=arguments.full,
-                         reload=not arguments.no_reload)
-        if not manifests.place:  # what is listed is still shown
-            plan = plan._replace(full=True, why=NO_MANIFESTS, by_prefix=True)
-        refusal = "" if plan.by_prefix else explain_refusal(
-            plan, config.limits.max_reload, full=arguments.full, force=arguments.force)
-        due = f"next load: refused, because {refusal}" if refusal else describe_next(plan)
-        return format_status(plan, due, cursor)
+def show_status(config: Config, arguments: argparse.Namespace) -> str | None:
+    """--status: what is listed and loaded, what is due, and the last loads. With --max-age it fails,
+    before it lists, where the last success is too old; and says no more if it is to be quiet."""
+    with connecting(config) as connection:
+        if arguments.max_age:
+            with undoing(connection) as cursor:
+                history.refuse_stale(cursor, arguments.max_age)
+            if arguments.quiet:
+                return None
+        with (
+            Manifests(config.data, connection) as manifests,
+            transaction(connection) as cursor,
+        ):
+            plan = make_plan(cursor, config.data, by_prefix=False, full=arguments.full,
+                             reload=not arguments.no_reload)
+            if not manifests.place:  # what is listed is still shown
+                plan = plan._replace(full=True, why=NO_MANIFESTS, by_prefix=True)
+            refusal = "" if plan.by_prefix else explain_refusal(
+                plan, config.limits.max_reload, full=arguments.full, force=arguments.force)
+            due = f"next load: refused, because {refusal}" if refusal else describe_next(plan)
+            return format_status(plan, due, cursor)
 
 
 def show_dry_run(config: Config, arguments: argparse.Namespace) -> str:
@@ -91,20 +97,28 @@ def describe_next(plan: Plan) -> str:
 
 
 def format_loads(cursor: extensions.cursor) -> str:
-    """The last runs that succeeded, the latest first. What was loaded before a reset is gone."""
-    loads = history.read_last(cursor, MOST_LOADS)
-    since_reset = takewhile(lambda load: load.kind != "reset", loads)
-    last = next((f"{load.begun_at:%Y-%m-%d %H:%M:%S} UTC" for load in since_reset), "none")
+    """How old the last success is, and the last runs that succeeded, the latest first."""
+    last = history.find_last(cursor)
+    success = "none" if not last.success else (
+        f"{last.success:%Y-%m-%d %H:%M:%S} UTC, {history.format_age(last.success)}")
+    if last.is_reset_since:
+        success += "; the tables were reset since"
     lines = [
-        (f"{load.begun_at:%Y-%m-%d %H:%M:%S}", load.kind,
+        (f"{load.begun_at:%Y-%m-%d %H:%M:%S}", "whole load" if load.loaded_whole else load.kind,
          *("" if count is None else f"{count:,}" for count in (
              load.files, load.bytes, load.songplays, load.with_song, load.with_artist,
              load.changed_plays, load.rejected)))
-        for load in loads
+        for load in history.read_last(cursor, MOST_LOADS)
     ]
     heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
              "changed plays", "rejected")
-    return f"last load: {last}\n\n{format_table([heads, *lines])}"
+    return f"last success: {success}\n\n{format_table([heads, *lines])}"
+
+
+def parse_hours(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 6 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to {MOST_HOURS:,}")
+    return int(text)
 
 
 def describe_files(plan: Plan) -> str:

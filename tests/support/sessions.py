@@ -16,6 +16,12 @@ def execute(project: Project, sql: str) -> None:
     project.connection.cursor().execute(sql)
 
 
+def age_the_history(project: Project, hours: float) -> None:
+    """Let every run be so many hours older."""
+    execute(project, f"UPDATE loads SET begun_at = begun_at - interval '{hours} hours',"
+                     f" finished_at = finished_at - interval '{hours} hours'")
+
+
 def plays(project: Project) -> int:
     return project.query("SELECT COUNT(*) FROM songplays")[0][0]
 
