@@ -17,10 +17,10 @@ import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from support import ROOT, SAMPLE
 from support.databases import new_database
-from support.documents import event
+from support.documents import event, song
 from support.project import Project, bring
 from support.runs import assert_refused
-from support.sessions import execute
+from support.sessions import age_the_history, execute
 from support.views import DAY, VIEWS, load_events
 
 from warehouse import WarehouseError, console, history
@@ -220,6 +220,69 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
     assert len(tables) > 9 and all(f"{plays:,}" in block for block in tables)
 
 
+# ------------------------------------------------------------------------------- as of which load
+
+def newest(project: Project, kind: str = "load") -> str:
+    finished, = project.query(f"SELECT MAX(finished_at) FROM loads WHERE kind = '{kind}'")[0]
+    return f"{finished:%Y-%m-%d %H:%M}"
+
+
+def as_of(project: Project) -> str:
+    """What the terminal shows below the totals; the page has to show the same."""
+    said = run(project).stdout.splitlines()
+    line = said[2] if said[0].startswith("1 play ") else said[1]
+    file = project.folder / "report.html"
+    assert run(project, "--html", str(file)).returncode == 0
+    covered = re.search('<p class="covered">(.*?)</p>', file.read_text())[1]
+    assert covered.endswith(f" {line}")
+    return line
+
+
+def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new(warehouse):
+    assert as_of(warehouse) == (
+        f"No load has succeeded since the reset of {newest(warehouse, 'reset')} UTC.")
+    warehouse.write("log_data/1.json", [event(1)])
+    warehouse.write("song_data/1.json", song())
+    warehouse.load()
+    age_the_history(warehouse, 30)
+    assert as_of(warehouse) == f"As of the load of {newest(warehouse)} UTC."
+    warehouse.load()
+    assert as_of(warehouse) == f"As of the load of {newest(warehouse, 'nothing new')} UTC."
+    assert warehouse.run("create_tables.py").returncode == 0
+    assert as_of(warehouse) == (
+        f"No load has succeeded since the reset of {newest(warehouse, 'reset')} UTC.")
+
+
+@pytest.mark.parametrize("change, said", [
+    ("DELETE FROM loads", "No load has succeeded yet."),
+    ("DROP TABLE loads", "The load is not known: there is no table loads that this user may read."),
+    ("ALTER TABLE loads DROP COLUMN finished_at",
+     "The load is not known: there is no table loads that this user may read.")])
+def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
+        warehouse, change, said):
+    execute(warehouse, change)
+    assert as_of(warehouse) == said
+
+
+def test_the_load_is_the_one_whose_numbers_are_shown(sample, monkeypatch):
+    """One that commits after the first number was read is not named."""
+    def executed_while_somebody_loads(cursor, sql, values):
+        done = execute_really(cursor, sql, values)
+        if sql == questions.ALL_PLAYS:
+            execute(sample, "INSERT INTO loads (run, kind, begun_at, finished_at)"
+                            " VALUES ('later', 'load', '2099-01-01', '2099-01-01')")
+        return done
+
+    execute_really = questions.execute
+    monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
+    try:
+        first = ask(sample, monkeypatch).as_of
+        assert first.startswith("As of the load of 20") and "2099" not in first
+        assert "2099" in ask(sample, monkeypatch).as_of
+    finally:
+        execute(sample, "DELETE FROM loads WHERE run = 'later'")
+
+
 # ---------------------------------------------------------------------------------------- terminal
 
 def test_the_terminal_shows_tables_and_quiet_leaves_out_the_log(sample):
@@ -306,7 +369,7 @@ def test_many_days_are_summed_up_on_the_terminal_and_by_month_on_the_page():
     said = report.format_table(answer)
     assert "938 earlier rows" in said and len(said.splitlines()) < 80
     assert "2018-09-26" in said and "2016-01-01" not in said
-    html = page.make_page(answers.Report(total, [answer]))
+    html = page.make_page(answers.Report(total, [answer], "As of today."))
     (svg,) = svgs(html).values()
     assert sum_marks(svg) == 3000
     assert "Jan 2016" in html and "summed by month" in html
@@ -334,7 +397,7 @@ def test_a_chart_of_days_is_as_long_as_the_time_it_covers(days, unit, names):
         "day": (days[-1] - days[0]).days + 1,
         "month": (days[-1].year - days[0].year) * 12 + days[-1].month - days[0].month + 1,
         "year": days[-1].year - days[0].year + 1}[unit]
-    (svg,) = svgs(page.make_page(answers.Report(total, [answer]))).values()
+    (svg,) = svgs(page.make_page(answers.Report(total, [answer], "As of today."))).values()
     assert sum_marks(svg) == len(days)
     places = [(float(mark.get("x")), len(mark.text) * charts.LETTER / 2)
               for mark in svg.iter("text") if mark.get("text-anchor") == "middle"]
@@ -459,8 +522,10 @@ def test_colours_stand_out_in_both_themes():
 
 def test_an_empty_warehouse_has_a_report_that_says_so(warehouse, tmp_path):
     done = run(warehouse)
-    assert (done.returncode, done.stdout) == (
-        0, "There are no plays in the warehouse yet. Run etl.py to load some.\n")
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "There are no plays in the warehouse yet. Run etl.py to load some.\nNo load has succeeded since ")
+    assert len(done.stdout.splitlines()) == 2
     file = tmp_path / "report.html"
     assert run(warehouse, "--html", str(file)).returncode == 0
     assert "There are no plays in the warehouse yet." in file.read_text()
@@ -485,7 +550,9 @@ def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(wareho
     try:
         assert_refused(run(warehouse), 1, ", ".join(VIEWS), "no right to SELECT", rolled_back=False)
         execute(warehouse, f"GRANT SELECT ON {', '.join(VIEWS)} TO {role}")
-        assert run(warehouse).returncode == 0
+        assert "\nThe load is not known: " in run(warehouse).stdout
+        execute(warehouse, f"GRANT SELECT ON loads TO {role}")
+        assert "\nNo load has succeeded since the reset of 20" in run(warehouse).stdout
     finally:
         execute(warehouse, f"DROP OWNED BY {role}; DROP ROLE {role}")
 

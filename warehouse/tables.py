@@ -125,17 +125,20 @@ SELECT
 """
 
 
+def is_readable(cursor: extensions.cursor, sql: str, existing: dict[str, dict[str, str]]) -> bool:
+    """Tell whether what a CREATE statement makes is there, with our columns, and for this user to read."""
+    name = subject_of(sql)
+    if not has_our_columns(existing.get(name, ()), sql):
+        return False
+    execute(cursor, TABLE_RIGHTS, {"table": name})
+    return cursor.fetchone()[0]
+
+
 def unreadable_views(cursor: extensions.cursor) -> list[str]:
     """List our views that are missing, have other columns, or may not be read by this user."""
-    existing, unreadable = existing_columns(cursor), []
-    for sql in sql_queries.create_view_queries:
-        view, readable = subject_of(sql), False
-        if has_our_columns(existing.get(view, ()), sql):
-            execute(cursor, TABLE_RIGHTS, {"table": view})
-            readable, *_ = cursor.fetchone()
-        if not readable:
-            unreadable.append(view)
-    return unreadable
+    existing = existing_columns(cursor)
+    return [subject_of(sql) for sql in sql_queries.create_view_queries
+            if not is_readable(cursor, sql, existing)]
 
 
 def make_lasting(connection: extensions.connection) -> None:

@@ -70,7 +70,8 @@ def replace(path: Path, data: bytes) -> None:
 # --------------------------------------------------------------------------------------- terminal
 
 def format_report(report: Report) -> str:
-    return "\n\n".join([describe(report.total), *map(format_table, report.answers)])
+    head = f"{describe(report.total)}\n{report.as_of}"
+    return "\n\n".join([head, *map(format_table, report.answers)])
 
 
 def format_table(answer: Answer) -> str:

@@ -8,6 +8,7 @@ from typing import Callable, NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..database.statements import subject_of
+from ..history import Last
 from .text import format_count
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -61,6 +62,7 @@ class Answer(NamedTuple):
 class Report(NamedTuple):
     total: Total
     answers: list[Answer]  # none where there are no plays
+    as_of: str  # a sentence that names the load
 
 
 def describe(total: Total) -> str:
@@ -70,6 +72,16 @@ def describe(total: Total) -> str:
     return (f"{format_count(total.plays, 'play')} of {format_count(total.listeners, 'listener')} in"
             f" {format_count(total.sessions, 'session')}, {total.hours:,.1f} hours of music.\n"
             f"From {format_time(total.first)}, to {format_time(total.last)} (UTC).")
+
+
+def describe_last(last: Last | None) -> str:
+    """Say as of which load the warehouse speaks; None is a history that cannot be read."""
+    if not last:
+        return "The load is not known: there is no table loads that this user may read."
+    if last.success and not last.is_reset_since:
+        return f"As of the load of {last.success:%Y-%m-%d %H:%M} UTC."
+    since = f"since the reset of {last.reset:%Y-%m-%d %H:%M} UTC" if last.reset else "yet"
+    return f"No load has succeeded {since}."
 
 
 def format_time(time: datetime) -> str:

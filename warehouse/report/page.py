@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from .answers import Answer, Report, Total, describe
+from .answers import Answer, Report, describe
 from .text import format_value, is_number
 
 STYLE = Path(__file__).with_name("page.css")
@@ -20,7 +20,7 @@ def make_page(report: Report) -> str:
     html = Element("html", {"lang": "en"})
     add_head(SubElement(html, "head"))
     main = SubElement(SubElement(html, "body"), "main")
-    add_header(SubElement(main, "header"), report.total)
+    add_header(SubElement(main, "header"), report)
     grid = SubElement(main, "div", {"class": "grid"})
     for answer in report.answers:
         add_card(grid, answer)
@@ -41,9 +41,11 @@ def add_head(parent: Element) -> None:
     SubElement(parent, "style").text = STYLE.read_text("utf-8")
 
 
-def add_header(parent: Element, total: Total) -> None:
+def add_header(parent: Element, report: Report) -> None:
+    total = report.total
     SubElement(parent, "h1").text = "What people listen to on Sparkify"
-    SubElement(parent, "p", {"class": "covered"}).text = describe(total).splitlines()[-1]
+    SubElement(parent, "p", {"class": "covered"}).text = (
+        f"{describe(total).splitlines()[-1]} {report.as_of}")
     if not total.plays:
         return
     tiles = SubElement(parent, "dl", {"class": "tiles"})

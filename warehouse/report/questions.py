@@ -8,7 +8,9 @@ from functools import partial
 
 from psycopg2 import extensions
 
-from .. import WarehouseError, tables
+import sql_queries
+
+from .. import WarehouseError, history, tables
 from ..database.statements import execute
 from . import answers, charts
 from .answers import Question
@@ -264,7 +266,15 @@ def read(cursor: extensions.cursor, top: int) -> answers.Report:
     for question in QUESTIONS if total.plays else ():
         execute(cursor, question.sql, {"top": top})
         found.append(answers.make_answer(question, fetch(cursor, question.heads), total))
-    return answers.Report(total, found)
+    return answers.Report(total, found, answers.describe_last(find_last(cursor)))
+
+
+def find_last(cursor: extensions.cursor) -> history.Last | None:
+    """Read the history, where there is one that this user may read."""
+    existing = tables.existing_columns(cursor)
+    if tables.is_readable(cursor, sql_queries.loads_table_create, existing):
+        return history.find_last(cursor)
+    return None
 
 
 def fetch(cursor: extensions.cursor, heads: tuple[str, ...] = ()) -> list[answers.Row]:
