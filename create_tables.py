@@ -39,9 +39,12 @@ def run(config, arguments):
             execute(cursor, sql_queries.etl_lock_fill, {})
             if not arguments.force:
                 tables.refuse_strangers(cursor, creates)
+            plays = "" if arguments.views else tables.describe_plays(cursor)
             set_timeout(cursor, config.limits.lock_timeout)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, config.limits.lock_timeout)
+            if plays:
+                log.info("dropped songplays: %s", plays)
             if not arguments.views:
                 history.record(cursor, "reset", begun_at)
     log.info("created %s", ", ".join(map(subject_of, creates)))

@@ -1,12 +1,13 @@
 """create_tables.py resets the warehouse, and never drops what is not ours unasked."""
 
 import contextlib
+import re
 
 import psycopg2
 import pytest
 from draw_erd import read_table
 from support.documents import event, song
-from support.project import ended
+from support.project import Project, ended
 from support.runs import assert_refused, create, refused
 from support.sessions import execute, hold, plays, relations, wait_until_somebody_waits_for
 
@@ -37,6 +38,64 @@ def test_a_reset_empties_every_table_and_the_next_load_brings_everything_again(l
         assert loaded.query(f"SELECT COUNT(*) FROM {table}") == [(0,)]
     loaded.load()
     assert loaded.snapshot() == before
+
+
+# ------------------------------------------------------------------------------ what is dropped
+
+def dropped(project: Project, *arguments: str) -> list[str]:
+    """What the log says of the plays."""
+    return re.findall("dropped songplays: (.*)$", create(project, *arguments).stderr, re.MULTILINE)
+
+
+def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
+    finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
+    assert dropped(loaded, "--views") == []
+    assert dropped(loaded) == [f"2 plays, the last load was of {finished:%Y-%m-%d %H:%M:%S} UTC"]
+    assert dropped(loaded) == []
+    execute(loaded, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
+                    " VALUES (MD5('1'), '2018-11-09 09:09:09', 'free', 0)")
+    assert dropped(loaded) == ["1 play"]  # by nothing that the history knows
+
+
+def test_a_reset_says_so_before_it_commits(loaded):
+    loaded.configure(RETRIES="0")
+    execute(loaded, "ALTER TABLE loads ADD CHECK (kind <> 'reset') NOT VALID")  # which is recorded last
+    said = refused(loaded, 1, "insert loads: ", script="create_tables.py")
+    assert said.index("dropped songplays: 2 plays, ") < said.index("insert loads: ")
+    assert plays(loaded) == 2
+
+
+def test_nothing_is_said_of_plays_where_there_are_none(project):
+    assert dropped(project) == []
+    assert dropped(project) == []
+
+
+@pytest.mark.parametrize("change", [
+    "DROP TABLE songplays CASCADE",
+    "DROP TABLE songplays CASCADE; CREATE TABLE songplays (played TEXT);"
+    " INSERT INTO songplays VALUES ('once')"], ids=["missing", "other columns"])
+def test_a_table_of_plays_that_is_missing_or_not_ours_stops_no_reset(loaded, change):
+    execute(loaded, change)
+    assert dropped(loaded, "--force") == []
+    assert relations(loaded) == OURS
+
+
+def test_a_table_of_plays_that_may_not_be_read_stops_no_reset(project):
+    """Its owner, who may drop it, has lost SELECT."""
+    role = f"{project.database}_owner"
+    execute(project, f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role};"
+                     f" GRANT CREATE, TEMP ON DATABASE {project.database} TO {role}")
+    project.configure(HOST=project.server.connect_parameters("x")["host"], DB_PORT="5432",
+                      DB_USER=role)
+    try:
+        create(project)
+        execute(project, f"INSERT INTO songplays (songplay_id, start_time, level, session_id)"
+                         f" VALUES (MD5('1'), '2018-11-09 09:09:09', 'free', 0);"
+                         f" REVOKE SELECT ON songplays FROM {role}")
+        assert dropped(project) == []
+        assert plays(project) == 0
+    finally:
+        execute(project, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_the_lock_and_the_history_are_never_dropped(loaded):

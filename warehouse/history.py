@@ -94,6 +94,11 @@ class Last(NamedTuple):
         """Whether the tables were emptied after the last success."""
         return None not in self and self.reset > self.success
 
+    @property
+    def loaded_at(self) -> datetime | None:
+        """The last success; None where the tables are empty since."""
+        return None if self.is_reset_since else self.success
+
 
 def find_last(cursor: extensions.cursor) -> Last:
     execute(cursor, LAST_RUNS, {})

@@ -7,7 +7,7 @@ from psycopg2 import extensions
 
 import sql_queries
 
-from . import ConfigError, WarehouseError
+from . import ConfigError, WarehouseError, history
 from .database.errors import explain_ddl
 from .database.statements import execute, subject_of
 from .database.transactions import refuse_to_wait, transaction
@@ -139,6 +139,23 @@ def unreadable_views(cursor: extensions.cursor) -> list[str]:
     existing = existing_columns(cursor)
     return [subject_of(sql) for sql in sql_queries.create_view_queries
             if not is_readable(cursor, sql, existing)]
+
+
+COUNT_PLAYS = """-- count songplays: the plays that a reset drops
+SELECT COUNT(*)
+FROM songplays
+"""
+
+
+def describe_plays(cursor: extensions.cursor) -> str:
+    """Say how many plays there are and of when; '' where there are none that this user may read."""
+    if not is_readable(cursor, sql_queries.songplay_table_create, existing_columns(cursor)):
+        return ""
+    execute(cursor, COUNT_PLAYS, {})
+    (count,) = cursor.fetchone()
+    loaded_at = history.find_last(cursor).loaded_at
+    when = f", the last load was of {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
+    return f"{count:,} play{'s' * (count > 1)}{when}" if count else ""
 
 
 def make_lasting(connection: extensions.connection) -> None:

@@ -78,8 +78,8 @@ def describe_last(last: Last | None) -> str:
     """Say as of which load the warehouse speaks; None is a history that cannot be read."""
     if not last:
         return "The load is not known: there is no table loads that this user may read."
-    if last.success and not last.is_reset_since:
-        return f"As of the load of {last.success:%Y-%m-%d %H:%M} UTC."
+    if last.loaded_at:
+        return f"As of the load of {last.loaded_at:%Y-%m-%d %H:%M} UTC."
     since = f"since the reset of {last.reset:%Y-%m-%d %H:%M} UTC" if last.reset else "yet"
     return f"No load has succeeded {since}."
 
