@@ -5,6 +5,8 @@ import shutil
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from support import ROOT
+from support.databases import speaking_redshift
 from support.documents import event, song
 from support.project import Project
 from support.proxy import lose_the_reply
@@ -167,11 +169,16 @@ def test_max_age_is_a_failure_where_no_run_has_succeeded_for_so_long(loaded):
     assert len(said.splitlines()) == 1
 
 
-def test_max_age_asks_neither_s3_nor_the_other_tables(loaded):
-    """A monitor may do so every minute, with a right on the table loads only."""
-    execute(loaded, "DROP TABLE loaded_files")
+def test_max_age_lists_nothing_and_needs_no_right_but_select_on_loads(loaded):
     shutil.rmtree(loaded.folder / "log_data")
-    assert loaded.load("--status", "--max-age", "36", "--quiet").stdout == ""
+    role = f"{loaded.database}_monitor"
+    execute(loaded, f"CREATE ROLE {role} LOGIN; GRANT SELECT ON loads TO {role}")
+    loaded.configure(HOST=str(loaded.server.socket_folder), DB_PORT="5432", DB_USER=role)
+    try:
+        done = loaded.load("--status", "--max-age", "36", "--quiet")
+        assert (done.stdout, done.stderr) == ("", "")
+    finally:
+        execute(loaded, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_a_warehouse_in_which_no_run_has_ever_succeeded_is_too_old(warehouse):
@@ -185,6 +192,52 @@ def test_a_warehouse_in_which_no_run_has_ever_succeeded_is_too_old(warehouse):
 def test_a_warehouse_without_tables_is_too_old(project):
     refused(project, 1, '"loads" does not exist', "Run create_tables.py first",
             arguments=("--status", "--max-age", "36"), rolled_back=False)
+
+
+# --------------------------------------------------------------------------- what the guide asks of it
+
+GUIDE = (ROOT / "deploy" / "README.md").read_text()
+
+
+def alarms(project: Project) -> tuple[int | None, int, int]:
+    """What the guide's query finds, as SQL of Redshift: hours since the last success, loads with
+    rejected rows, and whole loads that nobody asked for."""
+    sql, = re.findall("```sql\n(.*?)```", GUIDE, re.DOTALL)
+    with speaking_redshift(project.server, project.database) as redshift, redshift.cursor() as cursor:
+        cursor.execute(sql)
+        assert [column.name for column in cursor.description] == [
+            "hours_since_success", "loads_with_rejected_rows", "whole_loads_unasked"]
+        found, = cursor.fetchall()
+    return found
+
+
+def test_the_guides_query_tells_hours_rejected_rows_and_whole_loads_nobody_asked_for(loaded):
+    assert alarms(loaded) == (0, 0, 0)
+    loaded.load("--full")
+    assert alarms(loaded) == (0, 0, 0)
+    loaded.write("log_data/1.json", [event(3)])  # changed without growing
+    loaded.load()
+    assert alarms(loaded) == (0, 0, 1)
+    loaded.configure(MAX_ERRORS="1")
+    loaded.write("log_data/2.json", [event(5, ts="soon"), event(6)])
+    loaded.load()
+    assert alarms(loaded) == (0, 1, 1)
+    execute(loaded, "UPDATE loads SET rejected = NULL WHERE rejected = 1")  # COPY did not tell
+    assert alarms(loaded) == (0, 1, 1)
+    age_the_history(loaded, 40.5)
+    assert loaded.run("create_tables.py").returncode == 0
+    assert alarms(loaded) == (40, 0, 0)
+    execute(loaded, "DELETE FROM loads WHERE kind <> 'reset'")
+    assert alarms(loaded) == (None, 0, 0)
+
+
+def test_the_guides_line_for_a_monitor_fails_with_a_message_and_is_quiet_else(loaded):
+    command, = re.findall(r"etl\.py (--status .*)", GUIDE)
+    done = loaded.run("etl.py", *command.split())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    age_the_history(loaded, 36)
+    refused(loaded, 1, "no run has succeeded for 36 hours", arguments=tuple(command.split()),
+            rolled_back=False)
 
 
 def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fresh):
