@@ -47,6 +47,28 @@ def test_a_changed_log_file_reads_no_song(by_s3, s3, bucket):
     assert plays(by_s3) == 2
 
 
+def test_a_log_that_grew_and_in_which_loaded_lines_were_corrected_is_loaded_whole(by_s3, s3, bucket):
+    by_s3.load()
+    corrected = [event(1, song="Corrected"), event(2), event(5), event(6), event(7)]
+    bucket.put_object(Key=LOG[1:], Body=body(corrected))
+    assert "log_data/1.json grew, and lines that were loaded were corrected" in by_s3.load().stderr
+    assert by_s3.query("SELECT COUNT(*) FROM songplays WHERE song_title = 'Corrected'") == [(1,)]
+    found = by_s3.snapshot()
+    by_s3.load("--full")
+    assert by_s3.snapshot() == found
+
+
+def test_a_log_that_only_grew_is_loaded_as_grown_after_one_look_at_its_beginning(by_s3, s3, bucket):
+    by_s3.load()
+    old = bucket.Object(LOG[1:]).get()["Body"].read()
+    bucket.put_object(Key=LOG[1:], Body=old + body([event(7)]))
+    s3.asked.clear()
+    said = by_s3.load().stderr
+    assert "0 new, 1 changed" in said and "corrected" not in said
+    ranges = [line for line in s3.asked if LOG in line]
+    assert len(ranges) == 2, s3.asked  # the comparison, and COPY
+
+
 def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):
     """other.json has Another; from now on it is The Song."""
     loaded.write("log_data/2.json", [

@@ -5,7 +5,9 @@ the user.
 """
 
 import functools
+import hashlib
 import json
+import logging
 import os
 import re
 from contextlib import contextmanager
@@ -13,6 +15,10 @@ from typing import BinaryIO, Iterator, NamedTuple
 
 from . import WarehouseError, aws
 
+log = logging.getLogger(__name__)
+
+MOST_COMPARED = 64 * 1024 * 1024
+MD5 = re.compile("[0-9a-f]{32}")
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
@@ -141,6 +147,31 @@ def read(url: str) -> bytes:
             return file.read()
     except OSError as error:
         raise unreadable(url, error) from error
+
+
+def begins_as(file: Object, loaded: Object) -> bool | None:
+    """Whether an object that grew still begins with what it was when it was loaded; None if unknown.
+
+    S3's etag is the MD5 of an object of one part that no key of KMS encrypts (guide of S3:
+    API_Object). Nothing of more than MOST_COMPARED bytes is read for this.
+    """
+    if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MOST_COMPARED):
+        return None
+    bucket, key = split_s3(file.url)
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with explained(file.url):
+            answer = s3().get_object(
+                Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}", IfMatch=file.etag)
+            with answer["Body"] as stream:
+                for chunk in iter(lambda: stream.read(1 << 20), b""):
+                    digest.update(chunk)
+    except ObjectError as error:
+        log.info("not compared with what was loaded of it: %s", error)
+        return None
+    if answer.get("ServerSideEncryption", "AES256") != "AES256" or "SSECustomerAlgorithm" in answer:
+        return None
+    return digest.hexdigest() == loaded.etag
 
 
 def write_new(url: str, data: bytes) -> str:

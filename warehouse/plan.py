@@ -238,17 +238,25 @@ def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Sourc
 def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     """Why all files of a source are loaded again, or ''.
 
-    A log file that grew has the events it had, which are recognised. Any other change takes back
-    something that it said before.
+    A log file that grew has the events it had, which are recognised, unless lines were corrected. Any
+    other change takes back something that it said before.
     """
-    what, changed = "song file {} changed", source.changed
-    if source.table == "staging_events":
-        what = "log file {} changed without growing"
-        changed = [file for file in changed if file.size <= loaded[file.url].size]
-    if not changed:
+    if source.table != "staging_events":
+        return name_first("song file {} changed", source.changed)
+    shrunk = [file for file in source.changed if file.size <= loaded[file.url].size]
+    if shrunk:
+        return name_first("log file {} changed without growing", shrunk)
+    corrected = [file for file in source.changed
+                 if objects.begins_as(file, loaded[file.url]) is False]
+    return name_first("log file {} grew, and lines that were loaded were corrected", corrected)
+
+
+def name_first(what: str, files: list[Object]) -> str:
+    """What is said of the first file and of how many more; '' of none."""
+    if not files:
         return ""
-    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    return what.format(f"{objects.escape(changed[0].url)}{more}")
+    more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+    return what.format(f"{objects.escape(files[0].url)}{more}")
 
 
 def describe(plan: Plan) -> str:
