@@ -24,7 +24,7 @@ class Record:
         cursor.execute("""
             SELECT
                 nextval('standin.copy_id'), nextval('standin.query_id'),
-                CAST(CAST(current_user AS regrole) AS oid),
+                (SELECT oid FROM pg_roles WHERE rolname = current_user),
                 CAST(CAST(pg_current_xact_id() AS text) AS bigint), pg_backend_pid(),
                 backend_start, clock_timestamp() AT TIME ZONE 'UTC'
             FROM pg_stat_get_activity(pg_backend_pid())
