@@ -106,6 +106,7 @@ CHANGED = [
     ("SELECT a FROM t WHERE 'x'::varchar(3) LIKE 'x'::varchar(3)", "LIKE CAST(redshift.cut"),
     ("SELECT CONVERT(varchar(2), 'abc')", "redshift.cut(CAST('abc' AS text), 2)"),
     ("SELECT LISTAGG(c) WITHIN GROUP (ORDER BY a)::varchar(9) FROM t", "AS text), 9)"),
+    ("SELECT LISTAGG(c) WITHIN GROUP (ORDER BY a) AS user, 1 AS table FROM t", "AS user, 1 AS table"),
     ("CREATE TEMP TABLE fresh AS SELECT a FROM t", "CALL redshift.count_bytes('fresh')"),
     ("RESET ALL", "RESET standin.query_group"),
     ("SET timezone TO DEFAULT", "SET TIME ZONE 'UTC'"),

@@ -96,7 +96,8 @@ class Edit:
         """The word that begins the clause of a query in which a position stands."""
         level = self.inside[p]
         found = (self.words[q] for q in range(p - 1, level, -1)
-                 if self.inside[q] == level and self.words[q] in _CLAUSES)
+                 if self.inside[q] == level and self.words[q] in _CLAUSES
+                 and self.word(q - 1) != "within")  # WITHIN GROUP belongs to a call
         return next(found, "")
 
     def _quote_labels(self) -> None:
