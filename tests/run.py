@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTHING_SELECTED = 5  # pytest's exit status where -k leaves nothing, as it may in one half
 SECONDS = {  # that the slow files take, measured on two cores
     "test_incremental.py": 60, "test_file_histories.py": 50, "test_ledger.py": 50,
-    "test_benchmark.py": 45, "test_command.py": 40, "test_end_to_end.py": 32, "test_retries.py": 30,
-    "test_failures.py": 28, "test_create_tables.py": 22, "test_preflight.py": 18,
+    "test_benchmark.py": 45, "test_command.py": 40, "test_classics.py": 40,
+    "test_end_to_end.py": 32, "test_retries.py": 30, "test_failures.py": 28,
+    "test_create_tables.py": 22, "test_preflight.py": 18,
     "test_copy_errors.py": 15, "test_server.py": 14, "test_environment.py": 13,
     "test_s3_faults.py": 12, "test_logins.py": 12, "test_signals.py": 12, "test_copy.py": 8,
     "test_config.py": 8,

@@ -1,0 +1,339 @@
+"""Classic scripts of the Sparkify exercise, each as people write it, held to plain Python.
+
+A classic is a folder of tests/classics. In its script.sql {data} and {role} stand for the place of the
+data and for the role. Its file `expected` says by which rule below the rows of each table come about,
+and those of the script's last SELECT, and how many they are in the sample.
+"""
+
+import csv
+import tarfile
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support import REAL_DATA, ROOT, SAMPLE, oracle
+from support.scratch import run
+
+CLASSICS = sorted((ROOT / "tests/classics").iterdir())
+ROLE = "arn:aws:iam::123456789012:role/dwhRole"
+DURATION = ("song", "artist", "length"), ("title", "artist_name", "duration")
+
+
+class Expected(NamedTuple):
+    """`what` is what follows SELECT, or `the last SELECT`."""
+
+    what: str
+    rule: str
+    in_sample: str
+
+
+class Data:
+    """The documents of a folder, their numbers as they are written."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.events = list(oracle.documents(folder / "log_data"))
+        self.catalogue = list(oracle.documents(folder / "song_data"))
+        self.listened = [event for event in self.events if event["page"] == "NextSong"]
+
+
+@pytest.fixture(scope="module")
+def data_folders(tmp_path_factory):
+    """Where the sample is, and the real data, unpacked, if they are beside the project."""
+    folders = {"sample": SAMPLE}
+    if REAL_DATA.is_dir():
+        folders["real"] = real = tmp_path_factory.mktemp("real")
+        for name in ("log_data", "log_json_path.json"):
+            (real / name).symlink_to(REAL_DATA / name)
+        with tarfile.open(REAL_DATA / "song_data.tar.gz") as archive:
+            archive.extractall(real, filter="data")
+    return {name: Data(folder) for name, folder in folders.items()}
+
+
+# -------------------------------------------------------------------------------------------- rules
+
+def events(data):
+    return [(int(event["sessionid"]), int(event["iteminsession"]), event["page"])
+            for event in data.events]
+
+
+def catalogue(data):
+    return [(song["song_id"], song["title"]) for song in data.catalogue]
+
+
+def second_of(event):
+    return datetime(1970, 1, 1) + timedelta(seconds=int(event["ts"]) // 1000)
+
+
+def joined(data, of_event, of_song, spelled=str):
+    """Each event of a song with each song that says the same of itself, or with none."""
+    songs = defaultdict(list)
+    for song in data.catalogue:
+        songs[tuple(spelled(song[key]) for key in of_song)].append(song)
+    for event in data.listened:
+        found = songs[tuple(spelled(event[key]) for key in of_event)]
+        yield from ((event, song) for song in found or [None])
+
+
+def rows_of(pairs):
+    return [(second_of(event), int(event["userid"]), event["level"],
+             song and song["song_id"], song and song["artist_id"]) for event, song in pairs]
+
+
+def plays(data):
+    return rows_of(joined(data, *DURATION))
+
+
+def matched_plays(data):
+    return [row for row in plays(data) if row[3]]
+
+
+def matched_plays_once(data):
+    """Those that differ in something other than their number in the session."""
+    told = ("ts", "sessionid", "location", "useragent")
+    found = {(*row, *map(event.get, told)): row
+             for (event, song), row in zip(joined(data, *DURATION), plays(data), strict=True) if song}
+    return list(found.values())
+
+
+def plays_by_title_and_artist(data):
+    pairs = joined(data, ("song", "artist"), ("title", "artist_name"))
+    return [row for row in rows_of(pairs) if row[3]]
+
+
+def plays_by_title_and_length(data):
+    """With the songs that are left of those of one id."""
+    left = {song["song_id"]: song["title"] for song in first_by(data, "song_id")}
+    pairs = joined(data, ("song", "length"), ("title", "duration"))
+    return rows_of((event, song) for event, song in pairs
+                   if song and left[song["song_id"]] == song["title"])
+
+
+def paid_or_not_by_rounded_length(data):
+    def spelled(text):
+        return str(round(float(text), 2)) if text.replace(".", "", 1).isdigit() else text.lower()
+
+    return [(start, user, level == "paid", song, artist)
+            for start, user, level, song, artist in rows_of(joined(data, *DURATION, spelled))]
+
+
+def times_of(starts):
+    return [(start, start.hour, start.day, start.isocalendar().week, start.month, start.year,
+             start.isoweekday() % 7) for start in set(starts)]
+
+
+def times(data):
+    return times_of(map(second_of, data.listened))
+
+
+def times_of_plays_by_title_and_length(data):
+    return times_of(row[0] for row in plays_by_title_and_length(data))
+
+
+def hours_of_plays_by_title_and_artist(data):
+    found = times_of(row[0] for row in plays_by_title_and_artist(data))
+    return [(start, hour, weekday) for start, hour, *_, weekday in found]
+
+
+def parts_of_days(data):
+    parts = ("night", "morning", "afternoon", "evening")
+    return [(start, hour, parts[hour // 6]) for start, hour, *_ in times(data)]
+
+
+def user_of(event):
+    return int(event["userid"]), f"{event['firstname']} {event['lastname']}", event["gender"]
+
+
+def levels(data):
+    return list({(*user_of(event), event["level"]) for event in data.listened})
+
+
+def latest_levels(data):
+    last = {event["userid"]: event for event in sorted(
+        data.listened, key=lambda event: (int(event["ts"]), int(event["iteminsession"])))}
+    return [(*user_of(event), event["level"]) for event in last.values()]
+
+
+def all_levels(data):
+    """Of each user all, in one word."""
+    found = defaultdict(set)
+    for event in data.listened:
+        found[user_of(event)].add(event["level"])
+    return [(*user, "both" if len(seen) == 2 else seen.pop()) for user, seen in found.items()]
+
+
+def ever_paid(data):
+    return [(*user, level != "free") for *user, level in all_levels(data)]
+
+
+def song_of(song):
+    return (song["song_id"], song["title"], song["artist_id"], int(song["year"]),
+            float(song["duration"]))
+
+
+def artist_of(song):
+    degrees = (song["artist_latitude"], song["artist_longitude"])
+    return (song["artist_id"], song["artist_name"], song["artist_location"],
+            *(degree and float(degree) for degree in degrees))
+
+
+def songs(data):
+    return list(set(map(song_of, data.catalogue)))
+
+
+def songs_of_cut_durations(data):
+    """COPY reads a double and cuts it to the scale of the DECIMAL, unless ROUNDEC is there."""
+    millionth = Decimal("0.000001")
+    return [(*song, float(Decimal(seconds).quantize(millionth, ROUND_DOWN)))
+            for *song, seconds in songs(data)]
+
+
+def songs_in_whole_seconds(data):
+    return [(*song, round(seconds)) for *song, seconds in songs(data)]
+
+
+def songs_of_known_years(data):
+    return [(*song_of(song)[:3], int(song["year"]) or None) for song in data.catalogue]
+
+
+def songs_of_guessed_years(data):
+    return [(*song, year or -1) for *song, year, _ in songs(data)]
+
+
+def first_by(data, key):
+    """One document for each value of a key: of the latest year, then of the lowest id and title."""
+    first = {}
+    for song in sorted(data.catalogue, key=lambda s: (-int(s["year"]), s["song_id"], s["title"])):
+        first.setdefault(song[key], song)
+    return list(first.values())
+
+
+def first_songs(data):
+    return list(map(song_of, first_by(data, "song_id")))
+
+
+def song_ids(data):
+    return [(song["song_id"],) for song in first_by(data, "song_id")]
+
+
+def artists(data):
+    return list(set(map(artist_of, data.catalogue)))
+
+
+def located_artists(data):
+    return [artist for artist in artists(data) if artist[3] is not None]
+
+
+def placed_artists(data):
+    return list({(number, name, place or "nowhere", int(latitude is not None))
+                 for number, name, place, latitude, _ in artists(data)})
+
+
+def first_artists(data):
+    return list(map(artist_of, first_by(data, "artist_id")))
+
+
+def artist_ids(data):
+    return [(song["artist_id"],) for song in first_by(data, "artist_id")]
+
+
+# ------------------------------------------------------------------------ rules of the last SELECT
+
+def plays_by_weekday(data):
+    listeners, count = defaultdict(set), Counter()
+    for start, user, *_ in plays(data):
+        listeners[start.isoweekday() % 7].add(user)
+        count[start.isoweekday() % 7] += 1
+    return [(day, count[day], len(listeners[day]), count[day] // len(listeners[day]))
+            for day in sorted(count)]
+
+
+def users_by_level_and_gender(data):
+    count = Counter((level, gender) for _, _, gender, level in latest_levels(data))
+    return [(*key, number) for key, number in sorted(count.items())]
+
+
+def years_of_most_songs(data):
+    seconds = defaultdict(list)
+    for *_, year, duration in songs(data):
+        if year:
+            seconds[year].append(duration)
+    found = sorted(seconds.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(year, len(each), round(sum(each) / 60, 1)) for year, each in found[:5]]
+
+
+def instants_of_first_days(data):
+    return sorted(Counter(str(row[0].date()) for row in times(data)).items())[:5]
+
+
+def fewest_and_most_plays(data):
+    count = Counter(row[1] for row in plays(data))
+    return [(len(count), min(count.values()), max(count.values()), sum(count.values()))]
+
+
+def keenest_listeners(data):
+    last_names = {int(event["userid"]): event["lastname"] for event in data.listened}
+    count = Counter((user, level) for _, user, level, *_ in plays_by_title_and_artist(data))
+    found = sorted(count.items(), key=lambda item: (-item[1], item[0]))
+    return [(user, last_names[user], level, number) for (user, level), number in found[:5]]
+
+
+def first_names(data):
+    return [(f"{name} ({level})",) for _, name, _, level in sorted(latest_levels(data))[:5]]
+
+
+def users_by_gender(data):
+    numbers = defaultdict(list)
+    for user, _, gender, _ in sorted(all_levels(data), reverse=True):
+        numbers[gender].append(str(user))
+    return [(gender, len(each), " ".join(each)) for gender, each in sorted(numbers.items())]
+
+
+def seconds_paid_for(data):
+    cut = [int(Decimal(event["length"]) * 100) / 100 for event in data.listened
+           if event["level"] == "paid"]
+    return [(len(cut), round(sum(cut) / len(cut), 2), int(max(cut) * 10) / 10, round(sum(cut) / 3600))]
+
+
+def best_days(data):
+    count = Counter(str(row[0].date()) for row in matched_plays(data))
+    return sorted(count.items(), key=lambda item: (-item[1], item[0]))[:5]
+
+
+# -------------------------------------------------------------------------------------------- tests
+
+def as_plain(row):
+    return tuple(float(value) if isinstance(value, Decimal) else value for value in row)
+
+
+def assert_same_rows(found, expected, what):
+    missing, surplus = Counter(expected), Counter(found)
+    missing, surplus = missing - surplus, surplus - missing
+    assert (list(missing)[:3], list(surplus)[:3]) == ([], []), what
+
+
+@pytest.mark.parametrize("name", ["sample", "real"])
+@pytest.mark.parametrize("classic", CLASSICS, ids=lambda path: path.name)
+def test_a_classic_gives_what_plain_python_says(connection, data_folders, classic, name):
+    if name not in data_folders:
+        pytest.skip("the real Sparkify data is not beside the project")
+    data = data_folders[name]
+    script = (classic / "script.sql").read_text()
+    script = script.replace("{data}", str(data.folder)).replace("{role}", ROLE)
+    last = run(connection, script)
+    if name == "sample":
+        last = run(connection, script)  # again, over its own tables
+    with open(classic / "expected", newline="") as file:
+        expected = [Expected(*row) for row in csv.reader(file)]
+    assert expected[-1].what == "the last SELECT"
+    for what, rule, in_sample in expected:
+        rows = globals()[rule](data)
+        if name == "sample":
+            assert len(rows) == int(in_sample), what
+        if what == "the last SELECT":
+            assert [as_plain(row) for row in last] == rows
+        else:
+            assert_same_rows(map(as_plain, run(connection, f"SELECT {what}")), rows, what)
