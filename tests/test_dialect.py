@@ -59,6 +59,8 @@ UNCHANGED = [
     "SELECT substring(c from 1 for 2), trim(c) FROM t",
     "SELECT EXISTS (SELECT 1 FROM t), MD5(c || '|' || a), TO_CHAR(d, 'YYYY') FROM t",
     "SELECT now(), CURRENT_DATE",
+    "SELECT day, INTERVAL '1' day, NOT hour, year FROM (SELECT a AS day, TRUE AS hour, b year_ FROM t) x,"
+    " (SELECT 1 AS year) y",
     "BEGIN",
     "START TRANSACTION READ ONLY",
     "COMMIT",
@@ -107,6 +109,9 @@ CHANGED = [
     ("SELECT CONVERT(varchar(2), 'abc')", "redshift.cut(CAST('abc' AS text), 2)"),
     ("SELECT LISTAGG(c) WITHIN GROUP (ORDER BY a)::varchar(9) FROM t", "AS text), 9)"),
     ("SELECT LISTAGG(c) WITHIN GROUP (ORDER BY a) AS user, 1 AS table FROM t", "AS user, 1 AS table"),
+    ("SELECT EXTRACT(day FROM d) day, 1 year FROM t", "d)) AS int) AS day, 1 AS year FROM t"),
+    ("SELECT (a) day, CASE WHEN a = 1 THEN b END hour, a month FROM t", "(a) AS day, CASE WHEN a = 1 THEN"
+     " b END AS hour, a AS month FROM t"),
     ("CREATE TEMP TABLE fresh AS SELECT a FROM t", "CALL redshift.count_bytes('fresh')"),
     ("RESET ALL", "RESET standin.query_group"),
     ("SET timezone TO DEFAULT", "SET TIME ZONE 'UTC'"),

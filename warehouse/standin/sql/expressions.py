@@ -85,6 +85,8 @@ _BEFORE_ROWS = frozenset("""
     ( , = <> != < > <= >= + - * / || all and between case distinct else having not on or select then
     when where
 """.split())
+# Not reserved, and so labels without AS, too (r_SELECT_list, r_pg_keywords); PostgreSQL wants AS.
+_LABELS_AFTER_AS = frozenset("day hour minute month second year".split())
 # In these statements nothing is named, or their own translation looks after the names.
 _NAMELESS = frozenset("alter begin grant lock reset revoke set show start truncate vacuum".split())
 _RANKING = frozenset("row_number rank dense_rank percent_rank cume_dist ntile lag lead".split())
@@ -219,6 +221,8 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
             raise refuse_type("bit" if word in ("b", "x") else word)
     elif before in (".", "as") and edit.word(p - 2) != "pg_catalog":
         return
+    elif word in _LABELS_AFTER_AS and _is_bare_label(edit, p):
+        edit.put(p, p + 1, f"AS {edit.tokens[p].text}")
     elif word == "current_user_id":
         edit.put(p, p + 1, _USER_ID)
     elif word == "current_catalog":
@@ -237,6 +241,16 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
         _top(edit, p)
     elif word == "approximate" and after in ("count", "percentile_disc"):
         edit.drop(p, p + 1)
+
+
+def _is_bare_label(edit: Edit, p: int) -> bool:
+    """Whether an expression of a SELECT list ends before a word, and an item with it."""
+    before = edit.word(p - 1)
+    return (
+        edit.clause(p) == "select" and edit.word(p + 1) in (",", "from", ")", "into", "")
+        and (edit.tokens[p - 1].kind != "op" or before == ")") and before not in _BEFORE_CALLS
+        and edit.word(p - 2) not in ("interval", "top")  # INTERVAL '1' day, TOP 5 day
+    )
 
 
 def _refuse_recursion(edit: Edit, p: int) -> None:
