@@ -239,14 +239,16 @@ BEGIN
         END IF;
     END LOOP;
     -- A number is compared with a text as a text, but a DECIMAL as a number; LIKE takes any value.
-    -- Texts are added as they are joined (r_NVL2), a BOOLEAN is compared with an INT.
+    -- Texts are added as they are joined (r_NVL2), a BOOLEAN is compared with an INT. || joins values of
+    -- two types as texts (r_CONCAT); of one type it does not: 'a' || 1 would then be about two numbers.
     FOR made IN
         WITH compare (name, op) AS (VALUES
             ('eq', '='), ('ne', '<>'), ('lt', '<'), ('le', '<='), ('gt', '>'), ('ge', '>=')),
         alike (name, op) AS (VALUES
             ('alike', '~~'), ('unlike', '!~~'), ('ialike', '~~*'), ('iunlike', '!~~*')),
         number (kind) AS (SELECT unnest('{int2, int4, int8, float4, float8}'::text[])),
-        other (kind) AS (SELECT unnest('{numeric, date, timestamp, timestamptz}'::text[]))
+        other (kind) AS (SELECT unnest('{numeric, date, timestamp, timestamptz}'::text[])),
+        joined (kind) AS (SELECT unnest('{text, int2, int4, int8, numeric, date, timestamp}'::text[]))
         SELECT name, op, kind AS a, 'text' AS b, '$1::text %s $2' AS body FROM number, compare
         UNION ALL SELECT name, op, 'text', kind, '$1 %s $2::text' FROM number, compare
         UNION ALL SELECT name, op, 'numeric', 'text', '$1 %s $2::numeric' FROM compare
@@ -258,9 +260,11 @@ BEGIN
         UNION ALL SELECT name, op, 'int4', 'boolean', '($1 <> 0) %s $2' FROM compare
         WHERE name IN ('eq', 'ne')
         UNION ALL VALUES ('plus', '+', 'text', 'text', '$1 || $2')
+        UNION ALL SELECT 'joined', '||', one.kind, two.kind, '$1::text %s $2::text'
+        FROM joined one, joined two WHERE one.kind <> two.kind
     LOOP
         EXECUTE format(make, format('redshift.%s(%s, %s)', made.name, made.a, made.b),
-            CASE made.name WHEN 'plus' THEN 'text' ELSE 'boolean' END, format(made.body, made.op));
+            CASE WHEN made.name IN ('plus', 'joined') THEN 'text' ELSE 'boolean' END, format(made.body, made.op));
         IF to_regoperator(format('pg_catalog.%s(%s,%s)', made.op, made.a, made.b)) IS NULL THEN
             EXECUTE format('CREATE OPERATOR pg_catalog.%s (LEFTARG = %s, RIGHTARG = %s,'
                 ' FUNCTION = redshift.%s)', made.op, made.a, made.b, made.name);
@@ -273,7 +277,8 @@ BEGIN
             ::text[]) AS kind, (VALUES
             ('substring', ', int'), ('substring', ', int, int'), ('substr', ', int'),
             ('substr', ', int, int'), ('split_part', ', text, int'), ('left', ', int'),
-            ('right', ', int'), ('length', ''), ('btrim', ''), ('replace', ', text, text')
+            ('right', ', int'), ('length', ''), ('btrim', ''), ('replace', ', text, text'),
+            ('md5', ''), ('lpad', ', int, text')
         ) AS functions (name, more)
     LOOP
         EXECUTE format(make, format('pg_catalog.%I(%s%s)', made.name, made.kind, made.more),
