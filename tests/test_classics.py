@@ -6,6 +6,7 @@ and those of the script's last SELECT, and how many they are in the sample.
 """
 
 import csv
+import hashlib
 import tarfile
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -87,6 +88,13 @@ def plays(data):
     return rows_of(joined(data, *DURATION))
 
 
+def hashes(data):
+    """Of the number of the session and the time, as texts."""
+    return [(hashlib.md5(f"{event['sessionid']}{start}".encode(), usedforsecurity=False).hexdigest(),
+             int(event["sessionid"]))
+            for (event, _), (start, *_) in zip(joined(data, *DURATION), plays(data), strict=True)]
+
+
 def matched_plays(data):
     return [row for row in plays(data) if row[3]]
 
@@ -127,6 +135,12 @@ def times_of(starts):
 
 def times(data):
     return times_of(map(second_of, data.listened))
+
+
+def instants(data):
+    """To the millisecond."""
+    return list({(datetime(1970, 1, 1) + timedelta(milliseconds=int(event["ts"])),)
+                 for event in data.listened})
 
 
 def times_of_plays_by_title_and_length(data):
@@ -191,6 +205,10 @@ def songs_of_cut_durations(data):
             for *song, seconds in songs(data)]
 
 
+def songs_of_years(data):
+    return [song[:4] for song in songs(data)]
+
+
 def songs_in_whole_seconds(data):
     return [(*song, round(seconds)) for *song, seconds in songs(data)]
 
@@ -225,6 +243,11 @@ def artists(data):
 
 def located_artists(data):
     return [artist for artist in artists(data) if artist[3] is not None]
+
+
+def places(data):
+    return list({(number, f"{place} {latitude:.5f} {longitude:.5f}")
+                 for number, _, place, latitude, longitude in located_artists(data) if place is not None})
 
 
 def placed_artists(data):
@@ -296,6 +319,12 @@ def seconds_paid_for(data):
     cut = [int(Decimal(event["length"]) * 100) / 100 for event in data.listened
            if event["level"] == "paid"]
     return [(len(cut), round(sum(cut) / len(cut), 2), int(max(cut) * 10) / 10, round(sum(cut) / 3600))]
+
+
+def days_of_most_hashes(data):
+    found = {(row[0].day, hashed) for row, (hashed, _) in zip(plays(data), hashes(data), strict=True)}
+    count = Counter(day for day, _ in found)
+    return sorted(count.items(), key=lambda item: (-item[1], item[0]))[:5]
 
 
 def best_days(data):

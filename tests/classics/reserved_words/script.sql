@@ -40,7 +40,7 @@ WHERE e.page = 'NextSong';
 
 INSERT INTO users
 SELECT user_id AS user, MAX(first_name), MAX(last_name), LISTAGG(DISTINCT gender, '') AS table,
-       DECODE(COUNT(DISTINCT level), 1, MIN(level), 'both') AS default
+       DECODE(MIN(level), MAX(level), MIN(level), 'both') AS default
 FROM staging_events WHERE page = 'NextSong' GROUP BY user_id;
 
 INSERT INTO songs
