@@ -3,25 +3,33 @@
 Nothing is contacted here. SETTINGS is the list of what can be set; a new setting is a line there.
 """
 
-import difflib
 import re
-import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import ConfigError
 from . import forms
+from .candidates import (
+    Setting,
+    choose,
+    explain_difference,
+    find_unknown_names,
+    leave_out,
+    name_entry,
+)
 from .contradictions import LOGINS, find_contradictions
+from .doubts import INTERPOLATION, find_dangers, find_doubts
 from .file import Entry, Mistake, parse, read_file
 from .forms import Site
-from .hosts import ELSEWHERE, ON_THIS_MACHINE, endpoint, kind, region_of
+from .hosts import ON_THIS_MACHINE, endpoint, kind, region_of
 
 MAX_PROBLEMS = 50
 MOST_BYTES = 999_999_999_999_999
 LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
 
+AN_ENDPOINT = "dwh.abc123xyz789.us-west-2.redshift.amazonaws.com"
 LOOKS_SECRET = re.compile(
     r"(?i)secret|passw|pwd|token|credential|signature|@|\b[a-z0-9/+]{40}(?![a-z0-9/+])")
 
@@ -100,35 +108,23 @@ def default_region(site: Site) -> str | None:
     return None if site.kind == "remote" and site.uses_s3 else "us-east-1"
 
 
-class Setting(NamedTuple):
-    """One thing to set. `default` may depend on the site; None means that it must be given."""
-
-    name: str  # of the field of Server, Data or Limits
-    section: str
-    key: str
-    form: Callable[[str, Site], Any]
-    default: Any = None
-    aliases: tuple[str, ...] = ()
-    example: str = ""
-    elsewhere: tuple[tuple[str, str], ...] = ()  # (SECTION, KEY), asked if its section is silent
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key, *self.aliases)
-
-
 SETTINGS = (
     Setting("host", "CLUSTER", "HOST", forms.a_host, lambda site: "" if site.login else None,
-            example="local"),
+            example="local", words="(?<!S3_)(?:HOST(?:_?NAME)?|DBHOST|ENDPOINT)",
+            shape=r"\.redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?(?![\w.-])"),
     Setting("port", "CLUSTER", "DB_PORT", forms.whole(1, 65535),
-            lambda site: 0 if site.login else 5439, ("PORT", "DBPORT")),
+            lambda site: 0 if site.login else 5439, ("PORT", "DBPORT"),
+            words="PORT|DBPORT", beside="host"),
     Setting("database", "CLUSTER", "DB_NAME", forms.anything,
             lambda site: {"local": "dwh"}.get(site.kind, "" if site.login == "secret" else None),
-            ("DBNAME", "DB"), "dwh"),
+            ("DBNAME", "DB"), "dwh",
+            words="(?:DB|DATABASE)(?:_?NAME)?"),
     Setting("user", "CLUSTER", "DB_USER", forms.anything,
             lambda site: "" if site.login or site.kind in ("local", "socket") else None,
-            ("USER", "DBUSER"), "dwhuser"),
-    Setting("password", "CLUSTER", "DB_PASSWORD", forms.anything, "", ("PASSWORD", "DBPASSWORD")),
+            ("USER", "DBUSER"), "dwhuser",
+            words="(?:DB|MASTER_?)?USER(?:_?NAME)?"),
+    Setting("password", "CLUSTER", "DB_PASSWORD", forms.anything, "", ("PASSWORD", "DBPASSWORD"),
+            words="(?:DB|MASTER_?(?:USER_?)?)?(?:PASS(?:WORD)?|PWD)", beside="user"),
     Setting("cluster_identifier", "CLUSTER", "CLUSTER_IDENTIFIER",
             forms.lower("[a-z][a-z0-9-]{0,62}", forms.IDENTIFIER), ""),
     Setting("workgroup", "CLUSTER", "WORKGROUP",
@@ -141,15 +137,18 @@ SETTINGS = (
     Setting("sslrootcert", "CLUSTER", "SSLROOTCERT", forms.a_root_certificate, ""),
     Setting("iam_role", "IAM_ROLE", "ARN", forms.a_role,
             lambda site: None if site.kind == "redshift" else "default",
-            ("ROLE_ARN", "DWH_ARN", "DWH_ROLE_ARN"), "default"),
-    Setting("log_data", "S3", "LOG_DATA", forms.a_place, example="s3://bucket/log_data"),
-    Setting("song_data", "S3", "SONG_DATA", forms.a_place, example="s3://bucket/song_data"),
+            ("ROLE_ARN", "DWH_ARN", "DWH_ROLE_ARN"), "default",
+            words="(?:ROLE_?)?ARN|ARN_ROLE|ROLE", shape=":role/"),
+    Setting("log_data", "S3", "LOG_DATA", forms.a_place, example="s3://bucket/log_data",
+            words="LOGS?_DATA"),
+    Setting("song_data", "S3", "SONG_DATA", forms.a_place, example="s3://bucket/song_data",
+            words="SONGS?_DATA"),
     Setting("log_jsonpath", "S3", "LOG_JSONPATH", forms.a_jsonpath, "auto ignorecase",
-            ("LOG_JSON_PATH", "LOG_JSON_FORMAT")),
+            ("LOG_JSON_PATH", "LOG_JSON_FORMAT"), words="LOG_JSON_?PATHS?",
+            beside="log_data"),
     Setting("region", "S3", "REGION", forms.a_region, default_region,
             ("S3_REGION",), "us-west-2",
-            tuple((section, key) for section in ("CLUSTER", "AWS", "GENERAL")
-                  for key in ("REGION", "S3_REGION"))),
+            words="(?:(?:BUCKET|DATA|DEFAULT)_)?REGION(?:_NAME)?"),
     Setting("manifests", "S3", "MANIFESTS", forms.a_place, ""),
     Setting("max_errors", "LOAD", "MAX_ERRORS", forms.whole(0, 99_999), 0),
     Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", forms.whole(1, LONGEST_TIMEOUT), 120),
@@ -160,68 +159,89 @@ SETTINGS = (
     Setting("retry_timeout", "LOAD", "RETRY_TIMEOUT", forms.whole(0, LONGEST_TIMEOUT), 3600),
     Setting("max_reload", "LOAD", "MAX_RELOAD", forms.whole(0, MOST_BYTES), 10_000_000_000),
 )
-KNOWN = {(s.section, name) for s in SETTINGS for name in s.keys}
-KNOWN |= {name for s in SETTINGS for name in s.elsewhere}
+JUDGED = {"", *(setting.section for setting in SETTINGS)}  # "" is before the first section
 
 
 def read(path: Path) -> Config:
     """Raises ConfigError, whose message has one line per problem."""
     path = Path(path)
     data, mode = read_file(path)
-    entries, sections, problems = parse(data.decode("utf-8-sig", "surrogateescape"))
-    chosen = {setting: choose(setting, entries, problems) for setting in SETTINGS}
+    entries, sections, mistakes = parse(data.decode("utf-8-sig", "surrogateescape"), is_name)
+    problems = [(line, what) for line, what, where in mistakes if where & JUDGED]
+    entries = refuse_repeats(entries, problems)
+    candidates = choose(SETTINGS, entries, LOGINS)
+    drop_leftovers(candidates)
+    site = read_site(path, candidates)
+    leave_out(SETTINGS, candidates, site)
+    warnings: list[tuple[int, str]] = []
+    chosen = {s: settle(s, candidates[s.name], site, problems, warnings) for s in SETTINGS}
     by_field = {setting.name: entry for setting, entry in chosen.items()}
-    site = read_site(path, by_field)
     # A password wins; DWH_CLUSTER_IDENTIFIER may be left over from a notebook.
-    unset = [setting for setting in SETTINGS if not chosen[setting]
-             and not (setting.name in LOGINS and by_field["password"])]
-    ignored, misspelt = find_unknown_names(entries, sections, unset, problems)
+    unset = [s for s in SETTINGS if not candidates[s.name]
+             and not (s.name in LOGINS and by_field["password"])]
+    used = {entry.line for found in candidates.values() for entry in found}
+    ignored, misspelt = find_unknown_names(entries, sections, SETTINGS, unset, used)
     values = {setting.name: check_value(setting, entry, site, problems) if entry
-              else setting.default(site) if callable(setting.default) else setting.default
-              for setting, entry in chosen.items()}
+              else setting.find_default(site) for setting, entry in chosen.items()}
     problems += find_contradictions(by_field, values, site)
-    missing = [s for s in unset if values[s.name] is None and s not in misspelt]
-    if missing:
-        problems.append((0, explain_missing(missing, entries)))
+    problems += [(line, what) for line, (what, _) in misspelt.items()]
+    meant = [setting for _, setting in misspelt.values()]
+    missing = [s for s in unset if values[s.name] is None and s not in meant]
+    problems += explain_missing(missing, entries, site)
     if problems:
         raise ConfigError(format_problems(path, problems))
     values["fallback_region"] = values["region"]
     server, data, limits = (part(**{each.name: values[each.name] for each in fields(part)})
                             for part in (Server, Data, Limits))
-    return Config(path, server, data, limits, ignored, tuple(find_warnings(path, mode, values, site)))
+    warnings += [*find_dangers(path, mode, values, site), *find_doubts(entries, chosen, site)]
+    return Config(path, server, data, limits, ignored, tuple(format_lines(path, warnings)))
 
 
-def find_warnings(path: Path, mode: int, values: dict[str, Any], site: Site) -> Iterator[str]:
-    if values["password"] and mode & 0o044 and site.kind in ELSEWHERE:
-        yield (f"{path}: other users of this machine can read DB_PASSWORD. "
-               f"Run: chmod 600 {shlex.quote(str(path))}")
-    if values["sslmode"] == "disable" and site.kind in ELSEWHERE:
-        yield (f"{path}: SSLMODE is disable, so who is on the way to {site.host or 'the server'} "
-               "can read and change everything. Write SSLMODE = verify-full if you can.")
+def is_name(key: str) -> bool:
+    return any(key in setting.keys or setting.is_meant_by(key) for setting in SETTINGS)
 
 
-def choose(setting: Setting, entries: dict, problems: list) -> Entry | None:
-    """The entry that counts for a setting; one that is empty counts as not written."""
-    for names in ([(setting.section, name) for name in setting.keys], setting.elsewhere):
-        given = [entries[name] for name in names if name in entries]
-        given = [entry for entry in given if entry.value is None or entry.value.strip()]
-        if len({entry.value for entry in given} - {None}) > 1:
-            both = " and ".join(f"[{e.section}] {e.key} (line {e.line})" for e in given)
-            problems.append((given[-1].line, f"{both} mean the same but differ. "
-                             f"Keep one value, as [{setting.section}] {setting.key}."))
-            return given[0]._replace(value=None)
-        if given:
-            return given[0]
-    return None
+def refuse_repeats(entries: list[Entry], problems: list) -> list[Entry]:
+    """The entries without those that say a setting again in its own section."""
+    known = {(setting.section, key) for setting in SETTINGS for key in setting.keys}
+    first: dict[tuple[str, str], Entry] = {}
+    kept = []
+    for entry in entries:
+        before = first.setdefault((entry.section, entry.key), entry)
+        if before is not entry and (entry.section, entry.key) in known:
+            problems.append((entry.line, f"{name_entry(entry)} is already on line {before.line}. "
+                             "Keep one."))
+        else:
+            kept.append(entry)
+    return kept
 
 
-def read_site(path: Path, chosen: dict[str, Entry | None]) -> Site:
-    host, *data = ((chosen[name] and chosen[name].value or "").strip()
+def drop_leftovers(candidates: dict[str, list[Entry]]) -> None:
+    """Beside a whole login by password, the name of the cluster is left over from a notebook."""
+    if all(candidates[name] for name in ("host", "user", "password")):
+        candidates.update(cluster_identifier=[], workgroup=[])
+
+
+def settle(setting: Setting, candidates: list[Entry], site: Site, problems: list, warnings: list
+           ) -> Entry | None:
+    problems += [(entry.line, entry.wrong) for entry in candidates if entry.wrong]
+    if difference := explain_difference(setting, candidates):
+        default, line = setting.find_default(site), candidates[-1].line
+        if setting.name == "region" and default and candidates[0].section != setting.section:
+            warnings.append((line, f"{difference} For now it is {default}, as in HOST."))
+            return None
+        problems.append((line, difference))
+        return candidates[0]._replace(value=None)
+    return candidates[0] if candidates else None
+
+
+def read_site(path: Path, found: dict[str, list[Entry]]) -> Site:
+    host, *data = ((found[name] and found[name][0].value or "").strip()
                    for name in ("host", "log_data", "song_data"))
-    if not host and chosen["host"]:
+    if not host and found["host"]:
         host = "local"  # its line is wrong, and said so: ask for nothing that depends on it
     host = endpoint(host)[0]
-    login = next((name for name in LOGINS if chosen[name]), "")
+    login = next((name for name in LOGINS if found[name]), "")
     what = kind(host)
     if not host and login:
         what = "remote" if login == "secret" else "redshift"
@@ -235,6 +255,8 @@ def check_value(setting: Setting, entry: Entry, site: Site, problems: list) -> A
     secret = setting.name == "password"
     text = entry.value if secret else entry.value.strip()
     try:
+        if not secret and (found := INTERPOLATION.search(text)):
+            raise Mistake(f"out what {found[0]} stands for: nothing is put in its place")
         if not re.fullmatch("<[^<>]*>", text):
             return setting.form(text, site)
         example = "" if secret else f" {text[:80]!r}"
@@ -245,46 +267,38 @@ def check_value(setting: Setting, entry: Entry, site: Site, problems: list) -> A
     return None
 
 
-def find_unknown_names(entries: dict, sections: dict[str, int], unset: list[Setting],
-              problems: list) -> tuple[tuple[str, ...], list[Setting]]:
-    """The names to ignore, and the settings that a misspelt name was meant for."""
-    known_sections = {section for section, _ in KNOWN}
-    ignored = [(line, f"[{name}]") for name, line in sections.items() if name not in known_sections]
-    misspelt = []
-    for name, entry in entries.items():
-        if name in KNOWN or entry.section not in known_sections or entry.value is None:
-            continue
-        names = {n: s for s in unset if s.section == entry.section for n in s.keys}
-        if meant := find_closest(entry.key, names):
-            problems.append((entry.line, f"[{entry.section}] {entry.key} is no setting; "
-                             f"did you mean {meant}? Rename it, or delete the line."))
-            misspelt.append(names[meant])
+def explain_missing(missing: list[Setting], entries: list[Entry], site: Site
+                    ) -> Iterator[tuple[int, str]]:
+    """The lines that look like what is missing, and the names of the rest."""
+    names, first = [], None
+    for setting in missing:
+        empty = next((e.line for e in entries
+                      if (e.section, e.key) == (setting.section, setting.key)), 0)
+        if like := next(filter(setting.resembles, entries), None):
+            what = f"(line {empty}) is empty" if empty else "is missing"
+            yield 0, (f"{setting.place} {what}; line {like.line}, {name_entry(like)}, looks like "
+                      f"it: move it below [{setting.section}] as {setting.key}.")
         else:
-            ignored.append((entry.line, f"[{entry.section}] {entry.key}"))
-    return tuple(name for _, name in sorted(ignored)), misspelt
-
-
-def find_closest(name: str, names: Iterable[str]) -> str | None:
-    # 0.72 tells DB_HOST from DB_PORT, and still finds HOST in DB_HOST
-    return next(iter(difflib.get_close_matches(name, sorted(names), 1, 0.72)), None)
-
-
-def explain_missing(missing: list[Setting], entries: dict) -> str:
-    empty = [entries.get((s.section, s.key)) for s in missing]
-    names = [f"[{s.section}] {s.key}" + (f" (line {entry.line} is empty)" if entry else "")
-             for s, entry in zip(missing, empty, strict=True)]
-    what = (f"{names[0]} is missing" if len(names) == 1
-            else f"{len(names)} settings are missing: {', '.join(names)}")
-    first = missing[0]
-    return f"{what}. Write, for example, {first.key} = {first.example} under [{first.section}]."
+            names.append(setting.place + (f" (line {empty} is empty)" if empty else ""))
+            first = first or setting
+    if names:
+        what = (f"{names[0]} is missing" if len(names) == 1
+                else f"{len(names)} settings are missing: {', '.join(names)}")
+        example = AN_ENDPOINT if first.name == "host" and site.uses_s3 else first.example
+        yield 0, (f"{what}. Write, for example, {first.key} = {example} under "
+                  f"[{first.section}].")
 
 
 def format_problems(path: Path, problems: list[tuple[int, str]]) -> str:
     problems = sorted(set(problems), key=lambda problem: (not problem[0], problem))
-    lines = [f"{path}:{line}: {what}" if line else f"{path}: {what}" for line, what in problems]
+    lines = format_lines(path, problems)
     if len(lines) > MAX_PROBLEMS:
         lines[MAX_PROBLEMS:] = [f"{path}: and {len(lines) - MAX_PROBLEMS} more problems"]
     return "\n".join(lines)
+
+
+def format_lines(path: Path, told: Iterable[tuple[int, str]]) -> list[str]:
+    return [f"{path}:{line}: {what}" if line else f"{path}: {what}" for line, what in told]
 
 
 def format_value(text: str) -> str:
