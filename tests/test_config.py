@@ -766,7 +766,8 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
     rng = random.Random(2018_11)
     path = tmp_path / "dwh.cfg"
     pieces = [b"\n", b"\r", b"\0", b"'", b'"', b"[", b"]", b"=", b":", b"#", b" ", b";", b"%s",
-              b"@", b"\\", b"//", b"<x>", b"\xff", b"\x1c", b"\x85", b"\xef\xbb\xbf", b"9" * 50,
+              b"@", b"\\", b"//", b"<x>", b"%%", b"%(x)s", b" #", b"\n  ", b"\n[DWH]\n", b"\n[DEFAULT]\n",
+              b"\nDWH_", "\u200b".encode(), b"\xff", b"\x1c", b"\x85", b"\xef\xbb\xbf", b"9" * 50,
               b"[S3]\n", b"HOST=local\n", b"\ndb_port: ", *map(str.encode, ("“", "\u2028", "ß", "İ")),
               *(b"\n%s = x" % name.encode() for name in
                 ("WORKGROUP", "SECRET", "SSLMODE", "SCHEMA", "RETRIES", "MANIFESTS", "PASSWORD"))]
@@ -774,7 +775,9 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
         REDSHIFT + "[LOAD]\nMAX_ERRORS = 3\n", LOCAL,
         LOCAL.replace("[S3]", "DB_PASSWORD: 'Passw0rd'\n[S3]"),
         f"[CLUSTER]\nSECRET = dwh/etl\nREGION = us-west-2\n[IAM_ROLE]\nARN = {ROLE}\n"
-        "[S3]\nLOG_DATA = s3://abc/l/\nSONG_DATA = s3://abc/s/\n[AWS]\nKEY = Passw0rd\n")]
+        "[S3]\nLOG_DATA = s3://abc/l/\nSONG_DATA = s3://abc/s/\n[AWS]\nKEY = Passw0rd\n",
+        f"[DWH]\nENDPOINT = {ENDPOINT}\nDB = dwh\nUSER = etl\nPASSWORD = Passw0rd\n[IAM]\n"
+        f"ROLE_ARN =\n  {ROLE}\n[DATA]\nLOG_DATA = s3://abc/l/\nSONG_DATA = s3://abc/s/\n")]
     read_well = refused = 0
     for _ in range(inputs):
         data = bytearray(rng.choice(valid))

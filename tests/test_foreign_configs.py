@@ -76,9 +76,9 @@ FOREIGN = {
         swap(f"HOST = {HOST}", f"ENDPOINT = {HOST}:5439/dev"), None, f"dwh.cfg:2: ENDPOINT is "
         f"'{HOST}:5439/dev'; write HOST = {HOST} and, on lines of their own, DB_PORT = 5439 and"),
     "%(bucket)s": (swap("'s3://dend/log'", "s3://%(bucket)s/log"), None,
-                   "dwh.cfg:10: LOG_DATA is 's3://%(bucket)s/log'; write out what %(bucket)s stands for"),
+                   "dwh.cfg:10: LOG_DATA is 's3://%(bucket)s/log'; write the whole value: nothing is put"),
     "${bucket}": (swap("'s3://dend/song'", "${S3:bucket}/song"), None,
-                  "dwh.cfg:12: SONG_DATA is '${S3:bucket}/song'; write out what ${S3:bucket} stands"),
+                  "dwh.cfg:12: SONG_DATA is '${S3:bucket}/song'; write the whole value: nothing"),
     "DEFAULT": ("[DEFAULT]\nREGION = eu-west-3\nDB_PASSWORD = Canary2\n"
                 + swap("DB_PASSWORD = Canary55\n", ""), dict(password="Canary2", region="eu-west-3"),
                 "[DEFAULT] DB_PASSWORD (line 3) as [CLUSTER] DB_PASSWORD, [DEFAULT] REGION (line 2) as"),
@@ -186,6 +186,17 @@ def test_a_whole_login_is_not_mixed_with_another(tell):
     assert tell(PLAIN + other) == ({}, "[DWH]")
 
 
+def test_a_cluster_that_is_only_named_is_left_over_beside_a_whole_login_elsewhere(tell):
+    text = swap("[CLUSTER]", "[CLUSTER]\nCLUSTER_IDENTIFIER = dwhCluster\nNODES = 4\n[DB]")
+    values, said = tell(text)
+    assert values == {} and said.endswith("[CLUSTER] CLUSTER_IDENTIFIER\n[CLUSTER] NODES")
+
+
+def test_a_user_of_aws_is_no_user_of_the_database(tell):
+    text = swap("DB_USER = ann\n", "") + "[AWS]\nIAM_USER = x\n"
+    assert "[CLUSTER] DB_USER is missing; line 13, [AWS] IAM_USER, looks like it" in tell(text)[1]
+
+
 @pytest.mark.parametrize("login", ["CLUSTER_IDENTIFIER = dwh\nDB_USER = etl", "WORKGROUP = dwh",
                                    "SECRET = dwh/etl"])
 def test_a_login_by_aws_is_not_mixed_with_a_password_elsewhere(tell, login):
@@ -219,6 +230,7 @@ def test_another_arn_is_no_role(tell):
     (f"HOST = {HOST}", f"OUR_OWN_HOST = {HOST}", "[CLUSTER] HOST", 2, "[CLUSTER] OUR_OWN_HOST",
      "CLUSTER", "HOST"),
     ("[IAM_ROLE]\nARN", "[R]\nMY_ROLE_ARN", "[IAM_ROLE] ARN", 8, "[R] MY_ROLE_ARN", "IAM_ROLE", "ARN"),
+    (f"HOST = {HOST}\n", f"ADDRESS = {HOST}\n", "[CLUSTER] HOST", 2, "[CLUSTER] ADDRESS", "CLUSTER", "HOST"),
     (ROLE, "[R]\nROLE_ARN = x\n", "[IAM_ROLE] ARN", 8, "[R] ROLE_ARN", "IAM_ROLE", "ARN")])
 def test_what_only_resembles_a_setting_is_told(tell, old, new, setting, line, like, section, key):
     assert tell(swap(old, new)) == (None, f"dwh.cfg: {setting} is missing; line {line}, {like}, looks like "
@@ -236,6 +248,13 @@ def test_the_data_is_found_in_any_section(tell, section):
 def test_a_paths_file_beside_other_data_is_not_read(tell):
     text = swap("LOG_JSONPATH = s3://dend/p.json\n", "") + "[OLD]\nLOG_JSONPATH = s3://old/p.json\n"
     assert tell(text) == (dict(log_jsonpath="auto ignorecase"), "[OLD]")
+
+
+@pytest.mark.parametrize("line", ["DB_USER ann", "DB_USER​ = ann", "D/B_USER = ann"])
+def test_a_line_elsewhere_that_is_no_key_and_value_is_no_candidate(tell, line):
+    text = swap("DB_USER = ann\n", "", swap("DB_PASSWORD = Canary55\n", ""))
+    assert tell(f"{text}[X]\n{line}\n")[1] == (
+        "dwh.cfg: [CLUSTER] DB_USER is missing. Write, for example, DB_USER = dwhuser under [CLUSTER].")
 
 
 # A3 and A4: interpolation
@@ -262,8 +281,11 @@ def test_doubled_signs_elsewhere_are_a_warning_in_quotes_too(tell):
 @pytest.mark.parametrize("new", ["%(x)s", "s3://dend/%(x y)s/z", "${x}", "s3://dend/${S3:x}"])
 def test_interpolation_is_refused_by_name_in_every_value_but_the_password(tell, old, key, new):
     _, said = tell(swap(old, new))
-    what = new.removeprefix("s3://dend/").removesuffix("/z")
-    assert f": {key} is '{new}'; write out what {what} stands for: nothing is put in its place" in said
+    assert f": {key} is '{new}'; write the whole value: nothing is put in the place of %(NAME)s or" in said
+
+
+def test_a_secret_in_an_interpolation_is_not_shown(tell):
+    assert "may hold a secret" in tell(swap("dend/log", f"dend/%({'Canary' * 6}Cana)s"))[1]
 
 
 # A5: [DEFAULT]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .file import Entry
 from .forms import Site
 
-OWNERS = "(?:(?:DWH|DB|REDSHIFT|RS|CLUSTER|IAM|S3|AWS|SPARKIFY)_)*"  # before a name, they add nothing
+OWNERS = "(?:(?:DWH|DB|REDSHIFT|RS|CLUSTER|SPARKIFY)_)*"  # before a name, they add nothing
 EVERY = "DEFAULT"  # its keys count in every section
 LISTED = (EVERY, "AWS", "GENERAL")  # of these what is ignored is listed by key
 SONG_PATHS = "SONGS?_?JSON_?PATHS?"  # no setting, and close to LOG_JSONPATH
@@ -43,8 +43,11 @@ class Setting(NamedTuple):
         return bool(re.search(self.shape, entry.value or "", re.IGNORECASE))
 
     def resembles(self, entry: Entry) -> bool:
-        return bool(entry.value and self.words and (self.is_meant_by(entry.key) or self.fits(entry)
-                    and re.search(f"(?:^|_)(?:{self.words})$", entry.key)))
+        if not (entry.value and self.words):
+            return False
+        return self.is_meant_by(entry.key) or (
+            self.fits(entry) if self.shape
+            else bool(re.search(f"(?:^|_)(?:{self.words})$", entry.key)))
 
     def find_default(self, site: Site) -> Any:
         return self.default(site) if callable(self.default) else self.default
@@ -58,17 +61,17 @@ def is_written(entry: Entry) -> bool:
     return entry.value is None or bool(entry.value.strip())
 
 
-def choose(settings: tuple[Setting, ...], entries: list[Entry], logins: tuple[str, ...]
-           ) -> dict[str, list[Entry]]:
+def choose(settings: tuple[Setting, ...], entries: list[Entry]) -> dict[str, list[Entry]]:
     """The entries that may count for each setting, by its name: none, one, or several."""
     found: dict[str, list[Entry]] = {}
-    # what names a login in its place is not to be mixed with another login elsewhere
-    is_login_named = any(entry.section == "CLUSTER" and is_written(entry)
-                         and entry.key.lower() in logins for entry in entries)
+    # a login by AWS that is whole is not to be mixed with another elsewhere
+    own = {setting.name for setting in settings for entry in entries if is_written(entry)
+           and entry.section == setting.section and entry.key in setting.keys}
+    is_whole = "secret" in own or "database" in own and own & {"cluster_identifier", "workgroup"}
     for setting in settings:
         places = list(find_places(setting, entries, found))
         empty = bool(places[0]) and not any(map(is_written, places[0]))
-        if setting.section == "CLUSTER" and (empty or is_login_named):
+        if setting.section == "CLUSTER" and (empty or is_whole):
             del places[2:]
         written = ([entry for entry in place if is_written(entry)] for place in places)
         found[setting.name] = next(filter(None, written), [])

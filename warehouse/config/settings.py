@@ -110,7 +110,7 @@ def default_region(site: Site) -> str | None:
 
 SETTINGS = (
     Setting("host", "CLUSTER", "HOST", forms.a_host, lambda site: "" if site.login else None,
-            example="local", words="(?<!S3_)(?:HOST(?:_?NAME)?|DBHOST|ENDPOINT)",
+            example="local", words="HOST(?:_?NAME)?|DBHOST|ENDPOINT",
             shape=r"\.redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?(?![\w.-])"),
     Setting("port", "CLUSTER", "DB_PORT", forms.whole(1, 65535),
             lambda site: 0 if site.login else 5439, ("PORT", "DBPORT"),
@@ -138,17 +138,16 @@ SETTINGS = (
     Setting("iam_role", "IAM_ROLE", "ARN", forms.a_role,
             lambda site: None if site.kind == "redshift" else "default",
             ("ROLE_ARN", "DWH_ARN", "DWH_ROLE_ARN"), "default",
-            words="(?:ROLE_?)?ARN|ARN_ROLE|ROLE", shape=":role/"),
+            words="(?:(?:IAM|AWS|S3)_)*(?:(?:ROLE_?)?ARN|ARN_ROLE|ROLE)", shape=":role/"),
     Setting("log_data", "S3", "LOG_DATA", forms.a_place, example="s3://bucket/log_data",
-            words="LOGS?_DATA"),
+            words="(?:S3_)?LOGS?_DATA"),
     Setting("song_data", "S3", "SONG_DATA", forms.a_place, example="s3://bucket/song_data",
-            words="SONGS?_DATA"),
+            words="(?:S3_)?SONGS?_DATA"),
     Setting("log_jsonpath", "S3", "LOG_JSONPATH", forms.a_jsonpath, "auto ignorecase",
-            ("LOG_JSON_PATH", "LOG_JSON_FORMAT"), words="LOG_JSON_?PATHS?",
-            beside="log_data"),
+            ("LOG_JSON_PATH", "LOG_JSON_FORMAT"), words="(?:S3_)?LOG_JSON_?PATHS?", beside="log_data"),
     Setting("region", "S3", "REGION", forms.a_region, default_region,
             ("S3_REGION",), "us-west-2",
-            words="(?:(?:BUCKET|DATA|DEFAULT)_)?REGION(?:_NAME)?"),
+            words="(?:(?:AWS|S3|BUCKET|DATA|DEFAULT)_)*REGION(?:_NAME)?"),
     Setting("manifests", "S3", "MANIFESTS", forms.a_place, ""),
     Setting("max_errors", "LOAD", "MAX_ERRORS", forms.whole(0, 99_999), 0),
     Setting("connect_timeout", "LOAD", "CONNECT_TIMEOUT", forms.whole(1, LONGEST_TIMEOUT), 120),
@@ -169,7 +168,7 @@ def read(path: Path) -> Config:
     entries, sections, mistakes = parse(data.decode("utf-8-sig", "surrogateescape"), is_name)
     problems = [(line, what) for line, what, where in mistakes if where & JUDGED]
     entries = refuse_repeats(entries, problems)
-    candidates = choose(SETTINGS, entries, LOGINS)
+    candidates = choose(SETTINGS, entries)
     drop_leftovers(candidates)
     site = read_site(path, candidates)
     leave_out(SETTINGS, candidates, site)
@@ -202,11 +201,13 @@ def is_name(key: str) -> bool:
 
 
 def refuse_repeats(entries: list[Entry], problems: list) -> list[Entry]:
-    """The entries without those that say a setting again in its own section."""
+    """The entries that can be read, without those that say a setting again in its own section."""
     known = {(setting.section, key) for setting in SETTINGS for key in setting.keys}
     first: dict[tuple[str, str], Entry] = {}
     kept = []
     for entry in entries:
+        if entry.value is None and not entry.wrong and entry.section not in JUDGED:
+            continue  # a bare line of an ignored section
         before = first.setdefault((entry.section, entry.key), entry)
         if before is not entry and (entry.section, entry.key) in known:
             problems.append((entry.line, f"{name_entry(entry)} is already on line {before.line}. "
@@ -255,8 +256,8 @@ def check_value(setting: Setting, entry: Entry, site: Site, problems: list) -> A
     secret = setting.name == "password"
     text = entry.value if secret else entry.value.strip()
     try:
-        if not secret and (found := INTERPOLATION.search(text)):
-            raise Mistake(f"out what {found[0]} stands for: nothing is put in its place")
+        if not secret and INTERPOLATION.search(text):
+            raise Mistake("the whole value: nothing is put in the place of %(NAME)s or ${NAME}")
         if not re.fullmatch("<[^<>]*>", text):
             return setting.form(text, site)
         example = "" if secret else f" {text[:80]!r}"
