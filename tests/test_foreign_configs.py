@@ -112,7 +112,7 @@ FOREIGN = {
     "indented, passwords elsewhere": (
         swap("\nDB_", "\n  DB_", swap("DB_PASSWORD = Canary55\n", "")) + "[DB]\n  DB_PASSWORD = Canary1\n"
         "[DWH]\n  DWH_DB_PASSWORD = Canary2\n", dict(password=""),
-        "dwh.cfg:13: [CLUSTER] DB_PASSWORD is empty, which leaves it to PGPASSWORD or ~/.pgpass. [DB] "
+        "dwh.cfg:13: [CLUSTER] DB_PASSWORD is not given, which leaves it to PGPASSWORD or ~/.pgpass. [DB] "
         "DB_PASSWORD looks like it: if it is, move it below [CLUSTER] as DB_PASSWORD."),
 }
 
@@ -299,6 +299,11 @@ def test_a_default_counts_unless_the_section_speaks(tell):
     assert "[DEFAULT] DB_PORT (line 2) as [CLUSTER] DB_PORT." in said and "[DEFAULT] DB_NAME" in said
 
 
+def test_a_default_may_be_anything_but_a_secret(tell):
+    said = tell("[DEFAULT]\nSSLMODE = disable\nRETRIES = 5\n" + PLAIN)[1]
+    assert "SSLMODE is disable, so" in said and "[DEFAULT] RETRIES (line 3) as [LOAD] RETRIES." in said
+
+
 def test_a_secret_of_aws_under_default_is_no_login(tell):
     assert tell("[DEFAULT]\nKEY = AKIA\nSECRET = Canary\n" + PLAIN) == (
         {}, "[DEFAULT] KEY\n[DEFAULT] SECRET")
@@ -333,6 +338,11 @@ def test_a_next_line_that_may_be_something_else_is_told(tell, old, new, key):
 def test_indented_keys_are_keys(tell):
     assert tell(swap("DB_USER", "   DB_USER", swap("Canary55", "")))[0] == dict(password="")
     assert tell(swap("Canary55\nDB_PORT", "\n    DB_PORT"))[0] == dict(password="")
+
+
+@pytest.mark.parametrize("empty", ["''", " # a note"])
+def test_what_follows_a_value_that_is_meant_to_be_empty_is_no_value(tell, empty):
+    assert "dwh.cfg:6: this is neither" in tell(swap("Canary55", f"{empty}\n   Canary55"))[1]
 
 
 def test_a_line_that_is_not_indented_is_no_value(tell):

@@ -84,7 +84,7 @@ def find_places(setting: Setting, entries: list[Entry], found: dict[str, list[En
     own = [entry for entry in entries if entry.section == setting.section]
     yield [entry for key in setting.keys for entry in own if entry.key == key]
     yield [entry for entry in own if setting.is_meant_by(entry.key)]
-    if not setting.words and setting.section == "CLUSTER" and setting.default == "":
+    if setting.name == "secret":
         return  # [DEFAULT] SECRET is as a rule that of AWS
     yield [entry for entry in entries if entry.section == EVERY
            and (entry.key in setting.keys or setting.is_meant_by(entry.key))]

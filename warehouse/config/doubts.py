@@ -28,8 +28,8 @@ def find_doubts(entries: list[Entry], chosen: dict[Setting, Entry | None], site:
                 ) -> Iterator[tuple[int, str]]:
     if moved := [f"{name_entry(entry)} (line {entry.line}) as {setting.place}"
                  for setting, entry in chosen.items() if entry and is_moved(setting, entry, site)]:
-        yield 0, (f"found elsewhere and read: {', '.join(moved)}. What stands in its own place "
-                  "goes before it.")
+        yield 0, (f"found elsewhere and read: {', '.join(moved)}. If that is wrong, write "
+                  "the setting in its place.")
     for setting, entry in chosen.items():
         # one that is empty for its comment counts as not written
         entry = entry or next((e for e in entries if e.section == setting.section
@@ -77,6 +77,6 @@ def doubt_no_password(setting: Setting, entries: list[Entry], site: Site
                       ) -> Iterator[tuple[int, str]]:
     like = next(filter(setting.resembles, entries), None)
     if like and site.kind in ELSEWHERE and not site.login:
-        yield like.line, (f"{setting.place} is empty, which leaves it to PGPASSWORD or ~/.pgpass. "
+        yield like.line, (f"{setting.place} is not given, which leaves it to PGPASSWORD or ~/.pgpass. "
                           f"{name_entry(like)} looks like it: if it is, move it below "
                           f"[{setting.section}] as {setting.key}.")

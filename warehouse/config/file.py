@@ -72,6 +72,7 @@ def parse(text: str, is_name: Callable[[str], bool]
         if not line or line[0] in "#;":
             continue
         above = entries[-1] if entries and entries[-1].line == number - 1 else None
+        is_open = above and above.value == "" and not above.is_quoted and not above.comment
         deeper, indent = len(raw) - len(raw.lstrip()) > indent, len(raw) - len(raw.lstrip())
         before = section
         try:
@@ -80,7 +81,7 @@ def parse(text: str, is_name: Callable[[str], bool]
                 check_line(line, line[1:].partition("]")[0].strip(), r"\[[^\[\]]*\](?:\s+[#;].*)?")
                 if (first := sections.setdefault(section, number)) != number:
                     raise Mistake(f"[{section}] was opened on line {first}. Join the two.")
-            elif deeper and above and above.value == "" and not is_entry(line, is_name):
+            elif deeper and is_open and not is_entry(line, is_name):
                 entries[-1] = continue_entry(above, line)
             else:
                 entries.append(read_entry(section, number, line))
