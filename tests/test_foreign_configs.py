@@ -369,6 +369,16 @@ def test_a_comment_is_not_judged(tell):
     assert tell(PLAIN.replace("ann", "ann # é").encode("latin-1") + b"# caf\xe9\n; \xff\n") == ({}, "")
 
 
+def test_an_ignored_section_may_be_opened_again_anywhere(tell):
+    assert tell(f"[X]\na = 1\n{swap('[S3]', '[X]' + chr(10) + '[S3]')}[X]\n") == ({}, "[X]")
+
+
+def test_the_text_of_a_broken_header_is_not_shown(tell):
+    text = swap(f"ARN = {ARN}\n", "") + f"[X]\n['CANARY55', 1]\nROLE_ARN = {ARN}\n"
+    values, said = tell(text)
+    assert values == {} and "[?] ROLE_ARN (line 14) as" in said and "CANARY" not in said
+
+
 def test_a_broken_header_of_a_section_that_counts_is_judged(tell):
     assert "dwh.cfg:11: this is neither" in tell(swap("[S3]", "[NOTES]\nx\n[S3"))[1]
 

@@ -77,8 +77,11 @@ def parse(text: str, is_name: Callable[[str], bool]
         before = section
         try:
             if line.startswith("["):
-                section = re.sub(UNSEEN, "", line[1:].partition("]")[0]).strip().upper()
-                check_line(line, line[1:].partition("]")[0].strip(), r"\[[^\[\]]*\](?:\s+[#;].*)?")
+                name = line[1:].partition("]")[0].strip()
+                section = re.sub(UNSEEN, "", name).upper()
+                section = section if re.fullmatch(NAME, section) else "?"  # maybe a secret
+                check_line(line, name, r"\[[^\[\]]*\](?:\s+[#;].*)?")
+                before = section
                 if (first := sections.setdefault(section, number)) != number:
                     raise Mistake(f"[{section}] was opened on line {first}. Join the two.")
             elif deeper and is_open and not is_entry(line, is_name):
