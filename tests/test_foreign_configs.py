@@ -181,6 +181,12 @@ def test_the_port_comes_with_the_host_and_the_password_with_the_user(tell):
     assert "[POSTGRES] PASSWORD looks like it" in said and "5432" not in said
 
 
+@pytest.mark.parametrize("empty", ["", "''", "    # left to ~/.pgpass"])
+def test_a_password_elsewhere_is_told_beside_an_empty_one(tell, empty):
+    values, said = tell(swap("Canary55", empty) + "[DWH]\nDWH_DB_PASSWORD = Canary1\n")
+    assert values == dict(password="") and "dwh.cfg:14: [CLUSTER] DB_PASSWORD is not given, which" in said
+
+
 def test_a_whole_login_is_not_mixed_with_another(tell):
     other = f"[DWH]\nDWH_ENDPOINT = x{HOST}\nDWH_DB = other\nDWH_DB_USER = bob\nDWH_DB_PASSWORD = Canary1\n"
     assert tell(PLAIN + other) == ({}, "[DWH]")
@@ -416,7 +422,7 @@ def test_regions_that_differ_elsewhere_leave_it_to_the_host(tell):
     values, said = tell(PLAIN + "[AWS]\nAWS_REGION = eu-west-1\n[DWH]\nDWH_REGION = eu-west-2\n")
     assert values == {}
     assert ("dwh.cfg:16: [AWS] AWS_REGION (line 14) and [DWH] DWH_REGION (line 16) mean the same but differ. "
-            "Keep one value, as [S3] REGION. For now it is us-west-2, as in HOST.") in said
+            "Keep one value, as [S3] REGION. Until then it is us-west-2.") in said
 
 
 @pytest.mark.parametrize("sign", "\u200b\u200c\u200d\u2060\ufeff\xad\u200e\u202c")

@@ -32,10 +32,10 @@ def find_doubts(entries: list[Entry], chosen: dict[Setting, Entry | None], site:
                   "the setting in its place.")
     for setting, entry in chosen.items():
         # one that is empty for its comment counts as not written
-        entry = entry or next((e for e in entries if e.section == setting.section
-                               and e.key in setting.keys and e.comment), None)
-        if entry:
-            yield from doubt_value(setting, entry)
+        written = entry or next((e for e in entries if e.section == setting.section
+                                 and e.key in setting.keys and e.comment), None)
+        if written:
+            yield from doubt_value(setting, written)
         if entry and setting.name == "region" and entry.section != setting.section:
             yield from doubt_region(entry, site)
         if not entry and setting.name == "password":

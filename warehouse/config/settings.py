@@ -229,7 +229,7 @@ def settle(setting: Setting, candidates: list[Entry], site: Site, problems: list
     if difference := explain_difference(setting, candidates):
         default, line = setting.find_default(site), candidates[-1].line
         if setting.name == "region" and default and candidates[0].section != setting.section:
-            warnings.append((line, f"{difference} For now it is {default}, as in HOST."))
+            warnings.append((line, f"{difference} Until then it is {default}."))
             return None
         problems.append((line, difference))
         return candidates[0]._replace(value=None)
