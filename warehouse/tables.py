@@ -141,7 +141,7 @@ def unreadable_views(cursor: extensions.cursor) -> list[str]:
             if not is_readable(cursor, sql, existing)]
 
 
-COUNT_PLAYS = """-- count songplays: the plays that a reset drops
+COUNT_PLAYS = """-- plays to drop: how many songplays holds before a reset
 SELECT COUNT(*)
 FROM songplays
 """
