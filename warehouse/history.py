@@ -91,7 +91,7 @@ class Last(NamedTuple):
 
     @property
     def is_reset_since(self) -> bool:
-        """Whether the tables were emptied after the last success."""
+        """True where the tables were emptied after the last success."""
         return None not in self and self.reset > self.success
 
     @property
@@ -117,7 +117,7 @@ def explain_stale(last: Last, hours: int, allowed: str) -> str:
 
 
 def format_age(time: datetime) -> str:
-    """How long ago that was, rounded down."""
+    """Say how long ago that was, rounded down."""
     minutes = (now() - time) // timedelta(minutes=1)
     if minutes < -1:  # clocks are a little apart
         return "by a clock that is ahead of this machine's"
@@ -149,8 +149,8 @@ def name_stale(connection: extensions.connection, error: BusyError, hours: int) 
             last = find_last(cursor)
     except (WarehouseError, psycopg2.Error):  # no table loads yet, or a connection that is lost
         return error
-    said = last.success and explain_stale(last, hours, f"STALE_AFTER = {hours}")
-    if not said:  # or a first load that takes long
+    said = explain_stale(last, hours, f"STALE_AFTER = {hours}")
+    if not said or not last.success:  # the first load may take long
         return error
     stale = Stale(f"{said}: {error}")
     for note in getattr(error, "__notes__", ()):

@@ -97,7 +97,7 @@ def describe_next(plan: Plan) -> str:
 
 
 def format_loads(cursor: extensions.cursor) -> str:
-    """How old the last success is, and the last runs that succeeded, the latest first."""
+    """The age of the last success, and the last runs that succeeded, the latest first."""
     last = history.find_last(cursor)
     success = "none" if not last.success else (
         f"{last.success:%Y-%m-%d %H:%M:%S} UTC, {history.format_age(last.success)}")
