@@ -43,6 +43,7 @@ def run(config, arguments):
             set_timeout(cursor, config.limits.lock_timeout)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, config.limits.lock_timeout)
+            set_timeout(cursor, config.limits.statement_timeout)
             if plays:
                 log.info("dropped songplays: %s", plays)
             if not arguments.views:

@@ -99,19 +99,36 @@ def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
     this side cancels a little later.
     """
     set_timeout(cursor, max(1, seconds))
-    overdue = threading.Timer(max(1, seconds) + GRACE, cancel, [cursor.connection])
-    overdue.daemon = True
-    overdue.start()
     try:
-        execute(cursor, sql_queries.etl_lock_take, {})
+        with cancelling_after(cursor.connection, max(1, seconds) + GRACE):
+            execute(cursor, sql_queries.etl_lock_take, {})
     except WarehouseError as error:
         if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
             raise
         raise BusyError(
             f"{describe_load(cursor)} This one waited {seconds} s (LOCK_TIMEOUT) and stops. Try again"
             " later.") from error
+
+
+@contextmanager
+def cancelling_after(connection: extensions.connection, seconds: float) -> Iterator[None]:
+    """Cancel what the connection does in this block if it takes longer; never what comes after it."""
+    over, guard = False, threading.Lock()
+
+    def stop() -> None:
+        with guard:
+            if not over:
+                cancel(connection)
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
     finally:
-        overdue.cancel()
+        timer.cancel()
+        with guard:
+            over = True
 
 
 def set_timeout(cursor: extensions.cursor, seconds: int) -> None:
