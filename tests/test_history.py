@@ -136,7 +136,7 @@ def line_of_success(project: Project) -> str:
 
 
 @pytest.mark.parametrize("hours, said", [
-    (0.51, "30 minutes"), (1.02, "1 hour"), (3.5, "3 hours"), (47.9, "47 hours"), (50, "2 days")])
+    (0.501, "30 minutes"), (1.02, "1 hour"), (3.5, "3 hours"), (47.9, "47 hours"), (50, "2 days")])
 def test_status_says_how_old_the_last_success_is(loaded, hours, said):
     age_the_history(loaded, hours)
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]

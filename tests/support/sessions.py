@@ -16,10 +16,12 @@ def execute(project: Project, sql: str) -> None:
     project.connection.cursor().execute(sql)
 
 
-def age_the_history(project: Project, hours: float) -> None:
-    """Let every run be so many hours older."""
-    execute(project, f"UPDATE loads SET begun_at = begun_at - interval '{hours} hours',"
-                     f" finished_at = finished_at - interval '{hours} hours'")
+def age_the_history(project, hours: float) -> None:
+    """Let the newest run have ended so many hours ago, and the others as much before it as they did."""
+    execute(project, f"""
+        UPDATE loads SET begun_at = begun_at + shift, finished_at = finished_at + shift
+        FROM (SELECT now() AT TIME ZONE 'UTC' - interval '{hours} hours' - MAX(finished_at) AS shift
+              FROM loads) AS age""")
 
 
 def plays(project: Project) -> int:
