@@ -40,7 +40,6 @@ def run(config, arguments):
             if not arguments.force:
                 tables.refuse_strangers(cursor, creates)
             plays = "" if arguments.views else tables.describe_plays(cursor)
-            set_timeout(cursor, config.limits.lock_timeout)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, config.limits.lock_timeout)
             set_timeout(cursor, config.limits.statement_timeout)

@@ -10,7 +10,8 @@ from itertools import groupby
 LONGEST_REPORTED = 1024  # characters: stl_load_errors cuts values there
 INTEGERS = {"int2": 32767, "int4": 2147483647, "int8": 9223372036854775807}
 DOES_NOT_FIT = re.compile("overflow|out of range", re.IGNORECASE)
-PACKED = {".zip": "zip", ".parquet": "Parquet", ".avro": "Avro", ".orc": "ORC", ".zst": "Zstandard"}
+PACKED = {".zip": "zip", ".gz": "gzip", ".bz2": "bzip2", ".zst": "Zstandard", ".parquet": "Parquet",
+          ".avro": "Avro", ".orc": "ORC"}
 
 
 def advise(rows: list, table: str) -> list[str]:
@@ -27,7 +28,7 @@ def next_step(rows: list, table: str) -> str:
     if whole_file and (looks := looks_like_the_other(rows, table)):
         return looks
     if "JSONPath" in row.reason:
-        return for_mapping(row, table)
+        return for_mapping(table)
     if row.reason.startswith("Missing data") or row.code == 1213:
         return f"{for_missing(row, table)} {for_other_files(table)}"
     if row.code == 1216:
@@ -59,7 +60,7 @@ def looks_like_the_other(rows: list, table: str) -> str:
             " swapped, or do both kinds of files lie in one place?")
 
 
-def for_mapping(row, table: str) -> str:
+def for_mapping(table: str) -> str:
     array = ("Where a file is one JSON array: COPY takes one object after another, which"
              " jq -c '.[]' FILE makes of it.")
     if table == "staging_songs":
@@ -78,7 +79,7 @@ def for_json(rows: list) -> str:
     names = {row.file.rpartition("/")[2].lower() for row in rows}
     for ending, kind in PACKED.items():
         if any(name.endswith(ending) for name in names):
-            return f"A file is {kind} by its name: unpack it to JSON; COPY reads gzip and bzip2 as they are."
+            return f"A file is {kind} by its name: unpack it to JSON."
     return ("Correct the JSON of the files: whole objects, one after the other, as text in UTF-8"
             " without a byte order mark, not packed.")
 

@@ -153,7 +153,8 @@ def begins_as(file: Object, loaded: Object) -> bool | None:
     """Whether an object that grew still begins with what it was when it was loaded; None if unknown.
 
     S3's etag is the MD5 of an object of one part that no key of KMS encrypts (guide of S3:
-    API_Object). Nothing of more than MOST_COMPARED bytes is read for this.
+    API_Object). One that such a key encrypted when it was loaded, and none does now, seems to differ.
+    Nothing of more than MOST_COMPARED bytes is read for this.
     """
     if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MOST_COMPARED):
         return None
@@ -162,14 +163,15 @@ def begins_as(file: Object, loaded: Object) -> bool | None:
     try:
         with explained(file.url):
             answer = s3().get_object(
-                Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}", IfMatch=file.etag)
+                Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}",
+                IfMatch=f'"{file.etag}"')
+            if answer.get("ServerSideEncryption", "AES256") != "AES256":
+                return None
             with answer["Body"] as stream:
                 for chunk in iter(lambda: stream.read(1 << 20), b""):
                     digest.update(chunk)
     except ObjectError as error:
         log.info("not compared with what was loaded of it: %s", error)
-        return None
-    if answer.get("ServerSideEncryption", "AES256") != "AES256" or "SSECustomerAlgorithm" in answer:
         return None
     return digest.hexdigest() == loaded.etag
 

@@ -246,9 +246,10 @@ def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     shrunk = [file for file in source.changed if file.size <= loaded[file.url].size]
     if shrunk:
         return name_first("log file {} changed without growing", shrunk)
-    corrected = [file for file in source.changed
-                 if objects.begins_as(file, loaded[file.url]) is False]
-    return name_first("log file {} grew, and lines that were loaded were corrected", corrected)
+    corrected = next((file for file in source.changed
+                      if objects.begins_as(file, loaded[file.url]) is False), None)
+    return name_first("log file {} grew, and lines that were loaded were corrected",
+                      [corrected] if corrected else [])
 
 
 def name_first(what: str, files: list[Object]) -> str:

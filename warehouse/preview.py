@@ -11,7 +11,7 @@ from . import history
 from .config import Config
 from .console import format_table
 from .database.statements import values_of
-from .database.transactions import transaction, undoing
+from .database.transactions import undoing
 from .manifests import Manifests
 from .objects import escape
 from .plan import NO_MANIFESTS, Plan, describe, explain_refusal, make_plan
@@ -35,7 +35,7 @@ def show_status(config: Config, arguments: argparse.Namespace) -> str | None:
                 return None
         with (
             Manifests(config.data, connection) as manifests,
-            transaction(connection) as cursor,
+            undoing(connection) as cursor,
         ):
             plan = make_plan(cursor, config.data, by_prefix=False, full=arguments.full,
                              reload=not arguments.no_reload)
@@ -52,7 +52,7 @@ def show_dry_run(config: Config, arguments: argparse.Namespace) -> str:
     with (
         connecting(config) as connection,
         Manifests(config.data, connection) as manifests,
-        transaction(connection) as cursor,
+        undoing(connection) as cursor,
     ):
         plan = make_plan(cursor, config.data, by_prefix=not manifests.place, full=arguments.full,
                          reload=not arguments.no_reload)

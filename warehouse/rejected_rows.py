@@ -190,30 +190,30 @@ def read_rows(
     deadline = time.monotonic() + PATIENCE
     while True:
         rows, problem = read_rows_once(connection, table)
-        if problem or len(rows) > 0 and rows[0].rejected >= expected or time.monotonic() > deadline:
+        enough = bool(rows) and rows[0].rejected >= expected
+        if enough or problem or INTERRUPTION.number or time.monotonic() > deadline:
             return rows, problem
         time.sleep(PAUSE)
-        INTERRUPTION.check()
 
 
 def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[Row], str]:
-    """The rejected rows that the views show now, and why there are none where one cannot be asked.
+    """The rejected rows that the views show now, and why there are none where neither can be asked.
 
     Redshift fills sys_load_error_detail everywhere, and stl_load_errors, which alone may have the
     values, not for serverless workgroups (guide: r_STL_LOAD_ERRORS).
     """
-    found, problem = [], ""
+    found, problems = [], []
     asked = {"table": table, "since": STARTED - SKEW}
     for sql in (LOAD_ERRORS, LOAD_ERRORS_WITH_VALUES):
         try:
             found.append([make_row(*row) for row in fetched(connection, sql, asked)])
         except psycopg2.Error as error:
             found.append([])
-            problem = problem or message_of(error)
+            problems.append(message_of(error))
     rows, with_values = found
     values = {(*row.kind, row.line): row for row in with_values}
     rows = [values.get((*row.kind, row.line), row) for row in rows] or with_values
-    return rows, "" if rows else problem
+    return rows, problems[0] if len(problems) == 2 else ""
 
 
 def make_row(*fields) -> Row:

@@ -9,6 +9,7 @@ from psycopg2 import extensions
 from psycopg2.extensions import AsIs
 
 from ..config import Config
+from ..objects import escape
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION
 from .errors import explain
@@ -112,7 +113,8 @@ def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str
         return ""
     *names, _ = (column.name for column in cursor.description)
     shown = "; ".join(
-        ", ".join(f"{name} = {value!s}" for name, value in zip(names, row, strict=False)) for row in rows
+        ", ".join(f"{name} = {escape(str(value))}" for name, value in zip(names, row, strict=False))
+        for row in rows
     )
     found = rows[0][-1]
     many = f"{found:,} rows, for example " if found > len(rows) else ""

@@ -70,14 +70,16 @@ def locking(connection: extensions.connection, limits: Limits) -> Iterator[exten
                 continue
             yield cursor
             return
-    raise BusyError("other loads keep committing; this one could not begin. Try again later.")
+    busy = BusyError("other loads keep committing; this one could not begin. Try again later.")
+    busy.add_note(NOTHING_COMMITTED)
+    raise busy
 
 
 def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
     """Take etl_lock; False if another load committed while this one waited, so that it must begin
     again: what this transaction sees may be older than what that load committed.
 
-    LOCK_TIMEOUT bounds the LOCK alone: on a busy or cold warehouse any statement may take long.
+    LOCK_TIMEOUT bounds the LOCK and not the UPDATE: on a busy or cold warehouse any may take long.
     """
     try:
         wait_for_lock(cursor, limits.lock_timeout)
@@ -93,14 +95,9 @@ def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
 
 
 def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
-    """LOCK etl_lock; raises BusyError, saying who has it, where that takes longer.
-
-    The server's timeout ends the wait. No page of the guide says that it covers a wait for a lock, so
-    this side cancels a little later.
-    """
-    set_timeout(cursor, max(1, seconds))
+    """LOCK etl_lock; raises BusyError, saying who has it, where that takes longer."""
     try:
-        with cancelling_after(cursor.connection, max(1, seconds) + GRACE):
+        with waiting(cursor, seconds):
             execute(cursor, sql_queries.etl_lock_take, {})
     except WarehouseError as error:
         if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
@@ -108,6 +105,19 @@ def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
         raise BusyError(
             f"{describe_load(cursor)} This one waited {seconds} s (LOCK_TIMEOUT) and stops. Try again"
             " later.") from error
+
+
+@contextmanager
+def waiting(cursor: extensions.cursor, seconds: int) -> Iterator[None]:
+    """Bound the statements in this block, which take no time but to wait for others; at least a second.
+
+    The server's timeout ends them. No page of the guide says that it covers a wait for a lock, so this
+    side cancels a little later.
+    """
+    seconds = max(1, seconds)
+    set_timeout(cursor, seconds)
+    with cancelling_after(cursor.connection, seconds + GRACE):
+        yield
 
 
 @contextmanager
@@ -132,7 +142,8 @@ def cancelling_after(connection: extensions.connection, seconds: float) -> Itera
 
 
 def set_timeout(cursor: extensions.cursor, seconds: int) -> None:
-    cursor.execute("SET statement_timeout TO %s", (seconds * 1000,))
+    """Bound the statements from here on; 0 is no bound."""
+    execute(cursor, "SET statement_timeout TO %(ms)s", {"ms": seconds * 1000})
 
 
 # A load holds etl_lock for itself alone (guide: r_SVV_TRANSACTIONS, r_LOCK).
@@ -140,7 +151,12 @@ LOCK_HOLDER = """-- lock holder: who else holds a table or view, how, and since 
 SELECT t.pid, TRIM(t.txn_owner) AS txn_owner, t.txn_start, TRIM(t.lock_mode) AS lock_mode
 FROM svv_transactions t
 JOIN pg_class c ON c.oid = t.relation
-WHERE c.relname = %(table)s AND t.granted AND t.pid <> pg_backend_pid()
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(table)s
+    AND n.nspname = CURRENT_SCHEMA()
+    AND TRIM(t.txn_db) = CURRENT_DATABASE()
+    AND t.granted
+    AND t.pid <> pg_backend_pid()
 ORDER BY CASE WHEN t.lock_mode = 'AccessExclusiveLock' THEN 1 ELSE 2 END, t.txn_start
 LIMIT 1
 """
@@ -190,7 +206,7 @@ def refuse_to_wait(cursor: extensions.cursor, sql: str, seconds: int, error: War
         return
     table = subject_of(sql)
     holder = find_holder(cursor, table)
-    who = ("somebody uses it in an open transaction. Let them COMMIT" if not holder else
+    who = ("perhaps somebody uses it in an open transaction. Try again later" if not holder else
            f"process {holder.pid} of {holder.owner} has used it since {holder.start:%Y-%m-%d %H:%M:%S} UTC"
            f" in an open transaction. Let it COMMIT, or end it: {holder.end}")
     raise BusyError(f"{name_of(sql)} waited {seconds} s (LOCK_TIMEOUT) for {table}: {who}.") from error
