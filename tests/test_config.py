@@ -808,3 +808,10 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
             said = "\n".join([repr(config), *config.warnings, *config.ignored])
         assert "Passw0rd" not in said or lies_bare(bytes(data), "Passw0rd"), data
     assert min(read_well, refused) > inputs / 20
+
+
+def test_a_password_written_as_secret_is_not_shown(cfg):
+    with pytest.raises(ConfigError) as raised:
+        cfg(cluster(SECRET="canary with blanks", DB_NAME="dwh"))
+    assert "SECRET is a value that may hold a secret, so not shown; write" in str(raised.value)
+    assert "canary" not in str(raised.value)

@@ -5,7 +5,7 @@ Dependencies point one way: the scripts use this package, this package uses `sta
 exceptions below are leaves that both sides use.
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 
 class WarehouseError(Exception):

@@ -26,6 +26,7 @@ from .forms import Site
 from .hosts import ON_THIS_MACHINE, endpoint, kind, region_of
 
 MAX_PROBLEMS = 50
+HIDDEN = "a value that may hold a secret, so not shown"
 MOST_BYTES = 999_999_999_999_999
 LONGEST_TIMEOUT = 2_147_483  # seconds; the servers count milliseconds in 32 bits
 
@@ -263,7 +264,8 @@ def check_value(setting: Setting, entry: Entry, site: Site, problems: list) -> A
         example = "" if secret else f" {text[:80]!r}"
         what = f"still holds the placeholder{example}. Write your own value."
     except Mistake as wanted:
-        what = f"is {format_value(text)}; write {wanted}"
+        # A password is easily written as SECRET, whose value is a name.
+        what = f"is {HIDDEN if setting.name == 'secret' else format_value(text)}; write {wanted}"
     problems.append((entry.line, f"{entry.key} {what}"))
     return None
 
@@ -304,5 +306,5 @@ def format_lines(path: Path, told: Iterable[tuple[int, str]]) -> list[str]:
 
 def format_value(text: str) -> str:
     if LOOKS_SECRET.search(text):
-        return "a value that may hold a secret, so not shown"
+        return HIDDEN
     return repr(text if len(text) <= 80 else text[:77] + "...")
