@@ -12,7 +12,7 @@ from warehouse import DataError, command, history, preflight, preview, rejected_
 from warehouse.console import Summary
 from warehouse.database import statements
 from warehouse.database.statements import is_without_plays, name_of, run_all, subject_of
-from warehouse.database.transactions import locking
+from warehouse.database.transactions import locking, reserve
 from warehouse.manifests import Manifests
 from warehouse.plan import describe, make_plan, refuse_archived, refuse_reload
 from warehouse.session import connecting
@@ -41,6 +41,7 @@ def run(config, arguments):
                           full=arguments.full, force=arguments.force)
             refuse_archived(plan)
             log.info("found %s", describe(plan))
+            reserve(cursor, plan.reserve_queries, config.limits)
             values = statements.values_of(config) | manifests.write(plan)
             run_all(cursor, values, plan.empty_queries)
             copy(cursor, values, plan, summary)

@@ -1348,7 +1348,22 @@ drop_table_queries = (
     "DROP TABLE IF EXISTS loaded_files",
 )
 
-# A load: staging is emptied, and where all files of a source are loaded, what is made of them.
+# A load: first it takes the write locks that it will need (guide: c_write_readwrite), so that it waits
+# for other writers here, for LOCK_TIMEOUT at most, and nowhere later. No row is touched.
+reserve_queries = (
+    "DELETE FROM staging_events WHERE FALSE", "DELETE FROM staging_songs WHERE FALSE",
+    "DELETE FROM songplays WHERE FALSE", "DELETE FROM loads WHERE FALSE",
+)
+reserve_log_queries = (
+    "DELETE FROM users WHERE FALSE", "DELETE FROM latest_events WHERE FALSE",
+    "DELETE FROM time WHERE FALSE",
+)
+reserve_song_queries = (
+    "DELETE FROM catalogue WHERE FALSE", "DELETE FROM songs WHERE FALSE",
+    "DELETE FROM artists WHERE FALSE",
+)
+
+# Staging is emptied, and where all files of a source are loaded, what is made of them.
 # DELETE and not TRUNCATE, which commits on Redshift: readers keep the old rows until COMMIT.
 empty_staging_queries = (
     "DELETE FROM staging_events", "DELETE FROM staging_songs",

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from support.documents import event
+from support.documents import event, song
 from support.proxy import instead
 from support.runs import refused
 from support.sessions import age_the_history, connection_to, execute, hold
@@ -97,3 +97,25 @@ def test_create_tables_names_who_uses_a_table_in_an_open_transaction(loaded, use
         refused(loaded, 75, f"for {named}: process {pid} of ", "in an open transaction. Let it COMMIT,",
                 f"SELECT pg_terminate_backend({pid})", script="create_tables.py", arguments=arguments)
     assert loaded.snapshot() == before
+
+
+@pytest.mark.parametrize("table", ["users", "catalogue", "loads"])
+@pytest.mark.parametrize("arguments", [(), ("--full",)], ids=["new", "full"])
+def test_a_load_names_who_keeps_it_from_writing_a_table(loaded, table, arguments):
+    loaded.configure(LOCK_TIMEOUT="1")
+    loaded.write("log_data/2.json", [event(5)])
+    loaded.write("song_data/9.json", song("SO9"))
+    with contextlib.closing(hold(loaded, table)) as holder:
+        pid = holder.info.backend_pid
+        refused(loaded, 75, f"waited 1 s (LOCK_TIMEOUT) for {table}:"
+                f" process {pid} of ", f"SELECT pg_terminate_backend({pid})", arguments=arguments)
+    assert "committed" in loaded.load(*arguments).stderr
+
+
+def test_a_load_of_logs_waits_for_nobody_who_uses_the_songs(loaded):
+    loaded.configure(LOCK_TIMEOUT="1")
+    loaded.write("log_data/2.json", [event(5)])
+    with contextlib.closing(connection_to(loaded)) as analyst:
+        analyst.autocommit = False
+        analyst.cursor().execute("INSERT INTO artists (artist_id, name) VALUES ('AR77', 'x')")
+        assert "committed" in loaded.load().stderr

@@ -11,7 +11,9 @@ import sql_queries
 
 from . import BusyError, WarehouseError
 from .database.statements import execute
-from .database.transactions import undoing
+from .database.transactions import undoing, waiting
+
+MOST_ASKED = 5  # seconds for the age of the last run, where this one has waited in vain
 
 
 def now() -> datetime:
@@ -145,9 +147,9 @@ class Stale(BusyError):
 def name_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
     """The error of a run that waited in vain, as Stale where no run has succeeded for so many hours."""
     try:
-        with undoing(connection) as cursor:
+        with undoing(connection) as cursor, waiting(cursor, MOST_ASKED):
             last = find_last(cursor)
-    except (WarehouseError, psycopg2.Error):  # no table loads yet, or a connection that is lost
+    except (WarehouseError, psycopg2.Error):  # no table loads, somebody holds it, or a lost connection
         return error
     said = explain_stale(last, hours, f"STALE_AFTER = {hours}")
     if not said or not last.success:  # the first load may take long

@@ -97,6 +97,12 @@ class Plan(NamedTuple):
     # %(first_play)s and %(last_play)s is skipped where there are none.
 
     @property
+    def reserve_queries(self) -> tuple[str, ...]:
+        return (sql_queries.reserve_queries
+                + (sql_queries.reserve_log_queries if self.loads_logs else ())
+                + (sql_queries.reserve_song_queries if self.loads_songs else ()))
+
+    @property
     def empty_queries(self) -> tuple[str, ...]:
         queries = sql_queries.empty_staging_queries
         if self.full:

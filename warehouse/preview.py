@@ -144,7 +144,8 @@ def bind(cursor, config: Config, manifests: Manifests, plan: Plan) -> list[str]:
 
 def in_order(plan: Plan) -> list[str]:
     """What etl.run executes, in its order, but for what it only reads to plan and to report."""
-    queries = [sql_queries.etl_lock_take, sql_queries.etl_lock_count, *plan.empty_queries]
+    queries = [sql_queries.etl_lock_take, sql_queries.etl_lock_count, *plan.reserve_queries,
+               *plan.empty_queries]
     for copy in plan.copies:
         queries += [copy.sql, copy.analyze, *copy.checks, *copy.warnings]
     return [*queries, *plan.replace_queries, *plan.star_checks, *plan.record_queries,

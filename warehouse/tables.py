@@ -196,7 +196,7 @@ def run_ddl(cursor: extensions.cursor, sql: str, lock_timeout: int) -> None:
         with waiting(cursor, lock_timeout):
             execute(cursor, sql, {})
     except WarehouseError as error:
-        refuse_to_wait(cursor, sql, lock_timeout, error)
+        refuse_to_wait(cursor, subject_of(sql), lock_timeout, error)
         if advice := explain_ddl(error):
             raise ConfigError(f"{error}. {advice}") from error
         raise

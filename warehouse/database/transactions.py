@@ -3,7 +3,7 @@
 import threading
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 import psycopg2
 from psycopg2 import errorcodes, extensions
@@ -15,7 +15,7 @@ from ..config import Limits
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION, cancel
 from .errors import IN_DOUBT, NOTHING_COMMITTED, CommitLost, code_of, is_stale, message_of
-from .statements import execute, name_of, subject_of
+from .statements import execute
 
 MOST_STALE_STARTS = 20
 GRACE = 2  # seconds between the end of a wait on the server and from here
@@ -200,13 +200,29 @@ def describe_load(cursor: extensions.cursor) -> str:
             f" to end it: {holder.end}).")
 
 
-def refuse_to_wait(cursor: extensions.cursor, sql: str, seconds: int, error: WarehouseError) -> None:
+def reserve(cursor: extensions.cursor, queries: Iterable[str], limits: Limits) -> None:
+    """Take the write locks of tables by statements that delete nothing from them.
+
+    Raises BusyError, saying who uses a table, after LOCK_TIMEOUT seconds.
+    """
+    for sql in queries:
+        try:
+            with waiting(cursor, limits.lock_timeout):
+                execute(cursor, sql, {})
+        except WarehouseError as error:
+            refuse_to_wait(cursor, sql.split()[2], limits.lock_timeout, error)
+            raise
+    set_timeout(cursor, limits.statement_timeout)
+
+
+def refuse_to_wait(
+    cursor: extensions.cursor, table: str, seconds: int, error: WarehouseError
+) -> None:
     """Raise BusyError, naming who holds the table, where a statement that only waits ran out of time."""
     if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
         return
-    table = subject_of(sql)
     holder = find_holder(cursor, table)
     who = ("perhaps somebody uses it in an open transaction. Try again later" if not holder else
            f"process {holder.pid} of {holder.owner} has used it since {holder.start:%Y-%m-%d %H:%M:%S} UTC"
            f" in an open transaction. Let it COMMIT, or end it: {holder.end}")
-    raise BusyError(f"{name_of(sql)} waited {seconds} s (LOCK_TIMEOUT) for {table}: {who}.") from error
+    raise BusyError(f"waited {seconds} s (LOCK_TIMEOUT) for {table}: {who}.") from error
