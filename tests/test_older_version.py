@@ -45,7 +45,8 @@ def everything(project: Project) -> dict[str, list[tuple]]:
 def test_it_is_named_with_what_to_do_and_left_alone(older, command):
     script, *arguments = command.split()
     before = everything(older)
-    refused(older, 2, *NAMED, script=script, arguments=arguments)
+    only_reads = {"--status", "--dry-run"} & set(arguments)
+    refused(older, 2, *NAMED, script=script, arguments=arguments, rolled_back=not only_reads)
     assert everything(older) == before
 
 
