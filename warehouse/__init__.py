@@ -13,6 +13,11 @@ class WarehouseError(Exception):
 
     exit_status = 1
 
+    def take_notes(self, error: BaseException) -> None:
+        """Add the notes of an error in whose place this one is raised."""
+        for note in getattr(error, "__notes__", ()):
+            self.add_note(note)
+
 
 class ConfigError(WarehouseError):
     """Wrong usage or configuration; nothing was contacted, or nothing was changed."""

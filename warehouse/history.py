@@ -155,6 +155,5 @@ def name_stale(connection: extensions.connection, error: BusyError, hours: int) 
     if not said or not last.success:  # the first load may take long
         return error
     stale = Stale(f"{said}: {error}")
-    for note in getattr(error, "__notes__", ()):
-        stale.add_note(note)
+    stale.take_notes(error)
     return stale

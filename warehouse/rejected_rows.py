@@ -78,8 +78,7 @@ def explain_rejected(connection: extensions.connection, error: RowsRejected) -> 
                    f" stl_load_errors which{why}. Fix these, or let MAX_ERRORS in dwh.cfg leave"
                    " them out.")
     refused = DataError(message)
-    for note in getattr(error, "__notes__", ()):
-        refused.add_note(note)
+    refused.take_notes(error)
     return refused
 
 

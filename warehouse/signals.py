@@ -76,8 +76,7 @@ class Interruption:
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
                 interrupted = Interrupted(self.number)
-                for note in getattr(error, "__notes__", ()):
-                    interrupted.add_note(note)
+                interrupted.take_notes(error)
                 raise interrupted from error
             raise
 
