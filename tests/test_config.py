@@ -203,8 +203,15 @@ def test_the_region_under_s3_wins_over_other_sections(cfg):
 
 
 def test_regions_that_differ_outside_s3_are_refused(refusal):
-    text = add(add(remote(), "CLUSTER", "REGION = eu-west-3"), "AWS", "REGION = us-east-2")
-    assert "[CLUSTER] REGION (line 2) and [AWS] REGION" in refusal(text)
+    message = refusal(remote() + "[GENERAL]\nREGION = eu-west-3\n[AWS]\nREGION = us-east-2\n")
+    assert "[GENERAL] REGION (line " in message and " and [AWS] REGION (line " in message
+
+
+def test_the_region_of_a_cluster_is_that_of_the_buckets_only_where_nothing_else_says(cfg):
+    text = add(remote(), "CLUSTER", "REGION = eu-west-3")
+    assert cfg(text).data.region == "eu-west-3"
+    config = cfg(add(text, "AWS", "REGION = us-east-2"))
+    assert (config.data.region, config.server.cluster_region) == ("us-east-2", "eu-west-3")
 
 
 @pytest.mark.parametrize("host, region", [
@@ -250,10 +257,20 @@ def test_any_host_name_or_address_will_do(cfg, host):
 
 @pytest.mark.parametrize("written, path", [
     ("data", "{}/data"), ("data/", "{}/data/"), ("./data/", "{}/data/"), ("~/data", "{}/~/data"),
-    ("../data", "{}/../data"), ("/srv/data", "/srv/data"), ("/srv/data/", "/srv/data/"),
+    ("a/./b//../c/", "{}/a/c/"), ("/srv/data", "/srv/data"), ("/srv/data/", "/srv/data/"),
     ("'two words'", "{}/two words")])
 def test_a_path_is_relative_to_the_file_and_keeps_its_slash(cfg, tmp_path, written, path):
     assert cfg(LOCAL.replace("log_data", written)).data.log_data == path.format(tmp_path)
+
+
+def test_a_folder_is_one_however_its_path_is_written(cfg, tmp_path):
+    """A link keeps its name, and what .. means after it is what the file system makes of it."""
+    (tmp_path / "elsewhere/inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("elsewhere/inner")
+    for written, path in (
+            (f"../{tmp_path.name}/log/", "log/"), (f"{tmp_path}/./log/", "log/"), ("link/", "link/"),
+            ("link/../log/", "elsewhere/log/"), ("/../" + str(tmp_path)[1:] + "/log/", "log/")):
+        assert cfg(LOCAL.replace("log_data", written)).data.log_data == f"{tmp_path}/{path}"
 
 
 @pytest.mark.parametrize("log, song, more, inner, outer", [

@@ -348,7 +348,19 @@ def test_indented_keys_are_keys(tell):
 
 @pytest.mark.parametrize("empty", ["''", " # a note"])
 def test_what_follows_a_value_that_is_meant_to_be_empty_is_no_value(tell, empty):
-    assert "dwh.cfg:6: this is neither" in tell(swap("Canary55", f"{empty}\n   Canary55"))[1]
+    said = tell(swap("Canary55", f"{empty}\n   Canary55"))[1]
+    assert "dwh.cfg:6: this line is indented below DB_PASSWORD" in said and "Canary55" not in said
+
+
+@pytest.mark.parametrize("rest", ["Canary56", "Canary56=", "Canary56 = ab", "Canary56: ab"])
+def test_a_password_over_two_lines_is_refused_and_no_part_of_it_is_shown(tell, rest):
+    said = tell(swap("Canary55", f"Canary55\n    {rest}"))[1]
+    assert "dwh.cfg:6: this line is indented below DB_PASSWORD" in said
+    assert "Write the whole value on one line" in said and "CANARY" not in said.upper()
+
+
+def test_a_setting_that_is_indented_below_a_password_is_read(tell):
+    assert tell(swap("Canary55\nDB_PORT", "Canary55\n    DB_PORT")) == ({}, "")
 
 
 def test_a_line_that_is_not_indented_is_no_value(tell):

@@ -3,9 +3,11 @@
 Guide: copy-parameters-data-format, copy-usage_notes-copy-from-json.
 """
 
+import codecs
 import json
 import re
 
+BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BRACKETS = re.compile(r"""\$(?:\['[^']+'\]|\[[0-9]+\])+""", re.ASCII)
 DOTS = re.compile(r"""\$(?:\[[0-9]+\])*(?:\.[^.'"\[\]\s]+(?:\[[0-9]+\])*)+""", re.ASCII)
 STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
@@ -31,8 +33,12 @@ def jsonpath(path: object) -> list[str | int] | None:
 def jsonpaths(text: bytes) -> list[list[str | int]] | None:
     """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
     'auto'. Raises ValueError, whose message says what is wrong."""
+    if text.startswith(BYTE_ORDER_MARKS):
+        raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
     try:
         document = json.loads(text.decode())
+    except UnicodeDecodeError:
+        raise ValueError("it is not text in UTF-8") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(document, dict):

@@ -68,8 +68,9 @@ def choose(settings: tuple[Setting, ...], entries: list[Entry]) -> dict[str, lis
     own = {setting.name for setting in settings for entry in entries if is_written(entry)
            and entry.section == setting.section and entry.key in setting.keys}
     is_whole = "secret" in own or "database" in own and own & {"cluster_identifier", "workgroup"}
+    known = {(setting.section, key) for setting in settings for key in setting.keys}
     for setting in settings:
-        places = list(find_places(setting, entries, found))
+        places = list(find_places(setting, entries, found, known))
         empty = bool(places[0]) and not any(map(is_written, places[0]))
         if setting.section == "CLUSTER" and (empty or is_whole):
             del places[2:]
@@ -78,9 +79,10 @@ def choose(settings: tuple[Setting, ...], entries: list[Entry]) -> dict[str, lis
     return found
 
 
-def find_places(setting: Setting, entries: list[Entry], found: dict[str, list[Entry]]
-                ) -> Iterator[list[Entry]]:
-    """The entries that mean a setting: its own names, others in its section, [DEFAULT], the rest."""
+def find_places(setting: Setting, entries: list[Entry], found: dict[str, list[Entry]],
+                known: set[tuple[str, str]]) -> Iterator[list[Entry]]:
+    """The entries that mean a setting: its own names, others in its section, [DEFAULT], other
+    sections, and last what is a setting of its own there, such as [CLUSTER] REGION."""
     own = [entry for entry in entries if entry.section == setting.section]
     yield [entry for key in setting.keys for entry in own if entry.key == key]
     yield [entry for entry in own if setting.is_meant_by(entry.key)]
@@ -89,9 +91,11 @@ def find_places(setting: Setting, entries: list[Entry], found: dict[str, list[En
     yield [entry for entry in entries if entry.section == EVERY
            and (entry.key in setting.keys or setting.is_meant_by(entry.key))]
     beside = {entry.section for entry in found.get(setting.beside, ())}
-    yield [entry for entry in entries
-           if entry.section not in (setting.section, EVERY) and setting.is_meant_by(entry.key)
-           and (not setting.beside or entry.section in beside) and setting.fits(entry)]
+    others = [entry for entry in entries
+              if entry.section not in (setting.section, EVERY) and setting.is_meant_by(entry.key)
+              and (not setting.beside or entry.section in beside) and setting.fits(entry)]
+    yield [entry for entry in others if (entry.section, entry.key) not in known]
+    yield [entry for entry in others if (entry.section, entry.key) in known]
 
 
 def leave_out(settings: tuple[Setting, ...], found: dict[str, list[Entry]], site: Site) -> None:

@@ -86,6 +86,9 @@ def parse(text: str, is_name: Callable[[str], bool]
                     raise Mistake(f"[{section}] was opened on line {first}. Join the two.")
             elif deeper and is_open and not is_entry(line, is_name):
                 entries[-1] = continue_entry(above, line)
+            elif deeper and above and re.search("PASS|PWD", above.key) and not is_entry(line, is_name):
+                raise Mistake(f"this line is indented below {above.key}, as the rest of a value would be. "
+                              "Write the whole value on one line, or begin this line at the margin.")
             else:
                 entries.append(read_entry(section, number, line))
                 check_line(line, re.split("[=:]", line)[0].strip(), ".*[=:].*")

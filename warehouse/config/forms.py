@@ -1,6 +1,7 @@
 """What the value of a setting may look like. A form takes the text and returns the value, or raises
 Mistake(what to write)."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -96,8 +97,22 @@ def a_place(text: str, site: Site) -> str:
                       "hyphens, and no backslash or control character follows")
     if like_a_uri:
         return text
-    path = str(site.folder / text)
+    path = remove_dots(str(site.folder / text))
     return path.rstrip("/") + "/" if text.endswith("/") else path
+
+
+def remove_dots(path: str) -> str:
+    """One spelling for a folder, so that its files are known again: an absolute path without . and ..
+
+    A link keeps its name unless .. follows it, for where it leads may change.
+    """
+    found = "/"
+    for name in path.split("/"):
+        if name == "..":
+            found = os.path.dirname(os.path.realpath(found) if os.path.islink(found) else found)
+        elif name not in ("", "."):
+            found = os.path.join(found, name)
+    return found
 
 
 def a_jsonpath(text: str, site: Site) -> str:

@@ -124,6 +124,8 @@ NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in
     (r"Number of jsonpaths and the number of columns",
      "The file of LOG_JSONPATH needs a path for each column of staging_events that COPY fills, in"
      " their order. Correct it, or leave LOG_JSONPATH out: then keys are matched by name."),
+    (r"the JSONPaths file .*: (No such file|Is a directory|Not a directory)",
+     "Check LOG_JSONPATH in dwh.cfg: it is the path of a file, relative to dwh.cfg."),
     (r"JSONPath",
      "Correct the file of LOG_JSONPATH: one object {\"jsonpaths\": [\"$['key']\", …]} that fits"
      " the documents. Without LOG_JSONPATH keys are matched by name."),

@@ -221,6 +221,8 @@ def mapping_of(
         paths = jsonpaths(objects.read(how))
     except ValueError as error:
         raise objects.ObjectError(f"{how} is not a JSONPaths file: {error}") from error
+    except objects.ObjectError as error:
+        raise objects.ObjectError(f"the JSONPaths file {error}") from error
     if any(file.url == how for file in listed):
         raise objects.ObjectError(
             f"{how}: the JSONPaths file lies under {statement.source} and would be read as data")
