@@ -65,7 +65,7 @@ def copy(cursor, values, plan, summary):
         files = None if plan.by_prefix else len(source.to_copy)
         summary.add_copy(source.table, rows, seconds, files, rejected)
         log.info("copied %s: %s rows in %.1f s", source.table, f"{rows:,}", seconds)
-        check(cursor, values, checks)
+        check(cursor, values, checks, source.to_copy)
         warn(cursor, values, warnings)
 
 
@@ -82,12 +82,17 @@ def replace(cursor, values, plan, summary):
         summary.with_song, summary.with_artist = values["with_song"], values["with_artist"]
         log.info("of %s plays %s have a song and %s an artist of the catalogue",
                  *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
+        if values["repeats"]:
+            log.info("left out %s repeats: the new files have these plays more than once",
+                     f"{values['repeats']:,}")
 
 
-def check(cursor, values, checks):
-    """Raise DataError with every check that fails, and the rows that make it fail."""
+def check(cursor, values, checks, files=()):
+    """Raise DataError with every check that fails, and the rows that make it fail; where in the files
+    these are."""
     checks = [sql for sql in checks if not is_without_plays(sql, values)]
-    failures = [failure for sql in checks if (failure := statements.check(cursor, sql, values))]
+    failures = [failure for sql in checks
+                if (failure := statements.check(cursor, sql, values, files))]
     if failures:
         raise DataError("\n".join([*failures, "Fix the files and run etl.py again."]))
     if checks:

@@ -385,8 +385,10 @@ WHERE page = 'NextSong'
 
 # Redshift has no index. It finds the part of songplays and time that a load changes by the sort key:
 # between two literals it skips the blocks that hold no such start_time.
-touched_span = """-- span of touched_plays: the first and the last start_time
-SELECT MIN(start_time) AS first_play, MAX(start_time) AS last_play
+touched_span = """-- span of touched_plays: the first and the last start_time, and how many plays are repeats
+SELECT
+    MIN(start_time) AS first_play, MAX(start_time) AS last_play,
+    COUNT(*) - COUNT(DISTINCT songplay_id) AS repeats
 FROM touched_plays
 """
 

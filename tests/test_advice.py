@@ -57,6 +57,21 @@ def test_a_key_in_other_letters_under_auto_comes_with_auto_ignorecase(warehouse)
     refused(warehouse, 3, "auto also compares the case of letters, auto ignorecase does not")
 
 
+@pytest.mark.parametrize("content, said", [
+    (None, "No such file or directory. Check LOG_JSONPATH in dwh.cfg: it is the path of a file"),
+    (b'\xef\xbb\xbf{"jsonpaths": ["$.ts"]}', "begins with a byte order mark; save it as UTF-8 without one"),
+    ('{"jsonpaths": ["$.ts"]}'.encode("utf-16"), "it begins with a byte order mark"),
+    (b'{"jsonpaths": ["$.\xe9"]}', "it is not text in UTF-8"),
+], ids=["missing", "a byte order mark", "UTF-16", "Latin-1"])
+def test_a_jsonpaths_file_that_cannot_be_read_is_named(warehouse, content, said):
+    warehouse.write("log_data/0.json", [event(100)])
+    warehouse.write("song_data/0.json", song("SO0"))
+    if content:
+        warehouse.write("paths.json", content)
+    warehouse.configure(LOG_JSONPATH="paths.json")
+    refused(warehouse, 1, f"{warehouse.folder}/paths.json", said)
+
+
 def test_names_of_files_are_printed_as_one_line_without_control_characters(warehouse):
     warehouse.write("song_data/0.json", song("SO0"))
     warehouse.write("log_data/a\x1b[31m\nb.json", [event(1, userId="x")])

@@ -200,7 +200,8 @@ def test_a_ts_in_seconds_fails_a_check_that_names_the_rows(loaded):
     before = loaded.snapshot()
     loaded.write("log_data/2.json", [event(number, ts=1541105830 + number) for number in range(5, 9)])
     refused(loaded, 3, "check staging_events_ts_plausible failed", "ts is in milliseconds",
-            "4 rows, for example ts = 15411058", "sessionid = 1")
+            "4 rows, for example ts = 15411058", "sessionid = 1", "log_data/2.json:1)",
+            "log_data/2.json:2); ", "log_data/2.json:3)")
     assert loaded.snapshot() == before
     loaded.write("log_data/2.json", [event(5)])
     loaded.load()

@@ -20,7 +20,7 @@ from support.documents import event, song
 from support.project import LASTING, Project, ended
 from support.runs import load_by_prefix
 from support.s3 import aws_environment
-from support.sessions import BETWEEN_INSERTS, hold, wait_until_somebody_waits_for, waiting_at
+from support.sessions import BETWEEN_INSERTS, hold, plays, wait_until_somebody_waits_for, waiting_at
 
 from warehouse import config
 from warehouse.database.statements import name_of
@@ -294,6 +294,16 @@ def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded)
 def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
     loaded.write("log_data/2.json", [event(1, userId="8")])
     assert "of 1 plays 0 have a song and 1 an artist" in loaded.load().stderr
+
+
+def test_repeats_of_a_play_are_left_out_and_counted(loaded):
+    loaded.write("log_data/2.json", [event(5), event(6), event(5)])
+    loaded.write("log_data/3.json", [event(6), event(7, page="Home"), event(7, page="Home")])
+    before = plays(loaded)
+    assert "left out 2 repeats: the new files have these plays more than once" in loaded.load().stderr
+    assert plays(loaded) == before + 2
+    loaded.write("log_data/4.json", [event(8)])
+    assert "repeats" not in loaded.load().stderr
 
 
 def test_files_are_recorded_with_the_load_that_brought_them(loaded):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from support.documents import event, song
+from support.faulty_s3 import refuse as refuse_request
 from support.project import FOLDED, LASTING, STAR, Project
 from support.runs import load_by_prefix, refused
 from support.sessions import lose_rows, plays
@@ -67,6 +68,45 @@ def test_a_log_that_only_grew_is_loaded_as_grown_after_one_look_at_its_beginning
     assert "0 new, 1 changed" in said and "corrected" not in said
     ranges = [line for line in s3.asked if LOG in line]
     assert len(ranges) == 2, s3.asked  # the comparison, and COPY
+
+
+def upload_in_parts(bucket, key: str, content: bytes) -> None:
+    upload = bucket.Object(key).initiate_multipart_upload()
+    part = upload.Part(1).upload(Body=content)
+    upload.complete(MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+
+
+UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers later, and what is said of it
+    "of several parts": (upload_in_parts, None, ""),
+    "with a key of KMS": (
+        lambda bucket, key, content: bucket.put_object(Key=key, Body=content, ServerSideEncryption="aws:kms"),
+        None, ""),
+    "denied": (
+        lambda bucket, key, content: bucket.put_object(Key=key, Body=content),
+        refuse_request(403, "AccessDenied"), "Allow s3:ListBucket on the bucket and s3:GetObject"),
+}
+
+
+@pytest.mark.parametrize("store, answer, reason", UNCOMPARED.values(), ids=UNCOMPARED)
+def test_a_log_that_grew_and_cannot_be_compared_is_loaded_as_grown_and_said_so_once(
+        by_s3, s3, bucket, store, answer, reason):
+    store(bucket, LOG[1:], body([event(1), event(2)]))
+    by_s3.load()
+    store(bucket, LOG[1:], body([event(1, song="Zebra"), event(2), event(7)]))
+    if answer:
+        s3.on(f"GET /{bucket.name}{LOG}", answer)
+    said = by_s3.load().stderr
+    assert said.count("1.json grew, and was not compared with what was loaded of it") == 1
+    assert reason in said and "run etl.py --full" in said
+    # of two versions the first by content stays: "The Song"
+    assert by_s3.query("SELECT COUNT(*) FROM songplays WHERE song_title = 'Zebra'") == [(0,)]
+    assert "was not compared" not in by_s3.load().stderr
+
+
+def test_a_local_log_that_grew_is_loaded_as_grown_and_said_so(loaded):
+    loaded.write("log_data/1.json", [event(1, song="Zebra"), event(2), event(7)])
+    assert "log_data/1.json grew, and was not compared" in loaded.load().stderr
+    assert plays(loaded) == 3
 
 
 def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):

@@ -7,15 +7,12 @@ the user.
 import functools
 import hashlib
 import json
-import logging
 import os
 import re
 from contextlib import contextmanager
-from typing import BinaryIO, Iterator, NamedTuple
+from typing import BinaryIO, Iterable, Iterator, NamedTuple, Sequence
 
 from . import WarehouseError, aws
-
-log = logging.getLogger(__name__)
 
 MOST_COMPARED = 64 * 1024 * 1024
 MD5 = re.compile("[0-9a-f]{32}")
@@ -150,7 +147,8 @@ def read(url: str) -> bytes:
 
 
 def begins_as(file: Object, loaded: Object) -> bool | None:
-    """Whether an object that grew still begins with what it was when it was loaded; None if unknown.
+    """Whether an object that grew still begins with what it was when it was loaded; None if that cannot
+    be told. Raises ObjectError.
 
     S3's etag is the MD5 of an object of one part that no key of KMS encrypts (guide of S3:
     API_Object). One that such a key encrypted when it was loaded, and none does now, seems to differ.
@@ -160,20 +158,32 @@ def begins_as(file: Object, loaded: Object) -> bool | None:
         return None
     bucket, key = split_s3(file.url)
     digest = hashlib.md5(usedforsecurity=False)
-    try:
-        with explained(file.url):
-            answer = s3().get_object(
-                Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}",
-                IfMatch=f'"{file.etag}"')
-            if answer.get("ServerSideEncryption", "AES256") != "AES256":
-                return None
-            with answer["Body"] as stream:
-                for chunk in iter(lambda: stream.read(1 << 20), b""):
-                    digest.update(chunk)
-    except ObjectError as error:
-        log.info("not compared with what was loaded of it: %s", error)
-        return None
+    with explained(file.url):
+        answer = s3().get_object(
+            Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}", IfMatch=f'"{file.etag}"')
+        if answer.get("ServerSideEncryption", "AES256") != "AES256":
+            return None
+        with answer["Body"] as stream:
+            for chunk in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(chunk)
     return digest.hexdigest() == loaded.etag
+
+
+def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
+    """Return " (url:line)" of the first line that holds all of the values as text; '' if there is none
+    among the first MOST_COMPARED bytes of the files, or if they cannot be read any more."""
+    words = [str(value).encode() for value in values if value not in (None, "")]
+    left = MOST_COMPARED
+    for file in files:
+        left -= file.size
+        try:
+            lines = read(file.url).split(b"\n") if left >= 0 else ()
+        except ObjectError:
+            return ""
+        for number, line in enumerate(lines, 1):
+            if all(word in line for word in words):
+                return f" ({escape(file.url)}:{number})"
+    return ""
 
 
 def write_new(url: str, data: bytes) -> str:

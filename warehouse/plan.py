@@ -1,5 +1,6 @@
 """What one load does: which files it copies, which statements of sql_queries it runs, what it refuses."""
 
+import logging
 from typing import NamedTuple
 
 from psycopg2 import extensions
@@ -9,6 +10,8 @@ import sql_queries
 from . import ConfigError, DataError, WarehouseError, ledger, objects
 from .config import Data
 from .objects import Object
+
+log = logging.getLogger(__name__)
 
 MOST_TOLD = 1000  # characters of a reason, in the history
 NO_MANIFESTS = "MANIFESTS is not set, so every file is copied by prefix"
@@ -252,10 +255,25 @@ def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     shrunk = [file for file in source.changed if file.size <= loaded[file.url].size]
     if shrunk:
         return name_first("log file {} changed without growing", shrunk)
-    corrected = next((file for file in source.changed
-                      if objects.begins_as(file, loaded[file.url]) is False), None)
-    return name_first("log file {} grew, and lines that were loaded were corrected",
-                      [corrected] if corrected else [])
+    unknown, reason = [], ""
+    for file in source.changed:
+        try:
+            is_longer = objects.begins_as(file, loaded[file.url])
+        except objects.ObjectError as error:
+            is_longer, reason = None, f" ({error})"
+        if is_longer is False:
+            return name_first("log file {} grew, and lines that were loaded were corrected", [file])
+        if is_longer is None:
+            unknown.append(file)
+    log_uncompared(unknown, reason)
+    return ""
+
+
+def log_uncompared(files: list[Object], reason: str) -> None:
+    if files:
+        log.info("%s%s: if lines that were loaded were corrected, run etl.py --full",
+                 name_first("log file {} grew, and was not compared with what was loaded of it", files),
+                 reason)
 
 
 def name_first(what: str, files: list[Object]) -> str:

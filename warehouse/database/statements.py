@@ -2,14 +2,14 @@
 
 import logging
 import time
-from typing import Iterable, NamedTuple
+from typing import Iterable, NamedTuple, Sequence
 
 import psycopg2
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
 
 from ..config import Config
-from ..objects import escape
+from ..objects import Object, escape, find_line
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION
 from .errors import explain
@@ -100,8 +100,10 @@ def run_all(cursor: extensions.cursor, values: dict[str, object], queries: Itera
         run(cursor, sql, values)
 
 
-def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str:
-    """Run a check; returns '' if it passes, else a sentence with up to three rows that offend.
+def check(cursor: extensions.cursor, sql: str, values: dict[str, object],
+          files: Sequence[Object] = ()) -> str:
+    """Run a check; returns '' if it passes, else a sentence with up to three rows that offend, each
+    with its place in the files where that is found.
 
     It runs within another SELECT, so that no more than these rows and their number come from the
     server: libpq would take all of them into memory.
@@ -114,6 +116,7 @@ def check(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> str
     *names, _ = (column.name for column in cursor.description)
     shown = "; ".join(
         ", ".join(f"{name} = {escape(str(value))}" for name, value in zip(names, row, strict=False))
+        + find_line(files, row[:-1])
         for row in rows
     )
     found = rows[0][-1]
