@@ -83,8 +83,7 @@ def replace(cursor, values, plan, summary):
         log.info("of %s plays %s have a song and %s an artist of the catalogue",
                  *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
         if values["repeats"]:
-            log.info("left out %s repeats: the new files have these plays more than once",
-                     f"{values['repeats']:,}")
+            log.info("repeats of plays in the new files, left out: %s", f"{values['repeats']:,}")
 
 
 def check(cursor, values, checks, files=()):

@@ -772,10 +772,11 @@ HAVING COUNT(*) >= 100  -- a few rows may well lack something
 """
 
 staging_events_next_song = """-- staging_events_next_song: among many events some are of the page NextSong
-SELECT COUNT(*) AS events, MIN(page) AS first_page, MAX(page) AS last_page
+SELECT page, COUNT(*) AS events
 FROM staging_events
-HAVING COUNT(*) >= 100  -- a few events may well have no play
-    AND COUNT(CASE WHEN page = 'NextSong' THEN 1 END) = 0
+WHERE 0 = (SELECT COUNT(*) FROM staging_events WHERE page = 'NextSong')
+    AND 100 <= (SELECT COUNT(*) FROM staging_events)  -- a few events may well have no play
+GROUP BY page
 """
 
 staging_events_levels = """-- staging_events_levels: a level is free or paid; views count no other apart

@@ -234,6 +234,14 @@ def test_one_rejected_row_more_than_max_errors_allows_stops_the_load(loaded):
     assert loaded.snapshot() == before
 
 
+def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
+    events = [event(number, page="nextsong" if number % 2 else "Home") for number in range(5, 106)]
+    loaded.write("log_data/2.json", events)
+    said = loaded.load("--quiet").stderr
+    assert "some are of the page NextSong" in said
+    assert "page = nextsong, events = 51" in said and "page = Home, events = 50" in said
+
+
 def test_a_column_that_is_empty_in_all_of_a_hundred_events_is_warned_of_and_the_load_goes_on(loaded):
     loaded.write("log_data/2.json", [event(number, gender=None) for number in range(5, 105)])
     done = loaded.load("--quiet")

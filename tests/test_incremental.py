@@ -300,7 +300,7 @@ def test_repeats_of_a_play_are_left_out_and_counted(loaded):
     loaded.write("log_data/2.json", [event(5), event(6), event(5)])
     loaded.write("log_data/3.json", [event(6), event(7, page="Home"), event(7, page="Home")])
     before = plays(loaded)
-    assert "left out 2 repeats: the new files have these plays more than once" in loaded.load().stderr
+    assert "repeats of plays in the new files, left out: 2" in loaded.load().stderr
     assert plays(loaded) == before + 2
     loaded.write("log_data/4.json", [event(8)])
     assert "repeats" not in loaded.load().stderr
