@@ -102,8 +102,8 @@ def test_every_row_has_a_verdict_and_what_proves_it():
     assert {row.row[:3] for row in ROWS} == {f"3.{n}" for n in range(1, 8)}
 
 
-def test_what_is_impossible_to_see_stands_in_readme():
-    readme = (ROOT / "README.md").read_text()
+def test_what_is_impossible_to_see_stands_in_the_readme_of_the_tests():
+    readme = (ROOT / "tests" / "README.md").read_text()
     listed = re.findall(r"\(row (3\.\d-\w+)\)", readme)
     assert sorted(listed) == sorted(r.row for r in ROWS if r.verdict == "impossible to see")
 

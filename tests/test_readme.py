@@ -1,4 +1,4 @@
-"""README.md and deploy/README.md tell the truth about commands, options and settings."""
+"""The three READMEs are right about commands, options, settings and links."""
 
 import csv
 import re
@@ -12,14 +12,30 @@ from warehouse.config import LOGINS, SETTINGS, read
 
 README = (ROOT / "README.md").read_text()
 GUIDE = (ROOT / "deploy" / "README.md").read_text()
+MAINTAINERS = (ROOT / "tests" / "README.md").read_text()
+READMES = [ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "tests" / "README.md"]
 
 
-def test_the_help_of_etl_is_in_the_readme():
+def test_the_first_page_has_at_most_200_lines():
+    assert len(README.splitlines()) <= 200
+
+
+def test_the_help_of_etl_is_in_the_guide():
     done = subprocess.run(
         [sys.executable, ROOT / "etl.py", "--help"], capture_output=True, text=True, check=True,
         env={"COLUMNS": "80", "PYTHONUTF8": "1"},
     )
-    assert done.stdout.strip() in README
+    assert done.stdout.strip() in GUIDE
+
+
+@pytest.mark.parametrize("script", ["create_tables.py", "etl.py"])
+def test_every_option_of_a_script_is_on_the_first_page_or_in_the_guide(script):
+    done = subprocess.run(
+        [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
+    options = set(re.findall(r"--[a-z-]+", done.stdout.partition("options:")[2]))
+    assert len(options) > 5
+    for option in options - {"--help"}:
+        assert f"`{option}" in README + GUIDE or f"{script} {option}" in README, option
 
 
 def test_every_setting_is_in_the_guide():
@@ -48,10 +64,17 @@ def test_ci_runs_the_test_command_of_the_readme():
 
 
 def test_the_commands_of_the_readme_name_files_that_exist():
-    for name in ("deploy/setup.sh", "create_tables.py", "etl.py", "tests/generate.py",
-                 "tests/benchmark.py", "sql_queries.py", "dwh.cfg", "requirements.txt",
-                 ".github/report.png"):
+    for name in ("deploy/setup.sh", "create_tables.py", "etl.py", "sql_queries.py", "dwh.cfg", "tests/run.py",
+                 "tests/draw_erd.py", ".github/report.png"):
         assert name in README and (ROOT / name).exists(), name
+
+
+def test_every_file_that_a_readme_names_exists():
+    names = re.findall(r"`((?:deploy|tests|warehouse)/[\w./*]*)", README + GUIDE + MAINTAINERS)
+    names += re.findall(r"python ([\w/]+\.py)", README + GUIDE + MAINTAINERS)
+    assert len(set(names)) > 15
+    for name in names:
+        assert list(ROOT.glob(name.rstrip("/"))), name
 
 
 def test_the_readme_counts_what_the_tables_hold():
@@ -63,14 +86,19 @@ def test_the_readme_counts_what_the_tables_hold():
 
 
 def test_every_link_leads_to_a_file_or_a_heading():
-    for file in (ROOT / "README.md", ROOT / "deploy" / "README.md"):
-        text = file.read_text()
-        headings = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
-                    for line in text.splitlines() if line.startswith("#")}
-        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+    for file in READMES:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", file.read_text()):
             path, _, heading = link.partition("#")
-            assert (file.parent / path).exists(), link
-            assert path or heading in headings, link
+            target = file.parent / path if path else file
+            assert target.exists(), link
+            assert not heading or heading in headings_of(target.read_text()), link
+
+
+def headings_of(text: str) -> set[str]:
+    """The headings as links name them; lines of code blocks, which may begin with #, do not count."""
+    lines = re.sub("```.*?```", "", text, flags=re.DOTALL).splitlines()
+    return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+            for line in lines if line.startswith("#")}
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's list of files")

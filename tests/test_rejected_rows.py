@@ -116,8 +116,9 @@ def test_each_code_has_its_advice(code, kind, reason, value, told):
 # --------------------------------------------------------------------------- seen, mended, loaded
 
 def looked_up(project: Project) -> list[list[str]]:
-    """What the query of the README finds, in the stand-in's psql."""
-    sql, = re.findall("```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """What the guide's query finds, in the stand-in's psql."""
+    guide = (ROOT / "deploy" / "README.md").read_text()
+    sql, = re.findall("```sql\n([^`]*FROM sys_load_error_detail.*?)```", guide, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-m", "warehouse.standin", "psql", project.database, "-XAt", "-c", sql],
         cwd=ROOT, env=project.process_environment,
