@@ -611,44 +611,41 @@ SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
 FROM songplays
 """
 
-latest_events_insert = """-- insert latest_events: the newest events of each user in the new files
-INSERT INTO latest_events (
-    userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
-)
-SELECT
-    events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
-    events.firstname, events.lastname, events.gender
-FROM (
-    SELECT userid, MAX(ts) AS ts
-    FROM staging_events
-    WHERE userid IS NOT NULL
-    GROUP BY userid
-) AS latest
-JOIN staging_events AS events
-    ON events.userid = latest.userid
-    AND events.ts = latest.ts
-"""
-
-chosen_events_create = """-- choose events: the latest of each user; of equals the first by content
+chosen_events_create = """-- choose events: the latest of each user in the new files; of equals the first by content
 CREATE TEMP TABLE chosen_events AS
 WITH versions AS (
     SELECT
         events.userid, events.ts, events.iteminsession, events.sessionid, events.level,
-        events.firstname, events.lastname, events.gender,
+        events.firstname, events.lastname, events.gender
+    FROM (
+        SELECT userid, MAX(ts) AS ts
+        FROM staging_events
+        WHERE userid IS NOT NULL
+        GROUP BY userid
+    ) AS latest
+    JOIN staging_events AS events
+        ON events.userid = latest.userid
+        AND events.ts = latest.ts
+    UNION ALL
+    SELECT userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
+    FROM latest_events
+    WHERE userid IN (SELECT userid FROM staging_events)
+),
+ranked AS (
+    SELECT
+        userid, ts, iteminsession, sessionid, level, firstname, lastname, gender,
         ROW_NUMBER() OVER (
-            PARTITION BY events.userid
-            ORDER BY events.ts DESC, events.iteminsession DESC, events.sessionid DESC,
-                events.level, events.firstname, events.lastname, events.gender
+            PARTITION BY userid
+            ORDER BY ts DESC, iteminsession DESC, sessionid DESC, level, firstname, lastname, gender
         ) AS nth_latest
-    FROM (SELECT userid FROM latest_events GROUP BY userid HAVING COUNT(*) > 1) AS rivals
-    JOIN latest_events AS events ON events.userid = rivals.userid
+    FROM versions
 )
 SELECT userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
-FROM versions
+FROM ranked
 WHERE nth_latest = 1
 """
 
-latest_events_choose = """-- choose latest_events: the latest event of each
+latest_events_insert = """-- insert latest_events: the latest event of each user in the new files
 INSERT INTO latest_events (
     userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
 )
@@ -1432,10 +1429,9 @@ replace_song_queries = (
 )
 whole_song_queries = (every_span,)
 replace_log_queries = (
-    latest_events_insert,
     chosen_events_create,
     "DELETE FROM latest_events WHERE userid IN (SELECT userid FROM chosen_events)",
-    latest_events_choose,
+    latest_events_insert,
     touched_users_create,
     "DELETE FROM users WHERE user_id IN (SELECT user_id FROM touched_users)",
     user_table_insert,
