@@ -8,7 +8,7 @@ from psycopg2 import errorcodes
 
 from warehouse.objects import Object
 
-from .values import SEPARATOR, Column, Rejected, field
+from .values import SEPARATOR, Column, Rejected, escape_field
 
 MAX_REPLACEMENTS = 100  # rows of a COPY (guide: r_STL_REPLACEMENTS)
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -94,7 +94,7 @@ def raw(document: str) -> str:
 
 def text_line(*values: object) -> bytes:
     """A line of PostgreSQL's text format; what it cannot store is written as \\x00 or \\udc80."""
-    fields = [field(value) if isinstance(value, str) else str(value) for value in values]
+    fields = [escape_field(value) if isinstance(value, str) else str(value) for value in values]
     line = SEPARATOR.join(fields) + "\n"
     return UNSTORABLE.sub(lambda found: "\\" + ascii(found[0])[1:-1], line).encode()
 

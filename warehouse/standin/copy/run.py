@@ -75,12 +75,12 @@ class Load:
             try:
                 with opening as stream:
                     plain = files.unpacked(files.Counted(stream, self.count), self.options)
-                    yield from reader.lines(plain, file.url)
+                    yield from reader.read_lines(plain, file.url)
             except files.NOT_PACKED as error:
                 raise objects.ObjectError(
                     f"{file.url}: not a whole compressed file: {error}") from error
             self.record.add_file(file, self.bytes_done - before, reader.lines_scanned)
-        yield from reader.rest()
+        yield from reader.flush()
 
     def count(self, size: int) -> None:
         self.bytes_done += size

@@ -12,7 +12,7 @@ from psycopg2 import errors
 
 from ..sql.refused import RESERVED, refuse_reserved
 from ..sql.tokens import Token, folded, identifier, literal, quoted
-from .types.datetime import ACCEPTED, PER_SECOND, pattern
+from .types.datetime import ACCEPTED_FORMATS, EPOCH_UNITS, compile_format
 
 MAX_ERRORS = 100_000
 
@@ -143,10 +143,10 @@ def argument_region(tokens: Tokens, name: str) -> str:
 
 def argument_moment(tokens: Tokens, name: str) -> str:
     form = argument_string(tokens, name)
-    words = ("auto", *PER_SECOND) if name == "TIMEFORMAT" else ("auto",)
-    if form not in words and not pattern(form):
+    words = ("auto", *EPOCH_UNITS) if name == "TIMEFORMAT" else ("auto",)
+    if form not in words and not compile_format(form):
         taken = ", ".join(f"'{word}'" for word in words)
-        raise not_emulated(f"with {name} '{form}'; it takes {taken} and {ACCEPTED}")
+        raise not_emulated(f"with {name} '{form}'; it takes {taken} and {ACCEPTED_FORMATS}")
     return form
 
 
