@@ -7,7 +7,7 @@ first, and the name that it does not find is replaced.
 
 from .edit import Edit
 from .refused import RESERVED
-from .tokens import identifier, tokenize
+from .tokens import decode_name, tokenize
 
 _FROM_IN_CALLS = ("extract", "overlay", "position", "substring", "trim")
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
@@ -49,7 +49,7 @@ def _is_source(edit: Edit, p: int) -> bool:
     return before in ("join", "using") or before == "from" and call not in _FROM_IN_CALLS
 
 
-def uses_alias(sql: str) -> bool:
+def has_lateral_alias(sql: str) -> bool:
     """Whether a name of a SELECT list is used elsewhere in the same SELECT."""
     if "select" not in sql.lower():
         return False
@@ -57,7 +57,7 @@ def uses_alias(sql: str) -> bool:
     selects = _selects(edit)
     labels = {select: {name: at for name, at, _ in _labels(edit, select)}
               for select in set(selects) if select >= 0}
-    return any(_is_name(edit, p) and labels[select].get(identifier(edit.tokens[p]), p) != p
+    return any(_is_name(edit, p) and labels[select].get(decode_name(edit.tokens[p]), p) != p
                for p, select in enumerate(selects) if select >= 0)
 
 
@@ -77,7 +77,7 @@ def inline_alias(sql: str, position: int) -> str | None:
     select = _selects(edit)[p]
     if select < 0 or not _is_name(edit, p) or _clause_within(edit, p, select) == "from":
         return None
-    name = identifier(edit.tokens[p])
+    name = decode_name(edit.tokens[p])
     found = [(at, expression) for label, at, expression in _labels(edit, select) if label == name]
     if len(found) != 1 or found[0][0] >= p:
         return None
@@ -122,5 +122,5 @@ def _labels(edit: Edit, select: int) -> list[tuple[str, int, str]]:
             continue
         last = at - 1 - (edit.word(at - 1) == "as")
         if last >= first and (edit.tokens[last].kind != "op" or edit.words[last] == ")"):
-            labels.append((identifier(edit.tokens[at]), at, edit.text(first, last + 1)))
+            labels.append((decode_name(edit.tokens[at]), at, edit.text(first, last + 1)))
     return labels

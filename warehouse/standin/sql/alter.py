@@ -6,7 +6,7 @@ from .column_types import CHARACTER, character_bytes, read_encoding, read_type
 from .ddl import CONSTRAINTS, Table, byte_check, read_column, read_constraint
 from .edit import Edit
 from .refused import refusal
-from .tokens import quoted, string
+from .tokens import quote_name, quote_string
 
 
 def alter_table(edit: Edit) -> list[str]:
@@ -16,10 +16,10 @@ def alter_table(edit: Edit) -> list[str]:
         raise refusal("Redshift's ALTER TABLE takes one action", "an ALTER TABLE for each")
     word = edit.word(p)
     column = p + 1 + (edit.word(p + 1) == "column")
-    name = string(edit.text(2, p))
+    name = quote_string(edit.text(2, p))
     if word == "add" and edit.word(p + 1) in CONSTRAINTS:
         read_constraint(edit, p + 1, end, table := Table())
-        key = ", ".join(map(string, table.keys.get("PRIMARY KEY", ())))
+        key = ", ".join(map(quote_string, table.keys.get("PRIMARY KEY", ())))
         return [f"CALL redshift.refuse_nullable({name}, ARRAY[{key}])"] if key else []
     if word == "add":
         return _add_column(edit, column, end)
@@ -31,7 +31,7 @@ def alter_table(edit: Edit) -> list[str]:
         raise refusal("Redshift has no DROP COLUMN IF EXISTS", "DROP COLUMN")
     if word in ("drop", "rename"):
         changed = edit.name(end - 1 if word == "rename" else column)
-        call = f"CALL redshift.refuse_key({name}, {string(changed)})"
+        call = f"CALL redshift.refuse_key({name}, {quote_string(changed)})"
         return [call, str(edit)] if word == "drop" else [str(edit)]
     if edit.says(p, "owner to"):
         return [str(edit)]
@@ -68,7 +68,7 @@ def _alter_column(edit: Edit, p: int, end: int, table: str) -> list[str]:
         message = "Redshift's ALTER COLUMN changes the length of a VARCHAR only"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")
     size, check = character_bytes(kind), byte_check(column)
-    call = f"CALL redshift.refuse_default({table}, {string(column)})"
+    call = f"CALL redshift.refuse_default({table}, {quote_string(column)})"
     edit.put(p + 2, end, f"varchar({size}), DROP CONSTRAINT IF EXISTS {check}, "
-             f"ADD CONSTRAINT {check} CHECK (octet_length({quoted(column)}) <= {size})")
+             f"ADD CONSTRAINT {check} CHECK (octet_length({quote_name(column)}) <= {size})")
     return [call, str(edit)]

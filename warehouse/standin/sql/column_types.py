@@ -7,7 +7,7 @@ from psycopg2 import errors
 
 from .edit import Edit
 from .refused import refusal, refuse_type
-from .tokens import identifier
+from .tokens import decode_name
 
 _NUMERIC = ("numeric", "decimal", "dec")
 # The same in PostgreSQL, and without a length.
@@ -117,7 +117,7 @@ def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
     if p >= len(edit.tokens):
         raise edit.unexpected(p, "a type")
     token = edit.tokens[p]
-    if token.kind == "name" and identifier(token) not in (TYPES | _CAST_ONLY) - {"char"}:
+    if token.kind == "name" and decode_name(token) not in (TYPES | _CAST_ONLY) - {"char"}:
         raise refuse_type(token.text)  # c_unsupported-postgresql-datatypes: "char", too
     if token.kind != "word" or edit.word(p + 1) == ".":
         return None

@@ -6,7 +6,7 @@ from psycopg2 import errors
 
 from .edit import Edit
 from .refused import refusal
-from .tokens import identifier, literal
+from .tokens import decode_name, decode_string
 
 # r_Dateparts_for_datetime_functions: the spellings of each part, PostgreSQL's first.
 _SPELLINGS = """
@@ -48,7 +48,7 @@ def _part(edit: Edit, p: int) -> str:
     r_Dateparts_for_datetime_functions lists all that there are.
     """
     token = edit.tokens[p]
-    spelling = literal(token) if token.kind == "string" else identifier(token)
+    spelling = decode_string(token) if token.kind == "string" else decode_name(token)
     if spelling.lower() not in _PARTS:
         message = f"Redshift has no date part {token.text!r}"
         instead = "year, month, week, day, hour, minute, second, dow, doy or epoch"

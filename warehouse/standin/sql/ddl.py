@@ -13,7 +13,7 @@ from psycopg2 import errors
 from .column_types import CHARACTER, character_bytes, known_type, read_encoding
 from .edit import Edit
 from .refused import refusal
-from .tokens import quoted, string
+from .tokens import quote_name, quote_string
 
 # What may follow the DEFAULT of a column.
 _ATTRIBUTES = tuple("""
@@ -127,16 +127,16 @@ def finish_table(name: str, table: Table) -> list[str]:
 
     Redshift analyzes it by itself (t_Analyzing_tables).
     """
-    keys = [quoted(column) for key in table.keys.values() for column in key]
+    keys = [quote_name(column) for key in table.keys.values() for column in key]
     # The server alone knows the columns: this fails where a key is none of them.
     look = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
-    return [f"CALL redshift.count_bytes({string(name)})", *look, *_map_zones(name, table),
+    return [f"CALL redshift.count_bytes({quote_string(name)})", *look, *_map_zones(name, table),
             f"ANALYZE {name}"]
 
 
 def _map_zones(name: str, table: Table) -> list[str]:
-    key = ", ".join(map(string, table.keys.get("SORTKEY", ())))
-    return [f"CALL redshift.map_zones({string(name)}, ARRAY[{key}])"] if key else []
+    key = ", ".join(map(quote_string, table.keys.get("SORTKEY", ())))
+    return [f"CALL redshift.map_zones({quote_string(name)}, ARRAY[{key}])"] if key else []
 
 
 def _elements(edit: Edit, p: int, table: Table) -> None:
@@ -233,7 +233,7 @@ def _column_type(edit: Edit, p: int, column: str) -> int:
         return kind.end
     size = character_bytes(kind)
     # A char is padded to its length: only single bytes keep it within as many bytes.
-    check = f"CONSTRAINT {byte_check(column)} CHECK (octet_length({quoted(column)}) <= {size})"
+    check = f"CONSTRAINT {byte_check(column)} CHECK (octet_length({quote_name(column)}) <= {size})"
     edit.put(p, kind.end, f"{CHARACTER[kind.name].base}({size}) {check}")
     return kind.end
 
@@ -244,7 +244,7 @@ def byte_check(column: str) -> str:
     if len(name) > 57:
         digest = hashlib.md5(name, usedforsecurity=False).hexdigest()[:8]
         column = name[:48].decode(errors="ignore") + "_" + digest
-    return quoted(f"{column}_bytes")
+    return quote_name(f"{column}_bytes")
 
 
 def _dropped_attribute(edit: Edit, p: int, column: str, table: Table) -> int:

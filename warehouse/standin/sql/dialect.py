@@ -12,7 +12,7 @@ from .ddl import Table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
 from .refused import refusal, refuse
-from .tokens import Token, first_word, string
+from .tokens import Token, first_word, quote_string
 
 # cm_chap_ConfigurationRef: settings that PostgreSQL has too, those it only remembers because they
 # change no result, and those that would change one.
@@ -37,12 +37,12 @@ NOT_EMULATED_SETTINGS = frozenset("""
 """.split())
 
 
-def commits(tokens: list[Token]) -> bool:
+def has_implicit_commit(tokens: list[Token]) -> bool:
     """Whether Redshift commits right after the statement (r_TRUNCATE)."""
     return first_word(tokens) == "truncate"
 
 
-def runs_alone(tokens: list[Token]) -> bool:
+def has_to_run_alone(tokens: list[Token]) -> bool:
     """Whether Redshift refuses within a transaction what PostgreSQL takes there (r_ALTER_TABLE)."""
     if first_word(tokens) != "alter":
         return False
@@ -88,14 +88,14 @@ def _create_view(edit: Edit) -> list[str]:
                  f" ON {name} FOR EACH ROW EXECUTE FUNCTION redshift.refuse_write_to_view()")
     if edit.word(1) != "or":
         return [str(edit), read_only]
-    columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({string(name)}))"
+    columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({quote_string(name)}))"
     digest = hashlib.md5(str(edit).encode(errors="replace"), usedforsecurity=False).hexdigest()
     tag = f"$standin_{digest}$"
     message = "Redshift replaces a view by one of the same columns only; write DROP VIEW first"
     return [f"DO {tag} DECLARE before CONSTANT int := {columns}; BEGIN\n{edit}\n;"
             f" IF before IS NULL THEN {read_only};"
             f" ELSIF before < {columns} THEN RAISE feature_not_supported USING MESSAGE ="
-            f" {string(message)}; END IF; END {tag}"]
+            f" {quote_string(message)}; END IF; END {tag}"]
 
 
 def _select(edit: Edit) -> list[str]:
@@ -148,7 +148,7 @@ def _analyze(edit: Edit) -> list[str]:
         edit.drop(end - 2, end)
         end -= 2
     if end > 1 and edit.word(1) != "verbose" and edit.qualified(1) == end:
-        edit.put(0, end, f"CALL standin.analyze({string(edit.text(1, end))})")
+        edit.put(0, end, f"CALL standin.analyze({quote_string(edit.text(1, end))})")
     return [str(edit)]
 
 

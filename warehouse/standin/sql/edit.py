@@ -3,7 +3,7 @@
 from psycopg2 import errors
 
 from .refused import RESERVED, refuse_length, refuse_reserved
-from .tokens import SILENT, Token, folded, identifier
+from .tokens import SILENT, Token, decode_name, fold_case
 
 # An expression may begin after these words.
 _BEFORE_OPERANDS = frozenset("""
@@ -161,7 +161,7 @@ class Edit:
             raise self.unexpected(p, "a name")
         if self.words[p] in RESERVED:
             raise refuse_reserved(self.words[p])
-        name = identifier(self.tokens[p])
+        name = decode_name(self.tokens[p])
         if (size := len(name.encode(errors="replace"))) > MOST_NAME_BYTES:
             raise refuse_length(size)
         return name
@@ -201,7 +201,7 @@ def _outline(token: Token) -> str:
         return "$$" if text[0] == "$" else text[: text.index("'") + 1].lower()
     if kind == "name":
         return "u&\"" if text[0] in "uU" else '"'
-    return "0" if kind == "number" else folded(text)
+    return "0" if kind == "number" else fold_case(text)
 
 
 def _nesting(words: list[str]) -> tuple[list[int], dict[int, int]]:

@@ -18,7 +18,7 @@ from .refused import (
     refuse_type,
 )
 from .reserved import refuse_reserved_name
-from .tokens import folded, identifier, quoted
+from .tokens import decode_name, fold_case, quote_name
 
 SYSTEM_RELATIONS = frozenset("""
     stl_load_commits stl_load_errors stl_replacements svv_transactions sys_load_detail
@@ -118,8 +118,8 @@ def rewrite_expressions(edit: Edit, outline: str) -> None:
         elif text == "(" and p not in values:
             _refuse_row(edit, p)
             name_subquery(edit, p)
-        elif kind == "name" and folded(text) != text:
-            edit.put(p, p + 1, quoted(identifier(edit.tokens[p])))
+        elif kind == "name" and fold_case(text) != text:
+            edit.put(p, p + 1, quote_name(decode_name(edit.tokens[p])))
         for end, size, at in sorted(casts.pop(p, ())):
             edit.put(p, end, cut(edit.text(p, at), size))
 
@@ -195,7 +195,7 @@ def _call(edit: Edit, p: int, outline: str) -> None:
     if word in TABLE_FUNCTIONS:
         refuse_misplaced_function(word, outline)
     if edit.tokens[p].kind == "name":
-        refuse_function(identifier(edit.tokens[p]))
+        refuse_function(decode_name(edit.tokens[p]))
     elif word in SYSTEM_FUNCTIONS:
         _system_name(edit, p)
     elif word in LEADER_FUNCTIONS:
@@ -215,7 +215,7 @@ def _bare_word(edit: Edit, p: int, outline: str) -> None:
     if word[0] == "#":
         # SELECT … INTO #t makes a table too.
         makes = before == "into" and edit.words[0] in ("select", "with")
-        edit.put(p, p + 1, ("TEMP " if makes else "") + quoted(word))
+        edit.put(p, p + 1, ("TEMP " if makes else "") + quote_name(word))
     elif after == "'" and before != ".":
         if word in MISSING_TYPES:
             raise refuse_type("bit" if word in ("b", "x") else word)

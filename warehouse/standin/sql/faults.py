@@ -17,7 +17,7 @@ _SYSTEM_TABLE = re.compile(r'"(?:pg_catalog\.)?((?:pg|stcs|stl|stv|svcs|svl|svv|
 _LONGEST = 2000  # characters of a statement that is shown
 
 
-def explain(error: psycopg2.Error, statement: str) -> psycopg2.Error:
+def explain_error(error: psycopg2.Error, statement: str) -> psycopg2.Error:
     """The error to raise: where Redshift might have run the statement, one that says so.
 
     Strings and comments are left out of the statement: they may hold passwords and values.

@@ -76,7 +76,7 @@ def _unterminated(what: str, position: int) -> Exception:
     return errors.SyntaxError(message)
 
 
-def statements(sql: str) -> list[list[Token]]:
+def split_statements(sql: str) -> list[list[Token]]:
     """The statements of a script, without semicolons; those that say nothing are left out."""
     found = [[]]
     for token in tokenize(sql):
@@ -90,10 +90,10 @@ def statements(sql: str) -> list[list[Token]]:
 def first_word(tokens: list[Token]) -> str:
     """The verb of a statement in lower case, empty if it begins with none."""
     first = next((t for t in tokens if t.kind not in SILENT), None)
-    return folded(first.text) if first and first.kind == "word" else ""
+    return fold_case(first.text) if first and first.kind == "word" else ""
 
 
-def literal(token: Token) -> str:
+def decode_string(token: Token) -> str:
     """The value that a string token stands for."""
     text = token.text
     if text[0] == "$":
@@ -109,23 +109,23 @@ def _unescape(match: re.Match) -> str:
     return _ESCAPED.get(letter, letter) if letter else "'"
 
 
-def identifier(token: Token) -> str:
+def decode_name(token: Token) -> str:
     """The name as Redshift folds it: lower case even when quoted (r_names)."""
     text = token.text
     if token.kind == "name":
         text = text[text.index('"') + 1 : -1].replace('""', '"')
-    return folded(text)
+    return fold_case(text)
 
 
-def folded(text: str) -> str:
+def fold_case(text: str) -> str:
     return text.translate(_FOLD)
 
 
-def quoted(name: str) -> str:
+def quote_name(name: str) -> str:
     """A name as SQL text."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def string(value: str) -> str:
+def quote_string(value: str) -> str:
     """A string as SQL text."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
