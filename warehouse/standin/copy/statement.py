@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple
 
 from psycopg2 import errors
 
-from ..sql.refused import RESERVED, refuse_reserved
+from ..sql.refused import RESERVED, reserved_word_refusal
 from ..sql.tokens import Token, decode_name, decode_string, fold_case, quote_name
 from .types.datetime import ACCEPTED_FORMATS, EPOCH_UNITS, compile_format
 
@@ -266,7 +266,7 @@ def parse_names(parser: Parser, separator: str) -> tuple[str, ...]:
         if not token or token.kind not in ("word", "name"):
             raise syntax_error(f"a name is missing {parser.describe_position()}")
         if token.kind == "word" and fold_case(token.text) in RESERVED:
-            raise refuse_reserved(fold_case(token.text))
+            raise reserved_word_refusal(fold_case(token.text))
         names.append(decode_name(parser.next()))
         if not parser.accept_op(separator):
             return tuple(names)

@@ -16,20 +16,20 @@ _ENDS_LIST = ("from", "into", "where", "group", "having", "order", "limit", "off
               *_SET_OPERATIONS)
 
 
-def name_subquery(edit: Edit, p: int) -> None:
+def name_subquery(edit: Edit, pos: int) -> None:
     """Give the subquery that opens here in FROM the alias that PostgreSQL 15 wants."""
-    if not _is_query(edit, p) or not _is_source(edit, p):
+    if not _is_query(edit, pos) or not _is_source(edit, pos):
         return
-    close = edit.partner[p]
+    close = edit.partner[pos]
     after = close + 1
     if after < len(edit.tokens) and edit.tokens[after].kind in ("word", "name") and (
             edit.words[after] == "as" or edit.words[after] not in RESERVED):
         return
-    edit.add(close, f" AS standin_{p} ")
+    edit.append(close, f" AS standin_{pos} ")
 
 
-def _is_query(edit: Edit, p: int) -> bool:
-    for inner in range(p + 1, p + _DEEPEST):
+def _is_query(edit: Edit, pos: int) -> bool:
+    for inner in range(pos + 1, pos + _DEEPEST):
         if edit.word(inner) != "(":
             return edit.word(inner) in ("select", "with")
         if edit.word(edit.partner[inner] + 1) not in (")", *_SET_OPERATIONS):
@@ -37,15 +37,15 @@ def _is_query(edit: Edit, p: int) -> bool:
     return False
 
 
-def _is_source(edit: Edit, p: int) -> bool:
+def _is_source(edit: Edit, pos: int) -> bool:
     """Whether an item of FROM opens here."""
-    deepest = p - _DEEPEST
-    while p > deepest and edit.word(p - 1) == "(" and not _is_query(edit, p - 1):
-        p -= 1
-    before = edit.word(p - 1)
+    deepest = pos - _DEEPEST
+    while pos > deepest and edit.word(pos - 1) == "(" and not _is_query(edit, pos - 1):
+        pos -= 1
+    before = edit.word(pos - 1)
     if before == ",":
-        return edit.clause(p) in ("from", "using")
-    call = edit.word(edit.inside[p] - 1) if edit.inside[p] > 0 else ""
+        return edit.find_clause(pos) in ("from", "using")
+    call = edit.word(edit.inside[pos] - 1) if edit.inside[pos] > 0 else ""
     return before in ("join", "using") or before == "from" and call not in _FROM_IN_CALLS
 
 
@@ -54,11 +54,11 @@ def has_lateral_alias(sql: str) -> bool:
     if "select" not in sql.lower():
         return False
     edit = Edit(tokenize(sql))
-    selects = _selects(edit)
-    labels = {select: {name: at for name, at, _ in _labels(edit, select)}
+    selects = _find_selects(edit)
+    labels = {select: {name: at for name, at, _ in _find_labels(edit, select)}
               for select in set(selects) if select >= 0}
-    return any(_is_name(edit, p) and labels[select].get(decode_name(edit.tokens[p]), p) != p
-               for p, select in enumerate(selects) if select >= 0)
+    return any(_is_name(edit, pos) and labels[select].get(decode_name(edit.tokens[pos]), pos) != pos
+               for pos, select in enumerate(selects) if select >= 0)
 
 
 def inline_alias(sql: str, position: int) -> str | None:
@@ -68,24 +68,24 @@ def inline_alias(sql: str, position: int) -> str | None:
     """
     edit = Edit(tokenize(sql))
     length, starts = 0, {}
-    for i, text in enumerate(edit.out):
+    for i, text in enumerate(edit.texts):
         starts[length] = i
         length += len(text)
-    if starts.get(position - 1) not in edit.at:
+    if starts.get(position - 1) not in edit.indexes:
         return None
-    p = edit.at.index(starts[position - 1])
-    select = _selects(edit)[p]
-    if select < 0 or not _is_name(edit, p) or _clause_within(edit, p, select) == "from":
+    pos = edit.indexes.index(starts[position - 1])
+    select = _find_selects(edit)[pos]
+    if select < 0 or not _is_name(edit, pos) or _find_clause(edit, pos, select) == "from":
         return None
-    name = decode_name(edit.tokens[p])
-    found = [(at, expression) for label, at, expression in _labels(edit, select) if label == name]
-    if len(found) != 1 or found[0][0] >= p:
+    name = decode_name(edit.tokens[pos])
+    found = [(at, expression) for label, at, expression in _find_labels(edit, select) if label == name]
+    if len(found) != 1 or found[0][0] >= pos:
         return None
-    edit.put(p, p + 1, f"({found[0][1]})")
+    edit.replace(pos, pos + 1, f"({found[0][1]})")
     return str(edit)
 
 
-def _selects(edit: Edit) -> list[int]:
+def _find_selects(edit: Edit) -> list[int]:
     """For each position that of the SELECT to which it belongs, or -1."""
     found, current = [], [-1]
     for word in edit.words:
@@ -99,19 +99,19 @@ def _selects(edit: Edit) -> list[int]:
     return found
 
 
-def _clause_within(edit: Edit, p: int, select: int) -> str:
+def _find_clause(edit: Edit, pos: int, select: int) -> str:
     """The clause of a SELECT in which a position stands, in parentheses of its own or not."""
-    while edit.inside[p] != edit.inside[select]:
-        p = edit.inside[p]
-    return edit.clause(p)
+    while edit.inside[pos] != edit.inside[select]:
+        pos = edit.inside[pos]
+    return edit.find_clause(pos)
 
 
-def _is_name(edit: Edit, p: int) -> bool:
-    return (edit.tokens[p].kind in ("word", "name") and edit.word(p - 1) != "."
-            and edit.word(p + 1) not in (".", "("))
+def _is_name(edit: Edit, pos: int) -> bool:
+    return (edit.tokens[pos].kind in ("word", "name") and edit.word(pos - 1) != "."
+            and edit.word(pos + 1) not in (".", "("))
 
 
-def _labels(edit: Edit, select: int) -> list[tuple[str, int, str]]:
+def _find_labels(edit: Edit, select: int) -> list[tuple[str, int, str]]:
     """The names that a SELECT list gives, their positions and what they stand for."""
     start = select + 1 + (edit.word(select + 1) in ("all", "distinct"))
     close = edit.partner.get(edit.inside[select], len(edit.words))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from psycopg2 import errors
 
 from .edit import Edit
-from .refused import refusal, refuse_type
+from .refused import refusal, type_refusal
 from .tokens import decode_name
 
 _NUMERIC = ("numeric", "decimal", "dec")
@@ -27,9 +27,9 @@ class Character(NamedTuple):
     """r_Character_types: the type in PostgreSQL, its bytes if unsaid, and at most."""
 
     base: str
-    unsaid: int
-    most: int
-    sized: bool = True
+    default_bytes: int
+    max_bytes: int
+    has_length: bool = True
 
 
 CHARACTER = {
@@ -37,12 +37,12 @@ CHARACTER = {
     "character varying": Character("varchar", 256, 65535),
     "nvarchar": Character("varchar", 256, 65535),
     "national character varying": Character("varchar", 256, 65535),
-    "text": Character("varchar", 256, 65535, sized=False),
+    "text": Character("varchar", 256, 65535, has_length=False),
     "char": Character("char", 1, 4096),
     "character": Character("char", 1, 4096),
     "nchar": Character("char", 1, 4096),
     "national character": Character("char", 1, 4096),
-    "bpchar": Character("char", 256, 4096, sized=False),
+    "bpchar": Character("char", 256, 4096, has_length=False),
 }
 # Longest first; the last two are read whole to be refused by name.
 _LONG_NAMES = sorted(
@@ -61,77 +61,77 @@ class Type(NamedTuple):
     end: int
 
 
-def read_type(edit: Edit, p: int) -> Type:
-    name = next((t for t in _LONG_NAMES if edit.says(p, t)), edit.word(p))
-    end = p + len(name.split())
+def read_type(edit: Edit, pos: int) -> Type:
+    name = next((t for t in _LONG_NAMES if edit.has_words(pos, t)), edit.word(pos))
+    end = pos + len(name.split())
     if edit.word(end) != "(":
         return Type(name, None, end)
     opened, end = end, edit.partner[end] + 1
-    said = edit.text(opened + 1, end - 1)
+    length = edit.text(opened + 1, end - 1)
     advice = f"{name.upper()} or another length"
-    if name in CHARACTER and CHARACTER[name].sized:
-        if said.lower() == "max" and CHARACTER[name].base == "varchar":
+    if name in CHARACTER and CHARACTER[name].has_length:
+        if length.lower() == "max" and CHARACTER[name].base == "varchar":
             return Type(name, -1, end)
-        if re.fullmatch(r"\d{1,9}", said):
-            return Type(name, int(said), end)
+        if re.fullmatch(r"\d{1,9}", length):
+            return Type(name, int(length), end)
     elif name in _NUMERIC:
-        digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", said)
+        digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", length)
         # r_Numeric_types201: precision up to 38, scale up to 37
         if digits and int(digits[2] or 0) <= min(int(digits[1]), 37) and int(digits[1]) <= 38:
             return Type(name, int(digits[1]), end)
         advice = "at most 38 digits, 37 of them decimals"
     elif name not in _PLAIN and name not in CHARACTER:
-        raise refuse_type(name)
+        raise type_refusal(name)
     # c_Supported_data_types
-    message = f"Redshift has no {name.upper()}({said})"
+    message = f"Redshift has no {name.upper()}({length})"
     raise refusal(message, advice, errors.InvalidParameterValue)
 
 
-def known_type(edit: Edit, p: int, also: frozenset[str] = frozenset()) -> Type:
+def translate_type(edit: Edit, pos: int, also: frozenset[str] = frozenset()) -> Type:
     """Read a type that Redshift has, and say the digits that a bare NUMERIC has there."""
-    kind = read_type(edit, p)
+    kind = read_type(edit, pos)
     if kind.name in _NUMERIC:
         if kind.size is None:
-            edit.put(p, kind.end, "numeric(18,0)")
+            edit.replace(pos, kind.end, "numeric(18,0)")
     elif kind.name == "datetime":
-        edit.put(p, kind.end, "timestamp")
+        edit.replace(pos, kind.end, "timestamp")
     elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in also:
-        raise refuse_type(kind.name or "at the end of the statement")
+        raise type_refusal(kind.name or "at the end of the statement")
     return kind
 
 
 def character_bytes(kind: Type) -> int:
-    _, unsaid, most, _ = CHARACTER[kind.name]
-    size = {None: unsaid, -1: most}.get(kind.size, kind.size)
-    if not 0 < size <= most:
-        message = f"Redshift's {kind.name.upper()} takes 1 to {most} bytes, not {size}"
-        raise refusal(message, f"a length up to {most}", errors.InvalidParameterValue)
+    _, default_bytes, max_bytes, _ = CHARACTER[kind.name]
+    size = {None: default_bytes, -1: max_bytes}.get(kind.size, kind.size)
+    if not 0 < size <= max_bytes:
+        message = f"Redshift's {kind.name.upper()} takes 1 to {max_bytes} bytes, not {size}"
+        raise refusal(message, f"a length up to {max_bytes}", errors.InvalidParameterValue)
     return size
 
 
-def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
+def translate_cast_type(edit: Edit, pos: int) -> tuple[int, int] | None:
     """Translate the type of a cast: a length that is not said stays so (r_CAST_function).
 
     Of a VARCHAR(n) it returns where the type ends and n, the bytes to which the value is to be cut.
     """
-    if p >= len(edit.tokens):
-        raise edit.unexpected(p, "a type")
-    token = edit.tokens[p]
+    if pos >= len(edit.tokens):
+        raise edit.syntax_error(pos, "a type")
+    token = edit.tokens[pos]
     if token.kind == "name" and decode_name(token) not in (TYPES | _CAST_ONLY) - {"char"}:
-        raise refuse_type(token.text)  # c_unsupported-postgresql-datatypes: "char", too
-    if token.kind != "word" or edit.word(p + 1) == ".":
+        raise type_refusal(token.text)  # c_unsupported-postgresql-datatypes: "char", too
+    if token.kind != "word" or edit.word(pos + 1) == ".":
         return None
-    kind = known_type(edit, p, _CAST_ONLY)
+    kind = translate_type(edit, pos, _CAST_ONLY)
     if kind.name not in CHARACTER:
         return None
     base = CHARACTER[kind.name].base
     size = None if kind.size is None else character_bytes(kind)
     if kind.size == -1 or kind.name.startswith("n"):
-        edit.put(p, kind.end, base if size is None else f"{base}({size})")
+        edit.replace(pos, kind.end, base if size is None else f"{base}({size})")
     return None if size is None or base == "char" else (kind.end, size)
 
 
-def cut(value: str, size: int) -> str:
+def cut_to_bytes(value: str, size: int) -> str:
     """A value as a VARCHAR of at most so many bytes."""
     return f"CAST(redshift.cut(CAST({value} AS text), {size}) AS varchar({size}))"
 
@@ -157,13 +157,13 @@ _FAMILIES = {
 } | {name: character.base for name, character in CHARACTER.items()}  # fmt: skip
 
 
-def read_encoding(edit: Edit, p: int, kind: str = "") -> int:
+def read_encoding(edit: Edit, pos: int, kind: str = "") -> int:
     """Read ENCODE codec of a column of that type, if it is known; return where it ends."""
-    codec = edit.word(p + 1)
+    codec = edit.word(pos + 1)
     if codec not in _CODECS:
         message = f"Redshift has no encoding {codec.upper()}"  # c_Compression_encodings
         raise refusal(message, "ENCODE AUTO, AZ64, ZSTD, LZO or RAW", errors.UndefinedObject)
     if _FAMILIES.get(kind, kind) in _CODECS[codec].split():
         message = f"Redshift's encoding {codec.upper()} takes no {kind.upper()}"
         raise refusal(message, "ENCODE AUTO, ZSTD or RAW", errors.InvalidTableDefinition)
-    return p + 2
+    return pos + 2

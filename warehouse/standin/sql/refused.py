@@ -220,7 +220,7 @@ def refuse_misplaced_function(name: str, outline: str) -> None:
         raise refusal(message, "GETDATE(), SYSDATE or CURRENT_DATE")
 
 
-def refuse_type(name: str) -> Exception:
+def type_refusal(name: str) -> Exception:
     """The exception for a type that Redshift, or the stand-in, lacks."""
     if name in NOT_EMULATED_TYPES:
         return refusal(f"the stand-in does not emulate Redshift's type {name.upper()}")
@@ -229,12 +229,12 @@ def refuse_type(name: str) -> Exception:
     return refusal(f"Redshift has no type {name.upper()}", advice, errors.UndefinedObject)
 
 
-def refuse_reserved(word: str) -> Exception:
+def reserved_word_refusal(word: str) -> Exception:
     message = f"{word.upper()} is a reserved word of Redshift"
     return refusal(message, f'"{word}" or choose another name', errors.SyntaxError)
 
 
-def refuse_length(size: int) -> Exception:
+def length_refusal(size: int) -> Exception:
     """The exception for a name that PostgreSQL would cut; Redshift takes 127 bytes (r_names)."""
     has = f"has no names of {size}" if size > 127 else f"may take {size}, the stand-in 63"
     return refusal(f"Redshift {has} bytes", "a shorter name", errors.NameTooLong)

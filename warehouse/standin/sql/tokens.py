@@ -53,25 +53,25 @@ def tokenize(sql: str) -> list[Token]:
         match = _TOKEN.match(sql, position)
         kind, end = match.lastgroup, match.end()
         if kind == "comment" and match[0] == "/*":
-            end = _comment_end(sql, position)
+            end = _find_comment_end(sql, position)
         elif kind == "open":
-            raise _unterminated("quote", position)
+            raise _missing_end("quote", position)
         tokens.append(Token(kind, sql[position:end]))
         position = end
     return tokens
 
 
-def _comment_end(sql: str, start: int) -> int:
+def _find_comment_end(sql: str, start: int) -> int:
     """Where a comment ends; comments of this kind nest."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(sql, start):
         depth += 1 if edge[0] == "/*" else -1
         if depth == 0:
             return edge.end()
-    raise _unterminated("comment", start)
+    raise _missing_end("comment", start)
 
 
-def _unterminated(what: str, position: int) -> Exception:
+def _missing_end(what: str, position: int) -> Exception:
     message = f"Redshift finds no end to the {what} that begins at character {position + 1}"
     return errors.SyntaxError(message)
 
