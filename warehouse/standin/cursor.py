@@ -12,7 +12,7 @@ from .binaries import OLDEST
 from .copy.run import run_copy
 from .sql import dialect
 from .sql.aliases import has_lateral_alias, inline_alias
-from .sql.edit import MOST_BYTES
+from .sql.edit import MAX_STATEMENT_BYTES
 from .sql.faults import explain_error
 from .sql.tokens import Token, first_word, split_statements
 
@@ -64,7 +64,7 @@ class Cursor(extensions.cursor):
 
     def run_statement(self, tokens: list[Token]) -> None:
         """Run one Redshift statement."""
-        if sum(len(token.text) for token in tokens) > MOST_BYTES:
+        if sum(len(token.text) for token in tokens) > MAX_STATEMENT_BYTES:
             raise errors.StatementTooComplex("Redshift takes statements of up to 16 MB")
         if first_word(tokens) == "copy":
             run_copy(self.connection, self.context, tokens)

@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple
 
 from psycopg2 import errors
 
-from ..sql.refused import RESERVED, reserved_word_refusal
+from ..sql.refusals import RESERVED, reserved_word_refusal
 from ..sql.tokens import Token, decode_name, decode_string, fold_case, quote_name
 from .types.datetime import ACCEPTED_FORMATS, EPOCH_UNITS, compile_format
 

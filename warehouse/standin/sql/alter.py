@@ -1,16 +1,16 @@
-"""ALTER TABLE: it takes one action, and fewer than PostgreSQL's (r_ALTER_TABLE)."""
+"""ALTER TABLE."""
 
 from psycopg2 import errors
 
 from .column_types import CHARACTER, character_bytes, read_encoding, read_type
-from .ddl import CONSTRAINTS, Table, byte_check_name, read_column, read_constraint
+from .ddl import CONSTRAINTS, Table, byte_check_name, read_constraint, translate_column
 from .edit import Edit
-from .refused import refusal
+from .refusals import refusal
 from .tokens import quote_name, quote_string
 
 
 def alter_table(edit: Edit) -> list[str]:
-    """ALTER TABLE takes one action, and fewer than PostgreSQL's (r_ALTER_TABLE)."""
+    """Translate ALTER TABLE, which takes one action, of fewer kinds than PostgreSQL's (r_ALTER_TABLE)."""
     pos, end = edit.skip_name(2), len(edit.words)
     if edit.find(pos, end, ",") < end:
         raise refusal("Redshift's ALTER TABLE takes one action", "an ALTER TABLE for each")
@@ -40,11 +40,11 @@ def alter_table(edit: Edit) -> list[str]:
 
 
 def _add_column(edit: Edit, pos: int, end: int) -> list[str]:
-    """ADD COLUMN takes no key and no constraint but NOT NULL, with a DEFAULT (r_ALTER_TABLE)."""
+    """Translate ADD COLUMN: no key, and no constraint but NOT NULL with a DEFAULT (r_ALTER_TABLE)."""
     if edit.has_words(pos, "if not exists"):
         raise refusal("Redshift has no ADD COLUMN IF NOT EXISTS", "ADD COLUMN")
     table = Table()
-    read_column(edit, pos, end, table)
+    translate_column(edit, pos, end, table)
     if table.keys or edit.find(pos, end, "identity", "unique", "references") < end:
         message = "Redshift adds no key, no IDENTITY, UNIQUE or REFERENCES with a column"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")
@@ -56,7 +56,7 @@ def _add_column(edit: Edit, pos: int, end: int) -> list[str]:
 
 
 def _alter_column(edit: Edit, pos: int, end: int, table: str) -> list[str]:
-    """Keys and encodings are not kept here; a column is resized with its byte check."""
+    """Translate ALTER COLUMN: keys and encodings have no effect, a new length moves the byte check."""
     if edit.word(pos) in ("distkey", "diststyle", "sortkey", "compound", "encode"):
         return []
     if edit.word(pos + 1) == "encode" and read_encoding(edit, pos + 1) == end:

@@ -1,4 +1,4 @@
-"""Types: which ones Redshift has, how long they may be, what PostgreSQL calls them."""
+"""Redshift's types: their names, lengths and encodings, and their names in PostgreSQL."""
 
 import re
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from psycopg2 import errors
 
 from .edit import Edit
-from .refused import refusal, type_refusal
+from .refusals import refusal, type_refusal
 from .tokens import decode_name
 
 _NUMERIC = ("numeric", "decimal", "dec")
-# The same in PostgreSQL, and without a length.
+# Types without a length that PostgreSQL has too.
 _PLAIN = frozenset("""
     smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time
     timetz timestamp timestamptz datetime
@@ -19,12 +19,15 @@ _PLAIN = frozenset("""
     "timestamp with time zone", "timestamp without time zone",
     "interval year to month", "interval day to second",
 }  # fmt: skip
-# Known in casts only: to read the catalog, and for interval literals.
+# Allowed in casts only: to read the catalog, and for interval literals.
 _CAST_ONLY = frozenset("oid regclass name interval xid abstime".split())
 
 
 class Character(NamedTuple):
-    """r_Character_types: the type in PostgreSQL, its bytes if unsaid, and at most."""
+    """A character type: its name in PostgreSQL, and its default and maximum length in bytes.
+
+    `has_length` says whether a length may be written after it (r_Character_types).
+    """
 
     base: str
     default_bytes: int
@@ -44,7 +47,7 @@ CHARACTER = {
     "national character": Character("char", 1, 4096),
     "bpchar": Character("char", 256, 4096, has_length=False),
 }
-# Longest first; the last two are read whole to be refused by name.
+# Longest first. Redshift does not have the last two; they are listed to be refused by full name.
 _LONG_NAMES = sorted(
     (name for name in _PLAIN | CHARACTER.keys() if " " in name), key=len, reverse=True
 ) + ["bit varying", "binary varying"]
@@ -54,7 +57,7 @@ TYPES = _PLAIN | CHARACTER.keys() | set(_NUMERIC)
 
 
 class Type(NamedTuple):
-    """A type as written: what follows it begins at `end`; size is -1 for MAX, None if unsaid."""
+    """A type as written. `size` is -1 for MAX and None if missing; `end` is the position after it."""
 
     name: str
     size: int | None
@@ -62,7 +65,8 @@ class Type(NamedTuple):
 
 
 def read_type(edit: Edit, pos: int) -> Type:
-    name = next((t for t in _LONG_NAMES if edit.has_words(pos, t)), edit.word(pos))
+    """Read a type name and its length; raises if Redshift does not take that length."""
+    name = next((long_name for long_name in _LONG_NAMES if edit.has_words(pos, long_name)), edit.word(pos))
     end = pos + len(name.split())
     if edit.word(end) != "(":
         return Type(name, None, end)
@@ -87,20 +91,24 @@ def read_type(edit: Edit, pos: int) -> Type:
     raise refusal(message, advice, errors.InvalidParameterValue)
 
 
-def translate_type(edit: Edit, pos: int, also: frozenset[str] = frozenset()) -> Type:
-    """Read a type that Redshift has, and say the digits that a bare NUMERIC has there."""
+def translate_type(edit: Edit, pos: int, extra: frozenset[str] = frozenset()) -> Type:
+    """Read a type and translate its name; raises if Redshift does not have it.
+
+    `extra` names types to accept in addition. A bare NUMERIC becomes numeric(18,0), as on Redshift.
+    """
     kind = read_type(edit, pos)
     if kind.name in _NUMERIC:
         if kind.size is None:
             edit.replace(pos, kind.end, "numeric(18,0)")
     elif kind.name == "datetime":
         edit.replace(pos, kind.end, "timestamp")
-    elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in also:
+    elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in extra:
         raise type_refusal(kind.name or "at the end of the statement")
     return kind
 
 
 def character_bytes(kind: Type) -> int:
+    """Return the length of a character type in bytes; raises if it is out of range."""
     _, default_bytes, max_bytes, _ = CHARACTER[kind.name]
     size = {None: default_bytes, -1: max_bytes}.get(kind.size, kind.size)
     if not 0 < size <= max_bytes:
@@ -110,9 +118,9 @@ def character_bytes(kind: Type) -> int:
 
 
 def translate_cast_type(edit: Edit, pos: int) -> tuple[int, int] | None:
-    """Translate the type of a cast: a length that is not said stays so (r_CAST_function).
+    """Translate the type of a cast; a missing length stays missing (r_CAST_function).
 
-    Of a VARCHAR(n) it returns where the type ends and n, the bytes to which the value is to be cut.
+    For a VARCHAR(n) return the position after the type, and n: the bytes to cut the value to.
     """
     if pos >= len(edit.tokens):
         raise edit.syntax_error(pos, "a type")
@@ -132,12 +140,12 @@ def translate_cast_type(edit: Edit, pos: int) -> tuple[int, int] | None:
 
 
 def cut_to_bytes(value: str, size: int) -> str:
-    """A value as a VARCHAR of at most so many bytes."""
+    """Return an expression that cuts a value to a VARCHAR of at most `size` bytes."""
     return f"CAST(redshift.cut(CAST({value} AS text), {size}) AS varchar({size}))"
 
 
-# c_Compression_encodings: codec -> the types that it does not take. Of TIME, TIMETZ, TIMESTAMPTZ
-# and INTERVAL nothing is said here.
+# c_Compression_encodings: codec -> the types that it does not take. TIME, TIMETZ, TIMESTAMPTZ and
+# INTERVAL are left out.
 _NO_NUMBERS = "char varchar real float8 bool"
 _CODECS = dict.fromkeys("auto raw runlength zstd".split(), "") | {
     "az64": _NO_NUMBERS,
@@ -158,7 +166,10 @@ _FAMILIES = {
 
 
 def read_encoding(edit: Edit, pos: int, kind: str = "") -> int:
-    """Read ENCODE codec of a column of that type, if it is known; return where it ends."""
+    """Read ENCODE and its codec; return the position after them.
+
+    `kind` is the type of the column; '' leaves the pair unchecked.
+    """
     codec = edit.word(pos + 1)
     if codec not in _CODECS:
         message = f"Redshift has no encoding {codec.upper()}"  # c_Compression_encodings

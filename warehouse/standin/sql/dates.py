@@ -5,10 +5,10 @@ import re
 from psycopg2 import errors
 
 from .edit import Edit
-from .refused import refusal
+from .refusals import refusal
 from .tokens import decode_name, decode_string
 
-# r_Dateparts_for_datetime_functions: the spellings of each part, PostgreSQL's first.
+# r_Dateparts_for_datetime_functions: the spellings of each date part, PostgreSQL's first.
 _SPELLINGS = """
     millennium millennia mil mils millenniums|century centuries c cent cents
     decade decades dec decs|year years y yr yrs|quarter quarters qtr qtrs|month months mon mons
@@ -27,8 +27,8 @@ _EXTRACT_TEMPLATES = {
     "milliseconds": "CAST(mod(floor(EXTRACT(milliseconds FROM {0})), 1000) AS int)",
     "microseconds": "CAST(mod(floor(EXTRACT(microseconds FROM {0})), 1000000) AS int)",
 }
-# r_DATEDIFF_function: a difference counts the boundaries crossed, so it is one of these numbers
-# at the end less the one at the start. A week begins on Sunday; 1970-01-04 was one.
+# r_DATEDIFF_function: DATEDIFF counts the boundaries crossed, so it is the number of the end's part
+# minus that of the start's. A week begins on Sunday; 1970-01-04 was one.
 _COUNT_TEMPLATES = {
     "quarter": "EXTRACT(year FROM {0}) * 4 + EXTRACT(quarter FROM {0})",
     "month": "EXTRACT(year FROM {0}) * 12 + EXTRACT(month FROM {0})",
@@ -43,9 +43,9 @@ _COUNT_TEMPLATES = {
 
 
 def _read_part(edit: Edit, pos: int) -> str:
-    """The date part at a position, bare or quoted, in PostgreSQL's spelling.
+    """Return the date part at a position, bare or quoted, in PostgreSQL's spelling.
 
-    r_Dateparts_for_datetime_functions lists all that there are.
+    The list in r_Dateparts_for_datetime_functions is complete.
     """
     token = edit.tokens[pos]
     spelling = decode_string(token) if token.kind == "string" else decode_name(token)
@@ -57,7 +57,7 @@ def _read_part(edit: Edit, pos: int) -> str:
 
 
 def _read_counted_part(edit: Edit, pos: int) -> str:
-    """The date part that a function at p which counts them takes first."""
+    """Return the first argument of DATEADD or DATEDIFF at `pos`; raises if it cannot be counted."""
     part = _read_part(edit, pos + 2)
     if part not in _COUNT_TEMPLATES:
         message = f"Redshift's {edit.words[pos].upper()} takes no {part}"
@@ -66,9 +66,9 @@ def _read_counted_part(edit: Edit, pos: int) -> str:
 
 
 def _read_arguments(edit: Edit, pos: int, end: int, count: int) -> list[str]:
-    """The arguments after the date part, which is one of `count`."""
+    """Return the arguments after the date part; `count` is the number of all arguments."""
     items = edit.split(pos + 2, end - 1)
-    if len(items) != count or items[0][1] - items[0][0] != 1 or any(s == q for s, q in items):
+    if len(items) != count or items[0][1] - items[0][0] != 1 or any(start == stop for start, stop in items):
         raise edit.arguments_error(pos, f"a date part and {count - 1} more")
     return [edit.text(*item) for item in items[1:]]
 
@@ -77,15 +77,15 @@ def _translate_dateadd(edit: Edit, pos: int, end: int) -> None:
     number, start = _read_arguments(edit, pos, end, 3)
     part = _read_counted_part(edit, pos)
     step = "3 months" if part == "quarter" else f"1 {part}"
-    added = f"CAST({number} AS bigint) * INTERVAL '{step}'"
-    edit.replace(pos, end, f"(CAST({start} AS timestamp) + {added})")
+    interval = f"CAST({number} AS bigint) * INTERVAL '{step}'"
+    edit.replace(pos, end, f"(CAST({start} AS timestamp) + {interval})")
 
 
 def _translate_datediff(edit: Edit, pos: int, end: int) -> None:
-    ends = _read_arguments(edit, pos, end, 3)
-    number = _COUNT_TEMPLATES[_read_counted_part(edit, pos)]
-    start, finish = (f"({number.format(f'CAST({text} AS timestamp)')})" for text in ends)
-    edit.replace(pos, end, f"CAST({finish} - {start} AS bigint)")
+    times = _read_arguments(edit, pos, end, 3)
+    template = _COUNT_TEMPLATES[_read_counted_part(edit, pos)]
+    first, last = (f"({template.format(f'CAST({text} AS timestamp)')})" for text in times)
+    edit.replace(pos, end, f"CAST({last} - {first} AS bigint)")
 
 
 def _translate_extract(edit: Edit, pos: int, end: int) -> None:
@@ -95,7 +95,7 @@ def _translate_extract(edit: Edit, pos: int, end: int) -> None:
 
 
 def _format_extract(part: str, value: str) -> str:
-    """An integer, that of the part only: r_EXTRACT_function."""
+    """Return an expression for a date part of a value as an integer (r_EXTRACT_function)."""
     template = _EXTRACT_TEMPLATES.get(part, f"CAST(floor(EXTRACT({part} FROM {{0}})) AS int)")
     return template.format(value)
 
@@ -114,7 +114,7 @@ def _translate_date_trunc(edit: Edit, pos: int, end: int) -> None:
         edit.replace(pos + 2, pos + 3, f"'{_read_part(edit, pos + 2)}'")
 
 
-# Name -> what translates the call whose name stands at p and which ends before `end`.
+# Function -> translator of the call from `pos`, where its name is, up to `end`.
 TRANSLATIONS = {
     "dateadd": _translate_dateadd,
     "date_add": _translate_dateadd,

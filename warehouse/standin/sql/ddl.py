@@ -1,7 +1,7 @@
-"""CREATE TABLE: what only Redshift knows comes off, or stays in another form.
+"""CREATE TABLE: attributes that PostgreSQL does not know are dropped or replaced.
 
-Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is
-no other index. A check counts bytes.
+Keys are not enforced, as on Redshift. Block ranges on the SORTKEY stand for its zone maps; there is
+no other index. CHECK constraints count the bytes of texts.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from psycopg2 import errors
 
 from .column_types import CHARACTER, character_bytes, read_encoding, translate_type
 from .edit import Edit
-from .refused import refusal
+from .refusals import refusal
 from .tokens import quote_name, quote_string
 
-# What may follow the DEFAULT of a column.
+# Words that end the DEFAULT of a column.
 _ATTRIBUTES = tuple("""
     default identity generated encode distkey sortkey collate not null unique primary references
     check constraint deferrable
@@ -37,7 +37,7 @@ _INSTEAD = {
 
 @dataclass
 class Column:
-    """`last` is the position of its last token."""
+    """A column as read; `last` is the position of its last token."""
 
     last: int
     kind: str
@@ -47,10 +47,10 @@ class Column:
 
 @dataclass
 class Table:
-    """What a statement has said so far. Columns go by their folded names.
+    """The parts of CREATE TABLE read so far, with columns by their lower-case names.
 
-    `keys` holds the columns of PRIMARY KEY, DISTKEY and SORTKEY; `columns` is empty where a query
-    gives them.
+    `keys` holds the columns of PRIMARY KEY, DISTKEY and SORTKEY. `columns` is empty if a query
+    defines them.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -64,8 +64,8 @@ class Table:
         self.keys[key] = columns
 
     def verify(self) -> None:
-        """Raise where the keys do not fit together (r_CREATE_TABLE_NEW)."""
-        unknown = [c for key in self.keys.values() for c in key if c not in self.columns]
+        """Raise if the keys contradict each other or the columns (r_CREATE_TABLE_NEW)."""
+        unknown = [name for key in self.keys.values() for name in key if name not in self.columns]
         if unknown and self.like:
             message = "the stand-in does not emulate Redshift's keys on the columns of LIKE"
             raise refusal(message, "the columns")
@@ -87,11 +87,11 @@ class Table:
 
 
 def create_table(edit: Edit) -> list[str]:
-    """CREATE TABLE without what PostgreSQL lacks, then its zone maps (r_CREATE_TABLE_NEW)."""
+    """Translate CREATE TABLE, and add statements that make its zone maps (r_CREATE_TABLE_NEW)."""
     table, end = Table(), len(edit.words)
     pos = edit.words.index("table") + 1
-    unless_there = edit.has_words(pos, "if not exists")
-    start = pos + 3 * unless_there
+    if_not_exists = edit.has_words(pos, "if not exists")
+    start = pos + 3 * if_not_exists
     pos = edit.skip_name(start)
     name = edit.text(start, pos)
     if edit.words[start][0] == "#" and edit.word(1) == "table":
@@ -111,26 +111,26 @@ def create_table(edit: Edit) -> list[str]:
     while pos < query:
         attribute, pos = pos, _read_table_attribute(edit, pos, table)
         edit.drop(attribute, pos)
-    if query < end and unless_there:
+    if query < end and if_not_exists:
         message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"  # r_CREATE_TABLE_AS
         raise refusal(message, "DROP TABLE IF EXISTS first")
     table.verify()
     for column in table.keys.get("PRIMARY KEY", ()):
         if not table.columns[column].not_null:
             edit.append(table.columns[column].last, " NOT NULL")
-    after = finish_table(name, table) if query < end else _map_zones(name, table)
-    return [str(edit)] + after
+    finish = finish_table(name, table) if query < end else _map_zones(name, table)
+    return [str(edit)] + finish
 
 
 def finish_table(name: str, table: Table) -> list[str]:
-    """What is to be done with a table that a query has made and filled; the name is SQL text.
+    """Return the statements that complete a table created from a query; the name is SQL text.
 
-    Redshift analyzes it by itself (t_Analyzing_tables).
+    ANALYZE is one of them, because Redshift analyzes such a table itself (t_Analyzing_tables).
     """
     keys = [quote_name(column) for key in table.keys.values() for column in key]
-    # The server alone knows the columns: this fails where a key is none of them.
-    look = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
-    return [f"CALL redshift.count_bytes({quote_string(name)})", *look, *_map_zones(name, table),
+    # Only the server knows the columns of the query; this fails if one of the keys is missing.
+    probe = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
+    return [f"CALL redshift.count_bytes({quote_string(name)})", *probe, *_map_zones(name, table),
             f"ANALYZE {name}"]
 
 
@@ -140,23 +140,23 @@ def _map_zones(name: str, table: Table) -> list[str]:
 
 
 def _translate_elements(edit: Edit, pos: int, table: Table) -> None:
-    """The columns and constraints in the parentheses that open at p."""
-    kept, close = False, edit.partner[pos]
+    """Translate the columns and constraints in the parentheses that open at `pos`."""
+    has_kept, close = False, edit.partner[pos]
     for start, end in edit.split(pos + 1, close):
         word = edit.word(start) if start < end else ""
         if word in CONSTRAINTS:
             read_constraint(edit, start, end, table)
-            # With the comma before it, or else the one after it.
-            edit.drop(start - kept, end if kept else min(end + 1, close))
+            # Drop the comma before it as well, or if it comes first the one after it.
+            edit.drop(start - has_kept, end if has_kept else min(end + 1, close))
             continue
-        kept = True
+        has_kept = True
         if word == "like":
             _translate_like(edit, start, end, table)
         elif word in ("check", "exclude", "distkey", "sortkey") and edit.word(start + 1) == "(":
             raise _placement_refusal(word)
         else:
-            read_column(edit, start, end, table)
-    if not kept:
+            translate_column(edit, start, end, table)
+    if not has_kept:
         raise edit.syntax_error(pos + 1, "a column")
 
 
@@ -170,7 +170,7 @@ def _translate_like(edit: Edit, start: int, end: int, table: Table) -> None:
 
 
 def read_constraint(edit: Edit, pos: int, end: int, table: Table) -> None:
-    """A key of the table: Redshift takes its word for it and enforces only NOT NULL."""
+    """Read a key of the table; Redshift trusts it and enforces only NOT NULL."""
     if edit.word(pos) == "constraint":
         edit.read_name(pos + 1)
         pos += 2
@@ -193,12 +193,13 @@ def read_constraint(edit: Edit, pos: int, end: int, table: Table) -> None:
 
 
 def _placement_refusal(word: str) -> Exception:
-    """The exception for what no place of r_CREATE_TABLE_NEW's grammar takes."""
+    """Return the exception for a word that r_CREATE_TABLE_NEW's grammar does not allow here."""
     message = f"Redshift has no {word.upper()} in this place of a table"
     return refusal(message, _INSTEAD.get(word, ""))
 
 
-def read_column(edit: Edit, start: int, end: int, table: Table) -> None:
+def translate_column(edit: Edit, start: int, end: int, table: Table) -> None:
+    """Translate the definition of a column from start up to end, and add it to the table."""
     name = edit.read_name(start if start < end else len(edit.words))
     if name in table.columns:
         raise errors.DuplicateColumn(f'Redshift finds the column "{name}" twice')
@@ -227,19 +228,19 @@ def read_column(edit: Edit, start: int, end: int, table: Table) -> None:
 
 
 def _translate_column_type(edit: Edit, pos: int, column: str) -> int:
-    """Translate the type of a column; return where it ends."""
+    """Translate the type of a column; return the position after it."""
     kind = translate_type(edit, pos)
     if kind.name not in CHARACTER:
         return kind.end
     size = character_bytes(kind)
-    # A char is padded to its length: only single bytes keep it within as many bytes.
+    # PostgreSQL pads CHAR(n) to n characters, so only single-byte characters pass the check.
     check = f"CONSTRAINT {byte_check_name(column)} CHECK (octet_length({quote_name(column)}) <= {size})"
     edit.replace(pos, kind.end, f"{CHARACTER[kind.name].base}({size}) {check}")
     return kind.end
 
 
 def byte_check_name(column: str) -> str:
-    """The quoted name of the constraint that counts the bytes of a column: <column>_bytes."""
+    """Return the quoted name of the CHECK that counts the bytes of a column: <column>_bytes."""
     name = column.encode(errors="replace")
     if len(name) > 57:
         digest = hashlib.md5(name, usedforsecurity=False).hexdigest()[:8]
@@ -248,7 +249,7 @@ def byte_check_name(column: str) -> str:
 
 
 def _read_column_attribute(edit: Edit, pos: int, column: str, table: Table) -> int:
-    """Read an attribute that leaves no trace in PostgreSQL; return where it ends."""
+    """Read an attribute that PostgreSQL does not need; return the position after it."""
     word = edit.word(pos)
     if word in ("distkey", "sortkey"):
         table.set_key(word.upper(), [column])
@@ -273,7 +274,7 @@ def _skip_references(edit: Edit, pos: int) -> int:
 
 
 def _skip_collation(edit: Edit, pos: int) -> int:
-    """COLLATE { CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI } (r_CREATE_TABLE_NEW)."""
+    """Read COLLATE { CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI } (r_CREATE_TABLE_NEW)."""
     if edit.word(pos + 1) in ("case_insensitive", "ci"):
         message = "the stand-in does not emulate Redshift's COLLATE CASE_INSENSITIVE"
         raise refusal(message, "LOWER(…) where values are compared")
@@ -286,33 +287,33 @@ def _translate_identity(edit: Edit, pos: int, column: str, kind: str) -> int:
     opened = pos + (1 if edit.word(pos) == "identity" else 5)
     always = edit.word(pos) == "identity"
     if kind not in _INTEGERS:
-        message = "Redshift's IDENTITY stands on INT or BIGINT only"
+        message = "Redshift's IDENTITY takes an INT or BIGINT column only"
         raise refusal(message, f"{column} BIGINT IDENTITY(0, 1)", errors.DatatypeMismatch)
-    end, said = opened, "1, 1"  # c_Examples_of_INSERT_30: what IDENTITY alone means
+    end, seed_and_step = opened, "1, 1"  # c_Examples_of_INSERT_30: the default of IDENTITY
     if edit.word(opened) == "(":
         end = edit.partner[opened] + 1
-        said = edit.text(opened + 1, end - 1)
+        seed_and_step = edit.text(opened + 1, end - 1)
     elif not always:
         message = "Redshift's GENERATED BY DEFAULT AS IDENTITY takes (seed, step)"
         raise refusal(message, "GENERATED BY DEFAULT AS IDENTITY(seed, step)", errors.SyntaxError)
-    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", said)
+    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", seed_and_step)
     if not numbers or int(numbers[2]) == 0:
         raise edit.syntax_error(opened + 1, "IDENTITY(seed, step)")
     how = "ALWAYS" if always else "BY DEFAULT"
     bound = "MAXVALUE" if numbers[2].startswith("-") else "MINVALUE"
-    # Without a bound of its own PostgreSQL refuses a seed below 1.
+    # PostgreSQL refuses a seed below 1 unless the sequence has a bound.
     options = f"START WITH {numbers[1]} INCREMENT BY {numbers[2]} {bound} {numbers[1]}"
     edit.replace(pos, end, f"GENERATED {how} AS IDENTITY ({options})")
     return end
 
 
 def _read_table_attribute(edit: Edit, pos: int, table: Table) -> int:
-    """Read what may follow the list of columns (r_CREATE_TABLE_NEW); return where it ends."""
+    """Read an attribute after the list of columns (r_CREATE_TABLE_NEW); return the position after it."""
     word = edit.word(pos)
     if word == "backup":
         message = "Redshift takes BACKUP YES and NO before DISTSTYLE, DISTKEY and SORTKEY only"
         raise refusal(message, "BACKUP NO right after the columns", errors.SyntaxError)
-    if any(edit.has_words(pos, said) for said in _NO_OP):
+    if any(edit.has_words(pos, attribute) for attribute in _NO_OP):
         return pos + 2
     if word == "diststyle":
         table.style = edit.word(pos + 1)

@@ -1,6 +1,6 @@
-"""Redshift SQL -> PostgreSQL SQL, token by token; what Redshift refuses is refused here too.
+"""Redshift SQL -> PostgreSQL SQL, token by token, with Redshift's refusals.
 
-Text in, text out: nothing here talks to a database, and COPY belongs to the module `copy`.
+This is text in, text out, without a database. COPY belongs to the package `copy`.
 """
 
 import hashlib
@@ -11,11 +11,11 @@ from .alter import alter_table
 from .ddl import Table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
-from .refused import refusal, refuse
+from .refusals import refusal, refuse
 from .tokens import Token, first_word, quote_string
 
-# cm_chap_ConfigurationRef: settings that PostgreSQL has too, those it only remembers because they
-# change no result, and those that would change one.
+# cm_chap_ConfigurationRef: settings that PostgreSQL has too; settings that change no result, which
+# are stored only; and settings that would change a result.
 SHARED_SETTINGS = frozenset("""
     application_name client_encoding datestyle extra_float_digits search_path seed
     statement_timeout timezone
@@ -38,12 +38,12 @@ NOT_EMULATED_SETTINGS = frozenset("""
 
 
 def has_implicit_commit(tokens: list[Token]) -> bool:
-    """Whether Redshift commits right after the statement (r_TRUNCATE)."""
+    """Return whether Redshift commits right after the statement (r_TRUNCATE)."""
     return first_word(tokens) == "truncate"
 
 
 def has_to_run_alone(tokens: list[Token]) -> bool:
-    """Whether Redshift refuses within a transaction what PostgreSQL takes there (r_ALTER_TABLE)."""
+    """Return whether Redshift refuses the statement within a transaction (r_ALTER_TABLE)."""
     if first_word(tokens) != "alter":
         return False
     words = Edit(tokens).words
@@ -51,9 +51,9 @@ def has_to_run_alone(tokens: list[Token]) -> bool:
 
 
 def translate(tokens: list[Token]) -> list[str]:
-    """The PostgreSQL statements that do what one Redshift statement does; none if nothing is to do.
+    """Return the PostgreSQL statements for one Redshift statement; none if there is nothing to do.
 
-    What needs no change comes back as it was, comments included.
+    Text that needs no translation is returned as it was, comments included.
     """
     edit = Edit(tokens)
     if not edit.words:
@@ -66,16 +66,16 @@ def translate(tokens: list[Token]) -> list[str]:
 
 
 def _find_kind(words: list[str]) -> str:
-    """The verb, and after CREATE and ALTER what it makes or changes."""
+    """Return the verb, followed after CREATE and ALTER by the kind of object."""
     if words[0] == "create":
         words = ["create"] + [w for w in words[1:4] if w not in ("local", "temp", "temporary")]
     return " ".join(words[:2]) if words[0] in ("create", "alter") else words[0]
 
 
 def _translate_create_view(edit: Edit) -> list[str]:
-    """CREATE [OR REPLACE] VIEW: its columns stay, and nobody writes to it (r_CREATE_VIEW).
+    """Translate CREATE [OR REPLACE] VIEW: no new columns, and no writes to the view (r_CREATE_VIEW).
 
-    PostgreSQL would let a view grow columns, and change the rows of its table through it.
+    PostgreSQL would let REPLACE add columns, and would pass writes on to the view's table.
     """
     pos = edit.words.index("view") + 1
     end = edit.skip_name(pos)
@@ -99,7 +99,7 @@ def _translate_create_view(edit: Edit) -> list[str]:
 
 
 def _translate_select(edit: Edit) -> list[str]:
-    """SELECT … INTO creates a table (r_SELECT_INTO)."""
+    """Translate SELECT; with INTO it creates a table (r_SELECT_INTO)."""
     pos = edit.find(0, len(edit.words), "into") + 1
     while edit.word(pos) in ("temp", "temporary", "table"):
         pos += 1
@@ -116,7 +116,7 @@ def _translate_delete(edit: Edit) -> list[str]:
 
 
 def _translate_begin(edit: Edit) -> list[str]:
-    """Every isolation level means that of the database (r_BEGIN): the session's."""
+    """Translate BEGIN: any isolation level in it means that of the database (r_BEGIN)."""
     pos = edit.find(1, len(edit.words), "isolation")
     if edit.has_words(pos, "isolation level"):
         edit.drop(pos, min(pos + 3 + (edit.word(pos + 2) in ("read", "repeatable")), len(edit.words)))
@@ -134,7 +134,7 @@ def _translate_truncate(edit: Edit) -> list[str]:
 
 
 def _translate_lock(edit: Edit) -> list[str]:
-    """LOCK [TABLE] t, … and no more (r_LOCK)."""
+    """Translate LOCK [TABLE] t, …, which has no other clauses (r_LOCK)."""
     for start, end in edit.split(1 + (edit.word(1) == "table"), len(edit.words)) or [(1, 0)]:
         if edit.skip_name(start) != end:
             raise refusal("Redshift has no LOCK … IN … MODE and no NOWAIT", "LOCK t")
@@ -142,7 +142,7 @@ def _translate_lock(edit: Edit) -> list[str]:
 
 
 def _translate_analyze(edit: Edit) -> list[str]:
-    """ANALYZE of a table, which a procedure carries out (r_ANALYZE)."""
+    """Translate ANALYZE of a table into a call of standin.analyze (r_ANALYZE)."""
     end = len(edit.words)
     if edit.word(end - 1) == "columns" and edit.word(end - 2) in ("predicate", "all"):
         edit.drop(end - 2, end)
@@ -153,9 +153,9 @@ def _translate_analyze(edit: Edit) -> list[str]:
 
 
 def _translate_vacuum(edit: Edit) -> list[str]:
-    """VACUUM [FULL | SORT ONLY | …] [t [TO n PERCENT] [BOOST]], r_VACUUM_command."""
+    """Translate VACUUM [FULL | SORT ONLY | …] [t [TO n PERCENT] [BOOST]] (r_VACUUM_command)."""
     kinds = ("full", "sort only", "delete only", "reindex", "recluster")
-    pos = 1 + next((len(k.split()) for k in kinds if edit.has_words(1, k)), 0)
+    pos = 1 + next((len(kind.split()) for kind in kinds if edit.has_words(1, kind)), 0)
     if pos > 1:
         edit.drop(1, pos)
     if pos == len(edit.words):
@@ -172,7 +172,7 @@ def _translate_vacuum(edit: Edit) -> list[str]:
 
 
 def _translate_setting(edit: Edit) -> list[str]:
-    """SET, RESET and SHOW; what PostgreSQL lacks it remembers as standin.<name> (r_SET)."""
+    """Translate SET, RESET and SHOW; settings of Redshift only become standin.<name> (r_SET)."""
     verb = edit.words[0]
     pos = 1 + (verb == "set" and edit.word(1) in ("session", "local"))
     name = edit.word(pos)
@@ -181,7 +181,7 @@ def _translate_setting(edit: Edit) -> list[str]:
     if name in REMEMBERED_SETTINGS:
         edit.replace(pos, pos + 1, f"standin.{name}")
         return [str(edit)]
-    if edit.has_words(0, "reset all"):  # all but those by which PostgreSQL stands in
+    if edit.has_words(0, "reset all"):  # all but the settings that make PostgreSQL a stand-in
         names = SHARED_SETTINGS - {"seed", "timezone"}
         names |= {f"standin.{name}" for name in REMEMBERED_SETTINGS}
         return ["SET TIME ZONE 'UTC'"] + [f"RESET {name}" for name in sorted(names)]
@@ -189,8 +189,8 @@ def _translate_setting(edit: Edit) -> list[str]:
         return ["SET TIME ZONE 'UTC'"]
     if name in NOT_EMULATED_SETTINGS:
         raise refusal(f"the stand-in does not emulate Redshift's setting {name}")
-    free = verb == "show" or edit.has_words(1, "session authorization")
-    if name not in SHARED_SETTINGS and not free:
+    takes_any_name = verb == "show" or edit.has_words(1, "session authorization")
+    if name not in SHARED_SETTINGS and not takes_any_name:
         message = f"the stand-in knows no setting {name or 'without a name'} of Redshift's"
         instead = f"one of {', '.join(sorted(SHARED_SETTINGS | REMEMBERED_SETTINGS))}"
         raise refusal(message, instead, errors.UndefinedObject)

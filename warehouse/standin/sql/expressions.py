@@ -1,4 +1,4 @@
-"""Expressions of any statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
+"""Translation of expressions in any statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
 
 import re
 from collections import defaultdict
@@ -8,7 +8,7 @@ from .aliases import name_subquery
 from .column_types import CHARACTER, TYPES, cut_to_bytes, translate_cast_type
 from .edit import Edit
 from .functions import refuse_function
-from .refused import (
+from .refusals import (
     LEADER_FUNCTIONS,
     LEADER_WORDS,
     MISSING_TYPES,
@@ -38,14 +38,14 @@ _RENAMED = {
     """.split()
 }
 _REPEAT = {2: "redshift.fit(repeat({0}, {1}), 'REPEAT')"}
-# Function -> its translation by number of arguments; None leaves it as it is.
+# Function -> number of arguments -> translation; None leaves the call as it is.
 _TEMPLATES = {
     "getdate": {0: "date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC')"},
     "nvl2": {3: "(CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END)"},
     "date_part_year": {1: "CAST(EXTRACT(year FROM {0}) AS int)"},
     "repeat": _REPEAT,
     "replicate": _REPEAT,
-    # r_CONCAT: NULL if either is; PostgreSQL's would leave the NULL out.
+    # r_CONCAT: NULL if either argument is NULL; PostgreSQL's ignores NULLs.
     "concat": {2: "(CAST({0} AS text) || CAST({1} AS text))"},
     "median": {1: "percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})"},
     "charindex": {2: "strpos({1}, {0})"},
@@ -55,10 +55,10 @@ _TEMPLATES = {
     },
     "to_timestamp": {2: None, 3: "to_timestamp({0}, {1})"},
     "log": {1: None},
-    # r_WF_LAG, r_WF_LEAD: no third argument for where there is no row.
+    # r_WF_LAG, r_WF_LEAD: no third argument, PostgreSQL's default for a missing row.
     "lag": {1: None, 2: None},
     "lead": {1: None, 2: None},
-    # REGEXP_REPLACE: every occurrence; PostgreSQL's would be the first.
+    # REGEXP_REPLACE: replaces every occurrence; PostgreSQL's replaces the first.
     "regexp_replace": {
         2: "regexp_replace({0}, {1}, '', 'g')",
         3: "regexp_replace({0}, {1}, {2}, 'g')",
@@ -66,7 +66,7 @@ _TEMPLATES = {
         5: "regexp_replace({0}, {1}, {2}, {3}, 0, {4})",
     },
 }
-# Words that are no functions though a parenthesis may follow.
+# Words that are not functions, although a parenthesis may follow.
 _SYNTAX = frozenset("""
     all and any as between by case check conflict cube default distinct distkey else end except
     exclude exists explain filter for foreign from group grouping having identity ilike in insert
@@ -74,20 +74,21 @@ _SYNTAX = frozenset("""
     return rollup row_format select set sets similar some sortkey table then to top unique using
     values when where with
 """.split())
-# After these words a word before a parenthesis is a function, after any other a name or a type.
+# A word before a parenthesis is a function after these words, and a name or type after others.
 _BEFORE_CALLS = frozenset("""
     all and any approximate between both by case default distinct else explain extract for from
     having ilike in is join leading like limit not offset on or select set similar some then
     trailing when where
 """.split())
-# A list after one of these is no list of columns, types or values but one value, a row.
+# A list in parentheses after one of these is a row value, not a list of columns, types or values.
 _BEFORE_ROWS = frozenset("""
     ( , = <> != < > <= >= + - * / || all and between case distinct else having not on or select then
     when where
 """.split())
-# Not reserved, and so labels without AS, too (r_SELECT_list, r_pg_keywords); PostgreSQL wants AS.
+# Not reserved, so Redshift takes them as labels without AS (r_SELECT_list, r_pg_keywords);
+# PostgreSQL requires AS.
 _LABELS_AFTER_AS = frozenset("day hour minute month second year".split())
-# In these statements nothing is named, or their own translation looks after the names.
+# Statements without names, or whose own translation reads the names.
 _NAMELESS = frozenset("alter begin grant lock reset revoke set show start truncate vacuum".split())
 _RANKING = frozenset("row_number rank dense_rank percent_rank cume_dist ntile lag lead".split())
 _FRAMES = ("between", "unbounded", "current", "0")
@@ -96,10 +97,10 @@ _NO_FRAME_NEEDED = _RANKING | {""}
 
 
 def rewrite_expressions(edit: Edit, outline: str) -> None:
-    """Translate from the last token to the first: the arguments of a call before the call."""
+    """Translate expressions from the last token to the first, so that arguments precede their call."""
     names_from = _find_first_name(edit)
     values = _find_value_lists(edit)
-    casts = defaultdict(list)  # where their operands begin: what is to be cut once these are done
+    casts = defaultdict(list)  # start of the operand -> casts to apply once it is translated
     for pos in range(len(edit.words) - 1, -1, -1):
         kind, text = edit.tokens[pos]
         called = edit.word(pos + 1) == "(" and edit.words[pos] not in _SYNTAX and _is_call(edit, pos)
@@ -113,19 +114,19 @@ def rewrite_expressions(edit: Edit, outline: str) -> None:
             _refuse_escapes(text)
         elif text == "::":
             _refuse_boolean(edit, pos - 1, pos)
-            if found := translate_cast_type(edit, pos + 1):
-                casts[edit.find_operand(pos)].append((*found, pos))
+            if length := translate_cast_type(edit, pos + 1):
+                casts[edit.find_operand(pos)].append((*length, pos))
         elif text == "(" and pos not in values:
             _refuse_row(edit, pos)
             name_subquery(edit, pos)
         elif kind == "name" and fold_case(text) != text:
             edit.replace(pos, pos + 1, quote_name(decode_name(edit.tokens[pos])))
-        for end, size, at in sorted(casts.pop(pos, ())):
-            edit.replace(pos, end, cut_to_bytes(edit.text(pos, at), size))
+        for end, size, operator in sorted(casts.pop(pos, ())):
+            edit.replace(pos, end, cut_to_bytes(edit.text(pos, operator), size))
 
 
 def _find_first_name(edit: Edit) -> int:
-    """Before this position the definition of a table looks after its names, or none can stand."""
+    """Return the position from which names are to be checked: those before it are read elsewhere."""
     verb = edit.words[0]
     if verb in _NAMELESS:
         return len(edit.words)
@@ -135,20 +136,20 @@ def _find_first_name(edit: Edit) -> int:
 
 
 def _find_value_lists(edit: Edit) -> set[int]:
-    """Where the lists of VALUES (…), (…) begin."""
-    found = set()
+    """Return the positions where the lists of VALUES (…), (…) begin."""
+    positions = set()
     for pos, word in enumerate(edit.words):
         if word == "values":
             pos += 1
             while edit.word(pos) == "(":
-                found.add(pos)
+                positions.add(pos)
                 pos = edit.partner[pos] + 1
                 pos += edit.word(pos) == ","
-    return found
+    return positions
 
 
 def _refuse_row(edit: Edit, pos: int) -> None:
-    """Raise when the parenthesis holds a row (a, b) that is no part of IN.
+    """Raise if the parenthesis holds a row (a, b) outside of IN.
 
     c_unsupported-postgresql-features: no row constructors. r_expression_lists: (a, b) IN (…).
     """
@@ -166,12 +167,12 @@ def _refuse_row(edit: Edit, pos: int) -> None:
 
 def _refuse_escapes(text: str) -> None:
     if "\\" in text and _UNKNOWN_ESCAPE.search(text):
-        message = "Redshift does not say what \\u, \\U and \\x mean in a string"
+        message = "Redshift's guide does not document \\u, \\U and \\x in a string"
         raise refusal(message, "the character itself")
 
 
 def _is_call(edit: Edit, pos: int) -> bool:
-    """Whether what stands before a parenthesis names a function of Redshift's."""
+    """Return whether the word before a parenthesis calls a function without the user's schema."""
     kind, before, close = edit.tokens[pos].kind, edit.word(pos - 1), edit.partner.get(pos + 1, pos)
     if kind not in ("word", "name"):
         return False
@@ -214,8 +215,8 @@ def _translate_word(edit: Edit, pos: int, outline: str) -> None:
     word, before, after = edit.words[pos], edit.word(pos - 1), edit.word(pos + 1)
     if word[0] == "#":
         # SELECT … INTO #t makes a table too.
-        makes = before == "into" and edit.words[0] in ("select", "with")
-        edit.replace(pos, pos + 1, ("TEMP " if makes else "") + quote_name(word))
+        creates = before == "into" and edit.words[0] in ("select", "with")
+        edit.replace(pos, pos + 1, ("TEMP " if creates else "") + quote_name(word))
     elif after == "'" and before != ".":
         if word in MISSING_TYPES:
             raise type_refusal("bit" if word in ("b", "x") else word)
@@ -244,7 +245,7 @@ def _translate_word(edit: Edit, pos: int, outline: str) -> None:
 
 
 def _is_bare_label(edit: Edit, pos: int) -> bool:
-    """Whether an expression of a SELECT list ends before a word, and an item with it."""
+    """Return whether a word labels an item of a SELECT list without AS."""
     before = edit.word(pos - 1)
     return (
         edit.find_clause(pos) == "select" and edit.word(pos + 1) in (",", "from", ")", "into", "")
@@ -278,19 +279,19 @@ def _translate_system_name(edit: Edit, pos: int) -> None:
 
 
 def _translate_top(edit: Edit, pos: int) -> None:
-    """SELECT TOP n (r_SELECT_list); n may still be a parameter of psycopg2's."""
+    """Translate SELECT TOP n into LIMIT (r_SELECT_list); n may still be a %s parameter of psycopg2."""
     opened = edit.inside[pos]
     end = edit.partner.get(opened, len(edit.words))
     if edit.find(opened + 1, end, "union", "except", "intersect", "minus") < end:
-        message = "the stand-in does not emulate Redshift's TOP beside UNION, EXCEPT or INTERSECT"
+        message = "the stand-in does not emulate Redshift's TOP with UNION, EXCEPT or INTERSECT"
         raise refusal(message, "the SELECT TOP as a subquery")
-    until = pos + 2
+    limit_end = pos + 2
     if edit.has_words(pos + 1, "% ("):
-        until = edit.partner[pos + 2] + 2
+        limit_end = edit.partner[pos + 2] + 2
     elif edit.word(pos + 1) != "0":
         raise edit.syntax_error(pos + 1, "a number after TOP")
-    limit = edit.text(pos + 1, until)
-    edit.drop(pos, until)
+    limit = edit.text(pos + 1, limit_end)
+    edit.drop(pos, limit_end)
     edit.append(end - 1, f" LIMIT {limit}")
 
 
@@ -298,19 +299,21 @@ def _translate_by_template(edit: Edit, pos: int, end: int) -> None:
     arguments = edit.arguments(pos + 1)
     templates = _TEMPLATES[edit.words[pos]]
     if len(arguments) not in templates:
-        raise edit.arguments_error(pos, " or ".join(str(n) for n in templates))
+        raise edit.arguments_error(pos, " or ".join(map(str, templates)))
     if template := templates[len(arguments)]:
         edit.replace(pos, end, template.format(*arguments))
 
 
 def _refuse_window(edit: Edit, pos: int, end: int) -> None:
-    """An aggregate over an ordered window needs a frame, a rank takes none (c_Window_functions)."""
+    """Raise unless OVER suits its function: an aggregate with ORDER BY needs a frame, a ranking
+    function takes none (c_Window_functions).
+    """
     function = edit.word(edit.partner[pos - 1] - 1) if edit.word(pos - 1) == ")" else ""
     if function in ("group", "median", "listagg", "percentile_cont", "percentile_disc"):
         message = "the stand-in does not emulate Redshift's MEDIAN, LISTAGG and PERCENTILE_… OVER"
         raise refusal(message, "them in a subquery with GROUP BY")
-    framed = edit.find(pos + 2, end - 1, "rows") < end - 1
-    if function in _RANKING and framed:
+    has_frame = edit.find(pos + 2, end - 1, "rows") < end - 1
+    if function in _RANKING and has_frame:
         raise refusal(f"Redshift's {function.upper()} takes no frame", "OVER (… ORDER BY …)")
     for by in (i for i in range(pos + 2, end - 1) if edit.words[i] == "by"):
         constant = edit.word(by + 1) in ("'", "0") and edit.word(by + 2) in _AFTER_ITEMS
@@ -320,8 +323,8 @@ def _refuse_window(edit: Edit, pos: int, end: int) -> None:
     frame = edit.find(pos + 2, end - 1, "groups", "range")
     if edit.word(frame + 1) in _FRAMES and edit.word(frame - 1) not in ("by", ","):
         raise refusal("Redshift has no RANGE and GROUPS frames", "ROWS")
-    ordered = edit.find(pos + 2, end - 1, "order") < end - 1
-    if ordered and not framed and function not in _NO_FRAME_NEEDED:
+    has_order = edit.find(pos + 2, end - 1, "order") < end - 1
+    if has_order and not has_frame and function not in _NO_FRAME_NEEDED:
         message = f"Redshift has no default frame for {function.upper()} OVER (… ORDER BY …)"
         raise refusal(message, "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW, for example")
 
@@ -331,45 +334,50 @@ def _translate_cast(edit: Edit, pos: int, end: int) -> None:
     if separator == end - 1:
         raise edit.syntax_error(end - 1, "CAST(value AS type)")
     _refuse_boolean(edit, pos + 2, separator)
-    if found := translate_cast_type(edit, separator + 1):
-        edit.replace(pos, end, cut_to_bytes(edit.text(pos + 2, separator), found[1]))
+    if length := translate_cast_type(edit, separator + 1):
+        edit.replace(pos, end, cut_to_bytes(edit.text(pos + 2, separator), length[1]))
 
 
-def _refuse_boolean(edit: Edit, pos: int, q: int) -> None:
-    """Raise when TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type)."""
-    if q - pos == 1 and edit.word(pos) in ("true", "false") and edit.word(q + 1) in CHARACTER:
+def _refuse_boolean(edit: Edit, start: int, end: int) -> None:
+    """Raise if TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type).
+
+    The value stands from start up to end, where :: or AS follows.
+    """
+    is_boolean = end - start == 1 and edit.word(start) in ("true", "false")
+    if is_boolean and edit.word(end + 1) in CHARACTER:
         raise refusal("Redshift casts no BOOLEAN to a text", "CASE WHEN … THEN 'true' …")
 
 
 def _translate_convert(edit: Edit, pos: int, end: int) -> None:
-    """CONVERT(type, expression), r_CONVERT_function."""
+    """Translate CONVERT(type, expression) into CAST (r_CONVERT_function)."""
     if len(edit.arguments(pos + 1)) != 2:
         raise edit.arguments_error(pos, "2")
-    found = translate_cast_type(edit, pos + 2)
+    length = translate_cast_type(edit, pos + 2)
     kind, value = edit.arguments(pos + 1)
-    edit.replace(pos, end, cut_to_bytes(value, found[1]) if found else f"CAST({value} AS {kind})")
+    edit.replace(pos, end, cut_to_bytes(value, length[1]) if length else f"CAST({value} AS {kind})")
 
 
 def _translate_decode(edit: Edit, pos: int, end: int) -> None:
-    """DECODE finds NULL equal to NULL (r_DECODE_expression)."""
+    """Translate DECODE into CASE, with NULL equal to NULL (r_DECODE_expression)."""
     arguments = edit.arguments(pos + 1)
     if len(arguments) < 3:
         raise edit.arguments_error(pos, "3 or more")
     value, *rest = arguments
     otherwise = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
     cases = zip(rest[::2], rest[1::2], strict=True)
-    whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({a}) THEN {b}" for a, b in cases)
+    whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({search}) THEN {result}"
+                     for search, result in cases)
     edit.replace(pos, end, f"(CASE {whens}{otherwise} END)")
 
 
 def _translate_listagg(edit: Edit, pos: int, end: int) -> None:
-    """LISTAGG([DISTINCT] value[, delimiter]) [WITHIN GROUP (ORDER BY …)], r_LISTAGG."""
+    """Translate LISTAGG([DISTINCT] value[, delimiter]) [WITHIN GROUP (ORDER BY …)] (r_LISTAGG)."""
     distinct = edit.word(pos + 2) == "distinct"
     texts = [edit.text(*item) for item in edit.split(pos + 2 + distinct, end - 1)]
     if len(texts) not in (1, 2):
         raise edit.arguments_error(pos, "1 or 2")
     delimiter = texts[1] if len(texts) == 2 else "''"
-    # PostgreSQL orders distinct values by the argument as written, so it goes without a cast.
+    # PostgreSQL can order distinct values only by the argument as written, so it gets no cast.
     value = f"DISTINCT {texts[0]}" if distinct else f"CAST({texts[0]} AS text)"
     order = ""
     if edit.has_words(end, "within group ("):
@@ -379,7 +387,7 @@ def _translate_listagg(edit: Edit, pos: int, end: int) -> None:
 
 
 def _refuse_negative_part(edit: Edit, pos: int, end: int) -> None:
-    """SPLIT_PART counts from the start only (SPLIT_PART)."""
+    """Raise if SPLIT_PART is to count from the end (SPLIT_PART)."""
     parts = edit.split(pos + 2, end - 1)
     if len(parts) == 3 and edit.word(parts[2][0]) == "-":
         raise refusal("Redshift has no SPLIT_PART from the end", "a positive part")

@@ -1,19 +1,19 @@
-"""Words that Redshift reserves: each may be a keyword, and nowhere a name without quotes."""
+"""Words that Redshift reserves: keywords in their place, and never names without quotes."""
 
 from psycopg2 import errors
 
 from .edit import Edit
-from .refused import RESERVED, RESERVED_BY_BOTH, refusal, reserved_word_refusal
+from .refusals import RESERVED, RESERVED_BY_BOTH, refusal, reserved_word_refusal
 
-# PostgreSQL takes these as names after AS and a dot only. Of its own, the last three stand in too
-# many places to be told from names otherwise.
+# PostgreSQL accepts its own reserved words as names only after AS and a dot. Redshift reserves the
+# last three in addition; they occur in too many places to tell a keyword from a name.
 _LEFT_TO_POSTGRESQL = RESERVED_BY_BOTH | {"between", "interval", "oid"}
-# r_names: no column of one's own is called so, and Redshift shows none of them but oid.
+# r_names: no user's column may have these names.
 _SYSTEM_COLUMNS = frozenset("cmax cmin ctid tableoid xmax xmin".split())
 _CODECS = RESERVED & frozenset("""
     az64 bytedict delta delta32k lzo mostly16 mostly32 mostly8 raw text255 text32k
 """.split())
-# The word -> what may stand after it, or before it, where it is a keyword.
+# A reserved word is a keyword if one of these words follows it, or precedes it (_BEFORE).
 _AFTER = {
     "backup": ("yes", "no"),
     "identity": ("(",),
@@ -37,9 +37,9 @@ _BEFORE = {
 
 
 def refuse_reserved_name(edit: Edit, pos: int) -> None:
-    """Raise when the word at a position is reserved and is no keyword there (r_pg_keywords).
+    """Raise if the word at a position is reserved and not a keyword there (r_pg_keywords).
 
-    c_unsupported-postgresql-features: system columns have names that no other column takes.
+    Also raise for PostgreSQL's system columns (c_unsupported-postgresql-features).
     """
     word = edit.words[pos]
     if word in _SYSTEM_COLUMNS:
@@ -68,7 +68,7 @@ def _is_keyword(edit: Edit, pos: int) -> bool:
 
 
 def _is_in_cast(edit: Edit, pos: int) -> bool:
-    """Whether a type stands here: CAST(… AS type) or CONVERT(type, …)."""
+    """Return whether the word is the type of CAST(… AS type) or CONVERT(type, …)."""
     function = edit.word(edit.inside[pos] - 1) if edit.inside[pos] >= 0 else ""
     return (
         function == "cast" and edit.word(pos - 1) == "as"
