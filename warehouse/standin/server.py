@@ -78,7 +78,7 @@ class Server:
     @property
     def socket_folder(self) -> Path:
         link = self.folder / "socket-folder"
-        if not self._socket_fits() and link.is_symlink():
+        if not self._is_path_short_enough() and link.is_symlink():
             return Path(os.readlink(link))
         return self.folder / "socket"
 
@@ -246,14 +246,14 @@ class Server:
                                  f"{_last_lines(output)}")
         new_folder.rename(self.data)
 
-    def _socket_fits(self) -> bool:
+    def _is_path_short_enough(self) -> bool:
         path = self.folder / "socket" / f".s.PGSQL.{PORT}"
         return len(os.fsencode(path)) <= MAX_SOCKET_PATH
 
     def _place_socket(self, account: pwd.struct_passwd | None) -> None:
         if _is_private(self.socket_folder, self.data.stat().st_uid):
             return
-        if self._socket_fits():
+        if self._is_path_short_enough():
             new_folder = _new_folder("socket.new-", self.folder, account)
             new_folder.rename(self.folder / "socket")
         else:
@@ -312,7 +312,7 @@ class Server:
         settings = dict(SETTINGS, cluster_name=self.name)
         # Relative to data/, the server's working directory: such a path needs no quoting.
         settings["unix_socket_directories"] = (
-            "../socket" if self._socket_fits() else self.socket_folder)
+            "../socket" if self._is_path_short_enough() else self.socket_folder)
         return " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
 
     def _run(self, account: pwd.struct_passwd | None, *command: str | Path) -> tuple[int, str]:

@@ -43,7 +43,7 @@ MALFORMED = (ValueError, StopIteration, RecursionError, Rejected)
 class Fault(NamedTuple):
     """An error at a position. Reading resumes at `resume`; None: at the next line of a document."""
 
-    at: int
+    position: int
     rejected: Rejected
     resume: int | None = None
 

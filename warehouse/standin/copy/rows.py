@@ -60,7 +60,7 @@ class Reader:
             self.pending_size += len(piece.text)
             if piece.fault:
                 yield from self.flush()
-                self.reject(url, piece.line_at(piece.fault.at), piece.fault.rejected)
+                self.reject(url, piece.line_at(piece.fault.position), piece.fault.rejected)
             elif self.pending_size >= CHUNK:
                 yield from self.flush()
         self.lines_scanned = documents.lines

@@ -299,11 +299,11 @@ def _translate_identity(edit: Edit, pos: int, column: str, kind: str) -> int:
     numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", seed_and_step)
     if not numbers or int(numbers[2]) == 0:
         raise edit.syntax_error(opened + 1, "IDENTITY(seed, step)")
-    how = "ALWAYS" if always else "BY DEFAULT"
+    generated = "ALWAYS" if always else "BY DEFAULT"
     bound = "MAXVALUE" if numbers[2].startswith("-") else "MINVALUE"
     # PostgreSQL refuses a seed below 1 unless the sequence has a bound.
     options = f"START WITH {numbers[1]} INCREMENT BY {numbers[2]} {bound} {numbers[1]}"
-    edit.replace(pos, end, f"GENERATED {how} AS IDENTITY ({options})")
+    edit.replace(pos, end, f"GENERATED {generated} AS IDENTITY ({options})")
     return end
 
 

@@ -172,7 +172,7 @@ def _refuse_escapes(text: str) -> None:
 
 
 def _is_call(edit: Edit, pos: int) -> bool:
-    """Return whether the word before a parenthesis calls a function without the user's schema."""
+    """Return whether the word before a parenthesis calls one of Redshift's functions, not a user's."""
     kind, before, close = edit.tokens[pos].kind, edit.word(pos - 1), edit.partner.get(pos + 1, pos)
     if kind not in ("word", "name"):
         return False
@@ -265,7 +265,7 @@ def _refuse_recursion(edit: Edit, pos: int) -> None:
         union = edit.find(opened + 1, close, "union")
         if name in edit.words[union:close]:
             if not columns:
-                raise refusal("Redshift wants the columns of a recursive query", "name (column, …)")
+                raise refusal("Redshift needs the columns of a recursive query", "name (column, …)")
             if edit.word(union + 1) != "all":
                 raise refusal("Redshift has no recursive query without UNION ALL", "UNION ALL")
         pos = close + 1 + (edit.word(close + 1) == ",")
@@ -315,9 +315,9 @@ def _refuse_window(edit: Edit, pos: int, end: int) -> None:
     has_frame = edit.find(pos + 2, end - 1, "rows") < end - 1
     if function in _RANKING and has_frame:
         raise refusal(f"Redshift's {function.upper()} takes no frame", "OVER (… ORDER BY …)")
-    for by in (i for i in range(pos + 2, end - 1) if edit.words[i] == "by"):
-        constant = edit.word(by + 1) in ("'", "0") and edit.word(by + 2) in _AFTER_ITEMS
-        if constant and edit.inside[by] == pos + 1:
+    for by_pos in (i for i in range(pos + 2, end - 1) if edit.words[i] == "by"):
+        constant = edit.word(by_pos + 1) in ("'", "0") and edit.word(by_pos + 2) in _AFTER_ITEMS
+        if constant and edit.inside[by_pos] == pos + 1:
             message = "Redshift takes no constant in the PARTITION BY or ORDER BY of a window"
             raise refusal(message, "a column")
     frame = edit.find(pos + 2, end - 1, "groups", "range")

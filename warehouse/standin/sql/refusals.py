@@ -71,7 +71,7 @@ LACKS = [
     (r"^ (rollback|abort) (work |transaction )?to ", "savepoints", "a plain ROLLBACK"),
     (r" is (not )?distinct from ", "IS DISTINCT FROM", "a = b OR (a IS NULL AND b IS NULL)"),
     # c_unsupported-postgresql-datatypes
-    (r"^ (create|alter|drop) (type|domain) ", "types of one's own", "a VARCHAR column"),
+    (r"^ (create|alter|drop) (type|domain) ", "user-defined types", "a VARCHAR column"),
     (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&|@@) ", "operators for JSON, arrays and text search",
      "JSON_EXTRACT_PATH_TEXT"),
     # c_SQL_commands
@@ -136,10 +136,10 @@ NOT_EMULATED = [
     (r"^ (explain (verbose )?)?(create|alter|drop|refresh) materialized ", "materialized views",
      "CREATE VIEW, or CREATE TABLE AS"),
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
-     "procedures and functions of one's own", "the statements themselves"),
+     "user-defined procedures and functions", "the statements themselves"),
     (r" \$\$ ", "dollar quotes", "'…'"),
     (r"^ (create|alter|drop) (or replace )?"
-     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object",
+     r"(external|library|model|datashare|identity|masking|rls) ", "external objects, libraries, models, datashares, identity providers and policies",
      ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
     (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)"
@@ -151,7 +151,7 @@ NOT_EMULATED = [
     (r" group by all ", "GROUP BY ALL", "the columns"),
     (r" case_insensitive ", "COLLATE CASE_INSENSITIVE", "LOWER (…) where values are compared"),
     (r"^ analyze compression ", "ANALYZE COMPRESSION", ""),
-    (r"^ (unload|use|desc|cancel) ", "this statement", ""),
+    (r"^ (unload|use|desc|cancel) ", "UNLOAD, USE, DESC and CANCEL", ""),
     (r"^ alter table \S+( \. \S+)* append ", "ALTER TABLE … APPEND", JOINED_SELECT),
 ]  # fmt: skip
 # c_SQL_commands: the commands that the stand-in has, then the objects to create, alter and drop.
@@ -166,14 +166,15 @@ _OBJECT = re.compile(
     r"|(?:create|alter|drop) (?:schema|database|user|group|role) "
     r"|(?!create |alter |drop ))")
 
-_RULES = [(re.compile(p), f"Redshift has no {what}", instead) for p, what, instead in LACKS] + [
-    (re.compile(p), f"the stand-in does not emulate Redshift's {what}", instead)
-    for p, what, instead in NOT_EMULATED
-] + [
-    (re.compile(p), f"the stand-in does not emulate {what}, of which Redshift's guide says nothing",
-     instead)
-    for p, what, instead in UNKNOWN
-]  # fmt: skip
+_RULES = [
+    (re.compile(pattern), message.format(what), instead)
+    for patterns, message in (
+        (LACKS, "Redshift has no {}"),
+        (NOT_EMULATED, "the stand-in does not emulate Redshift's {}"),
+        (UNKNOWN, "the stand-in does not emulate {}, which Redshift's guide does not mention"),
+    )
+    for pattern, what, instead in patterns
+]
 # Calls in which FROM does not name a table.
 _FROM_IN_CALL = re.compile(r" (?:extract \( \S+|(?:trim|substring) \( (?:\S+ ){0,2}?\S+) from ")
 _CHANGES = ("insert", "update", "delete", "create", "alter")
