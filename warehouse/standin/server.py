@@ -207,7 +207,7 @@ class Server:
                     binaries.version, self.folder, run_by)
 
     def _find_account(self) -> pwd.struct_passwd | None:
-        """Return the account to run the server as if we are root, which PostgreSQL refuses."""
+        """Return the account to run the server as, or None for our own: PostgreSQL refuses root."""
         if os.geteuid() != 0:
             return None
         if self.data.exists():
