@@ -139,8 +139,8 @@ NOT_EMULATED = [
      "user-defined procedures and functions", "the statements themselves"),
     (r" \$\$ ", "dollar quotes", "'…'"),
     (r"^ (create|alter|drop) (or replace )?"
-     r"(external|library|model|datashare|identity|masking|rls) ", "external objects, libraries, models, datashares, identity providers and policies",
-     ""),
+     r"(external|library|model|datashare|identity|masking|rls) ",
+     "external objects, libraries, models, datashares, identity providers and policies", ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
     (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)"
      r"(?<! or)(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",
