@@ -26,7 +26,7 @@ def pytest_addoption(parser):
     parser.addoption("--inputs", type=int, default=4000, metavar="N",
                      help="how many texts to read as dwh.cfg and as COPY (default: 4000)")
     parser.addoption("--documents", type=int, default=4000, metavar="N",
-                     help="how many documents COPY's quick and careful way read (default: 4000)")
+                     help="how many documents COPY's fast and slow path read (default: 4000)")
 
 
 @pytest.fixture(scope="session")

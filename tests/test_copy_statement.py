@@ -7,8 +7,8 @@ import psycopg2
 import pytest
 from support.loading import copies_on
 
-from warehouse.standin.copy.statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parsed
-from warehouse.standin.sql.tokens import statements
+from warehouse.standin.copy.statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parse_copy
+from warehouse.standin.sql.tokens import split_statements
 
 ROLE = "arn:aws:iam::123456789012:role/dwh"
 
@@ -20,7 +20,7 @@ def copies(server, tmp_path_factory):
 
 
 def statement(sql: str) -> Statement:
-    return parsed(statements(sql)[0])
+    return parse_copy(split_statements(sql)[0])
 
 
 def options(text: str, authorization: str = "IAM_ROLE default") -> dict:
@@ -260,9 +260,9 @@ def test_any_text_is_parsed_or_refused_and_no_secret_in_it_shown(inputs):
             text = text[:at] + chance.choice(("", piece, f" {piece} ", text[at:until])) + text[until:]
         found = []
         try:
-            found = statements(text)
+            found = split_statements(text)
             for tokens in found:
-                parsed(tokens)
+                parse_copy(tokens)
         except psycopg2.Error as error:
             refused += 1
             outside = "".join(token.text for tokens in found for token in tokens

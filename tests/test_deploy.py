@@ -27,7 +27,7 @@ from support.s3 import S3_ENVIRONMENT
 import sql_queries
 from deploy import notify, teardown
 from warehouse import WarehouseError, config, objects
-from warehouse.standin.sql.tokens import statements
+from warehouse.standin.sql.tokens import split_statements
 
 DEPLOY = ROOT / "deploy"
 GUIDE = (DEPLOY / "README.md").read_text()
@@ -359,7 +359,7 @@ def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
 
 def statements_of(name: str) -> list[str]:
     return ["".join(token.text for token in statement)
-            for statement in statements((DEPLOY / name).read_text())]
+            for statement in split_statements((DEPLOY / name).read_text())]
 
 
 def test_the_grants_are_to_the_user_that_stands_for_the_role():

@@ -7,10 +7,10 @@ import pytest
 from psycopg2 import errors
 from support.scratch import fill, pages_read, plain, run, value
 
-from warehouse.standin.copy.statement import parsed
-from warehouse.standin.sql.dialect import commits, translate
-from warehouse.standin.sql.refused import RESERVED
-from warehouse.standin.sql.tokens import statements, tokenize
+from warehouse.standin.copy.statement import parse_copy
+from warehouse.standin.sql.dialect import has_implicit_commit, translate
+from warehouse.standin.sql.refusals import RESERVED
+from warehouse.standin.sql.tokens import split_statements, tokenize
 
 
 def translated(sql):
@@ -179,7 +179,7 @@ CHANGED = [
 
 @pytest.mark.parametrize(("script", "fragment"), CHANGED)
 def test_what_only_redshift_takes_is_translated_and_runs(connection, script, fragment):
-    assert fragment in "; ".join(translate(statements(script)[0]))
+    assert fragment in "; ".join(translate(split_statements(script)[0]))
     run(connection, TABLES)
     run(connection, script)
 
@@ -260,7 +260,7 @@ REFUSED = [
     ("SELECT \"string_agg\"(c, ',') FROM t", "STRING_AGG"),
     ("SELECT int4('3')", "INT4"),
     (f"SELECT {'DECODE(' * 40} 1 {', 1, 2, 3, 4)' * 40}", "16 MB"),
-    (f"SELECT 1 AS a INTO {'n' * 64}", "may take 64"),
+    (f"SELECT 1 AS a INTO {'n' * 64}", "the stand-in takes names of up to 63 bytes, not of 64"),
     ("SELECT text(3)", "CAST"),
     ("SELECT (a, b) FROM t", "row values"),
     ("SELECT a FROM t ORDER BY (a, b)", "row values"),
@@ -315,7 +315,7 @@ def test_a_reserved_word_is_a_label_after_as_and_no_column(connection, word):
         with pytest.raises(psycopg2.Error, match="Redshift"):
             translated(sql)
     with pytest.raises(psycopg2.Error, match="Redshift"):
-        parsed(tokenize(f"COPY t ({word}) FROM 's3://b/k' IAM_ROLE default JSON 'auto'"))
+        parse_copy(tokenize(f"COPY t ({word}) FROM 's3://b/k' IAM_ROLE default JSON 'auto'"))
 
 
 NOTHING_TO_DO = [
@@ -420,6 +420,6 @@ def test_system_names_are_found_in_the_schema_of_the_stand_in():
 
 
 def test_only_truncate_commits():
-    assert commits(tokenize("-- empty: now\nTRUNCATE t"))
-    assert not commits(tokenize("DELETE FROM t"))
-    assert not commits([])
+    assert has_implicit_commit(tokenize("-- empty: now\nTRUNCATE t"))
+    assert not has_implicit_commit(tokenize("DELETE FROM t"))
+    assert not has_implicit_commit([])

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from support import ROOT
 from support.every_statement import EVERY_STATEMENT
 
-from warehouse.standin.sql.aliases import inline_alias, uses_alias
-from warehouse.standin.sql.dialect import commits, runs_alone, translate
-from warehouse.standin.sql.tokens import statements, tokenize
+from warehouse.standin.sql.aliases import has_lateral_alias, inline_alias
+from warehouse.standin.sql.dialect import has_implicit_commit, has_to_run_alone, translate
+from warehouse.standin.sql.tokens import split_statements, tokenize
 
 ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines(keepends=True))
 CORPUS = [row["statement"] for row in ROWS] + [
@@ -65,12 +65,12 @@ def outcome(text):
     """How many statements of PostgreSQL's a text becomes, None if it is refused."""
     try:
         found = 0
-        for tokens in statements(text):
+        for tokens in split_statements(text):
             translated = translate(tokens)
             assert all(isinstance(sql, str) for sql in translated)
-            commits(tokens), runs_alone(tokens)
+            has_implicit_commit(tokens), has_to_run_alone(tokens)
             for sql in translated:
-                uses_alias(sql), inline_alias(sql, sql.find(" ", len(sql) // 2) + 2)
+                has_lateral_alias(sql), inline_alias(sql, sql.find(" ", len(sql) // 2) + 2)
             found += len(translated)
         return found
     except psycopg2.Error as error:

@@ -122,7 +122,7 @@ def test_a_page_of_the_guide_stands_beside_what_redshift_is_said_to_lack(path):
 
 
 def test_every_list_of_what_redshift_lacks_begins_with_its_pages():
-    source = (ROOT / "warehouse/standin/sql/refused.py").read_text()
+    source = (ROOT / "warehouse/standin/sql/refusals.py").read_text()
     lines = source[source.index("LACKS = ["):source.index("UNKNOWN = [")].splitlines()[1:]
     assert PAGE.search(lines[0])
     pages = [line for line in lines if line.startswith("    #")]

@@ -84,7 +84,7 @@ def kill(server):
     """SIGKILL to the server, as the kernel does when memory runs out."""
     pid = postmaster(server)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not server.running())
+    wait_until(lambda: not server.is_running())
 
 
 def wait_until(condition, seconds=10):
@@ -103,15 +103,15 @@ def python(*arguments, project=ROOT, **environment):
 
 def test_it_starts_from_nothing_answers_and_stops(server, caplog):
     caplog.set_level(logging.INFO)
-    assert not server.running()
+    assert not server.is_running()
     assert not server.folder.exists()
     server.start()
-    assert server.running()
+    assert server.is_running()
     assert ask(server, "SELECT 1") == 1
     assert [record.message.split()[0] for record in caplog.records] == ["created", "started"]
     assert "python -m warehouse.standin psql" in caplog.text
     assert server.stop()
-    assert not server.running()
+    assert not server.is_running()
     assert not server.stop()
 
 
@@ -217,7 +217,7 @@ def test_a_server_that_lost_its_socket_is_replaced(server):
     server.start()
     pid = postmaster(server)
     shutil.rmtree(server.socket_folder)
-    assert not server.running()
+    assert not server.is_running()
     server.start()
     assert ask(server, "SELECT 1") == 1
     assert postmaster(server) != pid
@@ -241,7 +241,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_folder(place):
     short = server.socket_folder
     assert short.parent == Path("/tmp")
     assert ask(server, "SELECT 1") == 1
-    assert Server(server.folder).running()
+    assert Server(server.folder).is_running()
     kill(server)
     shutil.rmtree(short)  # as a reboot does
     server.start()
@@ -254,7 +254,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_folder(place):
 def test_a_socket_folder_that_others_may_write_is_not_trusted(server):
     server.start()
     server.socket_folder.chmod(0o777)
-    assert not server.running()
+    assert not server.is_running()
     server.socket_folder.chmod(0o700)
 
 
@@ -262,7 +262,7 @@ def test_a_folder_with_foreign_content_is_refused_and_kept(server):
     server.folder.mkdir()
     thesis = server.folder / "thesis.txt"
     thesis.write_text("years of work")
-    for action in (server.start, server.stop, server.running):
+    for action in (server.start, server.stop, server.is_running):
         with pytest.raises(WarehouseError, match="files that are not the stand-in's"):
             action()
     assert [path.name for path in server.folder.iterdir()] == ["thesis.txt"]
@@ -358,7 +358,7 @@ def test_an_older_postgresql_is_not_used_and_the_message_says_where_it_is(older)
     first, second, third = str(caught.value).splitlines()
     assert first == f"the stand-in needs PostgreSQL 15 or newer (found: 14.12 in {older.resolve()})."
     assert second.startswith("Install it: ")
-    assert third == "Where that gives an older one, see https://www.postgresql.org/download"
+    assert third == "If that gives an older one, see https://www.postgresql.org/download"
 
 
 def test_a_cluster_of_an_older_postgresql_says_so(older):
@@ -366,7 +366,7 @@ def test_a_cluster_of_an_older_postgresql_says_so(older):
         binaries.find_binaries("14", {})
     assert str(caught.value) == (
         "the stand-in's cluster is of PostgreSQL 14, and the stand-in needs 15 or newer.\n"
-        "Let SPARKIFY_STANDIN name a new folder and load again.")
+        "Set SPARKIFY_STANDIN to a new folder and load again.")
 
 
 @with_cluster
@@ -374,7 +374,7 @@ def test_a_start_that_fails_shows_the_end_of_the_log_and_a_long_log_is_put_aside
         server, monkeypatch):
     server.start()
     server.stop()
-    monkeypatch.setattr(server_module, "LARGEST_LOG", 10)
+    monkeypatch.setattr(server_module, "MAX_LOG_SIZE", 10)
     with open(server.data / "postgresql.conf", "a") as file:
         file.write("nonsense = 1\n")
     with pytest.raises(WarehouseError, match="did not start.*\n.*nonsense") as caught:
@@ -398,7 +398,7 @@ def test_status_psql_and_stop_say_what_they_find(server):
     assert code == 0
     assert all(part in text for part in ("PostgreSQL", str(server.socket_folder), "dwh ("))
     assert command("stop") == (0, f"stopped the stand-in in {server.folder}\n")
-    assert command("stop") == (0, f"the stand-in did not run in {server.folder}\n")
+    assert command("stop") == (0, f"the stand-in was not running in {server.folder}\n")
     assert command("status")[0] == 3
     code, text = command("psql", "-Atc", "SELECT current_database()")  # starts it
     assert (code, text.splitlines()[0]) == (0, "dwh")

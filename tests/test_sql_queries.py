@@ -317,7 +317,7 @@ def test_there_is_one_copy_per_table_for_manifest_or_prefix_and_with_noload_or_w
 ):
     values = VALUES | {"noload": AsIs(noload), "staging_events_manifest": AsIs(manifest),
                        "staging_songs_manifest": AsIs(manifest)}
-    copy = statement.parsed(tokenize(bound(sql, values)))
+    copy = statement.parse_copy(tokenize(bound(sql, values)))
     table = statements.subject_of(sql)
     assert copy.table == f'"{table}"'
     assert ("noload" in copy.options) == bool(noload)
@@ -343,10 +343,10 @@ def bound(sql: str, values: dict[str, object]) -> str:
 def test_the_stand_in_accepts_the_statement(sql):
     tokens = tokenize(bound(sql, VALUES))
     if first_word(tokens) == "copy":
-        assert statement.parsed(tokens)
+        assert statement.parse_copy(tokens)
     else:
         assert dialect.translate(tokens)
-        assert not dialect.commits(tokens)
+        assert not dialect.has_implicit_commit(tokens)
 
 
 def test_the_stand_in_would_refuse_what_redshift_refuses():

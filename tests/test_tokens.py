@@ -7,17 +7,17 @@ from psycopg2 import errors
 
 from warehouse.standin.sql.tokens import (
     Token,
+    decode_name,
+    decode_string,
     first_word,
-    identifier,
-    literal,
-    statements,
-    string,
+    quote_string,
+    split_statements,
     tokenize,
 )
 
 
 def test_a_script_is_cut_at_its_semicolons():
-    found = statements("SELECT ';'; -- a;b\n; /* c;d */ SELECT $$;$$;;")
+    found = split_statements("SELECT ';'; -- a;b\n; /* c;d */ SELECT $$;$$;;")
     assert ["".join(t.text for t in s).strip() for s in found] == [
         "SELECT ';'", "/* c;d */ SELECT $$;$$"
     ]  # fmt: skip
@@ -30,13 +30,13 @@ def test_a_script_is_cut_at_its_semicolons():
 def test_literals_have_values(text, expected):
     (token,) = tokenize(text)
     assert token.kind == "string"
-    assert literal(token) == expected
+    assert decode_string(token) == expected
 
 
 @pytest.mark.parametrize("value", ["it's", "a\\", "\\'", "\n"])
 def test_a_string_is_its_literal_again(value):
-    (token,) = tokenize(string(value))
-    assert literal(token) == value
+    (token,) = tokenize(quote_string(value))
+    assert decode_string(token) == value
 
 
 def test_a_nul_is_refused():
@@ -55,7 +55,7 @@ def test_a_quote_without_an_end_is_refused_in_time_that_grows_with_its_length(qu
 ])  # fmt: skip
 def test_names_fold_to_lower_case_even_when_quoted(text, expected):
     (token,) = tokenize(text)
-    assert identifier(token) == expected
+    assert decode_name(token) == expected
 
 
 def test_tokens_have_kinds():

@@ -12,9 +12,9 @@ import psycopg2
 import pytest
 from support.loading import copies_on
 
-from warehouse.standin.copy.fast import END, blank, encode, plain
-from warehouse.standin.copy.types import converter
-from warehouse.standin.copy.types.datetime import pattern
+from warehouse.standin.copy.fast import END, convert_empty, encode_line, plain_pattern
+from warehouse.standin.copy.types import make_converter
+from warehouse.standin.copy.types.datetime import compile_format
 from warehouse.standin.copy.values import NULL, Column, Number, Options, Rejected
 
 
@@ -328,7 +328,7 @@ def test_a_rejected_value_is_explained_in_redshifts_words(copies, kind, value, r
 def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
     text = Column("v", "varchar", 99)
     with pytest.raises(Rejected) as caught:
-        converter(text, Options()).one(data.decode("utf-8", "surrogateescape"))
+        make_converter(text, Options()).convert(data.decode("utf-8", "surrogateescape"))
     assert caught.value.code == 1220
     assert caught.value.reason == (
         "String contains invalid or unsupported UTF-8 codepoints. "
@@ -341,7 +341,7 @@ def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
     "YYYY-MM-DD HH HH24", "", "Q",
 ])
 def test_a_format_that_is_not_emulated_is_none(form):
-    assert pattern(form) is None
+    assert compile_format(form) is None
 
 
 VALUES = [
@@ -368,13 +368,13 @@ COLUMNS = [
 ], ids=["plain", "roundec", "empty", "blanks"])
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda c: f"{c.type}{c[2:]}")
 def test_what_is_plain_is_what_value_by_value_gives(column, options):
-    """A field that the quick way takes as it is written is the one that the careful way makes."""
-    one = converter(column, options)
-    taken = plain(one, rb"\x00\x02\x04\n\r")
-    words = {None: NULL, True: "true", False: "false", "": blank(one)}
+    """A field that the fast path takes as it is written is the one that the slow path makes."""
+    one = make_converter(column, options)
+    taken = plain_pattern(one, rb"\x00\x02\x04\n\r")
+    words = {None: NULL, True: "true", False: "false", "": convert_empty(one)}
     for value in filter(lambda value: isinstance(value, Hashable), VALUES):
         written = words.get(value, value).replace("\\", r"\\")
-        if taken and re.fullmatch(taken + END.encode(), encode(written)):
-            assert one.one(value) == written or (
+        if taken and re.fullmatch(taken + END.encode(), encode_line(written)):
+            assert one.convert(value) == written or (
                 column.type in ("numeric", "float4", "float8")
-                and float(one.one(value)) == float(written)), value
+                and float(one.convert(value)) == float(written)), value

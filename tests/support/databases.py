@@ -11,7 +11,7 @@ from typing import Iterator
 import psycopg2
 import pytest
 
-from warehouse.standin.cursor import Session, adopt
+from warehouse.standin.cursor import CopyContext, adopt
 from warehouse.standin.server import Server
 
 
@@ -49,7 +49,7 @@ def speaking_redshift(
     """A connection that speaks Redshift; the options are libpq's."""
     connect = partial(psycopg2.connect, **server.connect_parameters(database), **options)
     with closing(connect()) as connection:
-        adopt(connection, Session(connect, lambda done, total: None))
+        adopt(connection, CopyContext(connect, lambda done, total: None))
         yield connection
 
 

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from support.databases import new_database
-from warehouse.standin.cursor import Session, adopt
+from warehouse.standin.cursor import CopyContext, adopt
 
 # What tells the rows of the session's last COPY in the SYS views, which have ids of their own.
 LAST_COPY = ("query_id = (SELECT MAX(query_id) FROM sys_load_history"
@@ -23,7 +23,7 @@ class Copies:
         self.folder = folder
         self.on_progress = lambda done, total: None
         self.connection = connect()
-        adopt(self.connection, Session(connect, lambda *done: self.on_progress(*done)))
+        adopt(self.connection, CopyContext(connect, lambda *done: self.on_progress(*done)))
         self.connection.autocommit = True
         self.cursor = self.connection.cursor()
         self.table = ""

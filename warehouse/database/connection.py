@@ -167,9 +167,9 @@ def settle(
         version = cursor.fetchone()[0]
     connection.commit()
     if "Redshift" not in version:
-        from ..standin.cursor import Session, adopt
+        from ..standin.cursor import CopyContext, adopt
 
-        adopt(connection, Session(lambda: psycopg2.connect(**parameters), on_progress))
+        adopt(connection, CopyContext(lambda: psycopg2.connect(**parameters), on_progress))
     schema = config.server.schema
     with connection.cursor() as cursor:
         cursor.execute("SET search_path TO %(schema)s", {"schema": AsIs(schema)})

@@ -1,8 +1,8 @@
-"""Amazon Redshift on PostgreSQL, for machines without AWS: to try the toolkit, to test it, for CI.
+"""Amazon Redshift on PostgreSQL, for machines without AWS: to try the toolkit, for tests and for CI.
 
-It is a private PostgreSQL server and a psycopg2 cursor that speaks Redshift: SQL is translated
-(`sql/`), COPY of JSON is carried out (`copy/`), and what Redshift refuses or does otherwise is
-refused or done so here. It promises fidelity and not scale, and it is no warehouse: no SUPER, no
-QUALIFY, no MERGE, no COPY of anything but JSON. What it lacks it refuses by name. It knows nothing
-about Sparkify.
+It consists of a private PostgreSQL server and a psycopg2 cursor that speaks Redshift. The cursor
+translates SQL (`sql/`), carries out COPY of JSON (`copy/`), refuses what Redshift refuses, and
+differs from PostgreSQL where Redshift does. It promises fidelity, not scale. It has no SUPER, no
+QUALIFY, no MERGE and no COPY of formats other than JSON; what is missing is refused by name. It
+knows nothing about Sparkify.
 """

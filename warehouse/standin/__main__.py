@@ -1,4 +1,4 @@
-"""python -m warehouse.standin status|psql|stop: look at, query and stop the stand-in's server."""
+"""python -m warehouse.standin status|psql|stop: inspect, query and stop the stand-in's server."""
 
 import argparse
 import logging
@@ -17,27 +17,28 @@ NOT_RUNNING = 3
 
 
 def main(arguments: list[str]) -> int:
-    # What follows `psql [database]` is for psql, which has options of the same names.
+    # Arguments after `psql [database]` go to psql, which has options of the same names.
     psql_has_database = arguments[1:2] and not arguments[1].startswith("-")
-    own = (2 if psql_has_database else 1) if arguments[:1] == ["psql"] else len(arguments)
-    options = parser().parse_args(arguments[:own])
+    is_psql = arguments[:1] == ["psql"]
+    own_count = (2 if psql_has_database else 1) if is_psql else len(arguments)
+    options = make_parser().parse_args(arguments[:own_count])
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         server = Server()
         if options.command == "psql":
-            return psql(server, options.database, arguments[own:])
-        return status(server) if options.command == "status" else stop(server)
+            return run_psql(server, options.database, arguments[own_count:])
+        return print_status(server) if options.command == "status" else stop(server)
     except (WarehouseError, psycopg2.OperationalError) as error:
         print(str(error).strip(), file=sys.stderr)
         return getattr(error, "exit_status", WarehouseError.exit_status)
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m warehouse.standin",
-        description="Look at, query and stop the private PostgreSQL that stands in for Redshift. "
+        description="Inspect, query and stop the private PostgreSQL that stands in for Redshift. "
                     "create_tables.py and etl.py start it.",
-        epilog="SPARKIFY_STANDIN names the folder of another one.")
+        epilog="SPARKIFY_STANDIN selects the folder of another one.")
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("status", help="say whether it runs (exit status 0) or not (3), and where")
     shell = commands.add_parser(
@@ -48,10 +49,10 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def status(server: Server) -> int:
-    running = server.running()
-    print("running:  ", "yes" if running else "no")
-    if running:
+def print_status(server: Server) -> int:
+    is_running = server.is_running()
+    print("running:  ", "yes" if is_running else "no")
+    if is_running:
         with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
             cursor = connection.cursor()
             cursor.execute("SHOW server_version")
@@ -60,24 +61,24 @@ def status(server: Server) -> int:
                            " FROM pg_database WHERE NOT datistemplate ORDER BY datname")
             databases = cursor.fetchall()
     print("folder:   ", server.folder)
-    if not running:
+    if not is_running:
         return NOT_RUNNING
     print("socket:   ", server.socket_folder)
     print("databases:", ", ".join(f"{name} ({size})" for name, size in databases))
     return 0
 
 
-def psql(server: Server, database: str, extra: list[str]) -> int:
-    """Become psql; return only where there is nothing to query."""
+def run_psql(server: Server, database: str, extra: list[str]) -> int:
+    """Replace this process by psql; raises WarehouseError if there is no stand-in or no psql."""
     if not server.data.exists():
         raise WarehouseError(f"there is no stand-in in {server.folder} yet. "
                              "Run create_tables.py first.")
     server.start()
-    beside = server.binaries().folder / "psql"
-    program = str(beside) if os.access(beside, os.X_OK) else shutil.which("psql")
+    bundled = server.binaries().folder / "psql"
+    program = str(bundled) if os.access(bundled, os.X_OK) else shutil.which("psql")
     if not program:
-        raise WarehouseError(f"there is no psql beside the server in {beside.parent} or on PATH.")
-    # Redshift's system tables are found by their names alone, as log and README write them.
+        raise WarehouseError(f"there is no psql in {bundled.parent} or on PATH. Install it.")
+    # Log and README name Redshift's system tables without a schema.
     dsn = make_dsn(**server.connect_parameters(database),
                    options="-c search_path=\\\"$user\\\",public,standin")
     os.execv(program, ["psql", "-d", dsn, *extra])
@@ -85,7 +86,8 @@ def psql(server: Server, database: str, extra: list[str]) -> int:
 
 def stop(server: Server) -> int:
     stopped = server.stop()
-    print("stopped the stand-in in" if stopped else "the stand-in did not run in", server.folder)
+    print("stopped the stand-in in" if stopped else "the stand-in was not running in",
+          server.folder)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The PostgreSQL of this machine that serves: on PATH, by pg_config, or in the usual folders."""
+"""The PostgreSQL programs of this machine: on PATH, named by pg_config, or in the usual folders."""
 
 import os
 import re
@@ -23,7 +23,7 @@ INSTALL_FOLDERS = (
 
 
 class Binaries(NamedTuple):
-    """The folder that holds initdb, pg_ctl and postgres of one version, for example (15, 18)."""
+    """The folder with initdb, pg_ctl and postgres of one version; `number` is (16, 4) for 16.4."""
 
     number: tuple[int, ...]
     folder: Path
@@ -34,33 +34,37 @@ class Binaries(NamedTuple):
 
 
 def find_binaries(major: str | None, identity: dict) -> Binaries:
-    """Return the newest PostgreSQL that `identity` can run, or the newest of the major version."""
-    found = [binaries for folder in dict.fromkeys(_candidates())
-             if (binaries := _inspect(folder, identity))]
-    fitting = [binaries for binaries in found
-               if binaries.number[0] >= OLDEST and major in (None, str(binaries.number[0]))]
-    if fitting:
-        return max(fitting)
-    there = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in found) or "none"
+    """Return the newest PostgreSQL, of the major version if one is given.
+
+    `identity` are the subprocess arguments of the user who must be able to run it. Raises
+    WarehouseError if there is none.
+    """
+    installed = [binaries for folder in dict.fromkeys(_find_folders())
+                 if (binaries := _inspect(folder, identity))]
+    usable = [binaries for binaries in installed
+              if binaries.number[0] >= OLDEST and major in (None, str(binaries.number[0]))]
+    if usable:
+        return max(usable)
+    versions = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in installed)
     if major and int(major) < OLDEST:
         raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, and the stand-in "
-                             f"needs {OLDEST} or newer.\nLet SPARKIFY_STANDIN name a new folder "
-                             "and load again.")
+                             f"needs {OLDEST} or newer.\nSet SPARKIFY_STANDIN to a new folder and "
+                             "load again.")
     if major:
         raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, whose programs are "
-                             f"gone (found: {there}).\nInstall PostgreSQL {major} again, or let "
-                             "SPARKIFY_STANDIN name a new folder and load again.")
-    raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST} or newer (found: {there}).\n"
-                         f"Install it: {_install_command()}"
-                         + "\nWhere that gives an older one, see https://www.postgresql.org/download"
-                         * bool(found))
+                             f"gone (found: {versions or 'none'}).\nInstall PostgreSQL {major} again, "
+                             "or set SPARKIFY_STANDIN to a new folder and load again.")
+    raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST} or newer (found: "
+                         f"{versions or 'none'}).\nInstall it: {_suggest_install()}"
+                         + "\nIf that gives an older one, see https://www.postgresql.org/download"
+                         * bool(installed))
 
 
-def _candidates() -> Iterator[Path]:
+def _find_folders() -> Iterator[Path]:
     for entry in os.get_exec_path():
         program = Path(entry, "initdb")
         if program.is_absolute() and os.access(program, os.X_OK):
-            yield program.resolve().parent  # a link in /usr/local/bin has no neighbours
+            yield program.resolve().parent  # a link in /usr/local/bin may be the only one there
     with suppress(OSError):
         done = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True)
         yield Path(done.stdout.strip())
@@ -80,7 +84,7 @@ def _inspect(folder: Path, identity: dict) -> Binaries | None:
     return Binaries(tuple(int(part) for part in match.groups() if part), folder) if match else None
 
 
-def _install_command() -> str:
+def _suggest_install() -> str:
     if sys.platform == "darwin":
         return "brew install postgresql@16"
     command = ("apt-get install postgresql" if os.path.exists("/usr/bin/apt-get") else

@@ -1,4 +1,4 @@
-"""The psycopg2 cursor that speaks Redshift: what is executed is translated, COPY is carried out."""
+"""The psycopg2 cursor that speaks Redshift: it translates SQL and carries out COPY."""
 
 import functools
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ from . import schema
 from .binaries import OLDEST
 from .copy.run import run_copy
 from .sql import dialect
-from .sql.aliases import inline_alias, uses_alias
-from .sql.edit import MOST_BYTES
-from .sql.faults import explain
-from .sql.tokens import Token, first_word, statements
+from .sql.aliases import has_lateral_alias, inline_alias
+from .sql.edit import MAX_STATEMENT_BYTES
+from .sql.faults import explain_error
+from .sql.tokens import Token, first_word, split_statements
 
 
-class Session:
-    """What the cursors of one connection share.
+class CopyContext:
+    """What the COPYs of one connection need from the caller.
 
-    connect() opens another connection to the same database; on_progress(done, total) is called with
-    the bytes read by a COPY.
+    connect() opens another connection to the same database; on_progress(done, total) receives the
+    number of bytes that a COPY has read and will read.
     """
 
     def __init__(self, connect: Callable[[], extensions.connection],
@@ -30,10 +30,10 @@ class Session:
         self.on_progress = on_progress
 
     @contextmanager
-    def recorder(self) -> Iterator[extensions.cursor]:
-        """A cursor of another connection, whose transaction is committed at the end."""
+    def recording(self) -> Iterator[extensions.cursor]:
+        """Give a cursor of another connection, and commit its transaction at the end."""
         connection = self.connect()
-        # The isolation of Redshift's transactions is not about its system tables (c_serial_isolation).
+        # Redshift's isolation level does not apply to its system tables (c_serial_isolation).
         connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_READ_COMMITTED)
         try:
             with connection, connection.cursor() as cursor:
@@ -43,11 +43,11 @@ class Session:
 
 
 class Cursor(extensions.cursor):
-    """A cursor whose SQL is Redshift's. What Redshift lacks raises an error that says so."""
+    """A cursor that takes Redshift's SQL. SQL that Redshift does not have raises an error."""
 
-    def __init__(self, session: Session, *args, **kwargs):
+    def __init__(self, context: CopyContext, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.session = session
+        self.context = context
 
     def execute(self, query, vars=None):
         text = self.mogrify(query, vars) if vars is not None else query
@@ -55,44 +55,49 @@ class Cursor(extensions.cursor):
             text = text.decode()
         elif not isinstance(text, str):  # psycopg2.sql
             text = text.as_string(self)
-        for tokens in statements(text):
-            self.run(tokens)
+        for tokens in split_statements(text):
+            self.run_statement(tokens)
 
     def executemany(self, query, vars_list):
         for vars in vars_list:
             self.execute(query, vars)
 
-    def run(self, tokens: list[Token]) -> None:
-        """One Redshift statement."""
-        if sum(len(t.text) for t in tokens) > MOST_BYTES:
+    def run_statement(self, tokens: list[Token]) -> None:
+        """Run one Redshift statement."""
+        if sum(len(token.text) for token in tokens) > MAX_STATEMENT_BYTES:
             raise errors.StatementTooComplex("Redshift takes statements of up to 16 MB")
         if first_word(tokens) == "copy":
-            run_copy(self.connection, self.session, tokens)
+            run_copy(self.connection, self.context, tokens)
             return
         translated = dialect.translate(tokens)
-        if dialect.runs_alone(tokens) and (
+        if dialect.has_to_run_alone(tokens) and (
             not self.connection.autocommit or self._is_in_transaction()
         ):
             raise errors.ActiveSqlTransaction(
                 "Redshift changes the type of a column outside of transactions only; set"
                 " connection.autocommit = True first")
         for statement in translated:
-            self.send(statement)
-        if dialect.commits(tokens):
+            self.send_translated(statement)
+        if dialect.has_implicit_commit(tokens):
             self.connection.commit()
-            if self._is_in_transaction():  # one that BEGIN began, which psycopg2 does not know
+            if self._is_in_transaction():  # begun by a BEGIN in SQL, of which psycopg2 does not know
                 super().execute("COMMIT")
 
-    def send(self, statement: str) -> None:
-        """Execute what was translated; whose the fault may be is said with the error."""
-        # A view is replaced by a DO.
-        aliased = not self.name and (statement.startswith("DO ") or uses_alias(statement))
-        # psycopg2 sends a BEGIN of its own unless it has sent one: one may have been ended in SQL.
+    def send_translated(self, statement: str) -> None:
+        """Execute a translated statement, with any lateral alias inlined that the server rejects.
+
+        Raises the server's error, explained if the stand-in may be the cause.
+        """
+        # CREATE OR REPLACE VIEW is translated into a DO block.
+        may_have_alias = not self.name and (
+            statement.startswith("DO ") or has_lateral_alias(statement))
+        # psycopg2 sends its BEGIN only if its own status is "ready"; SQL may have ended that
+        # transaction since.
         begins = not self.connection.autocommit and (
             self.connection.status == extensions.STATUS_READY)
-        saved = aliased and (begins or self._is_in_transaction())
-        if saved:
-            self._aside("SAVEPOINT standin")
+        has_savepoint = may_have_alias and (begins or self._is_in_transaction())
+        if has_savepoint:
+            self._execute_raw("SAVEPOINT standin")
         while True:
             try:
                 super().execute(statement)
@@ -101,17 +106,17 @@ class Cursor(extensions.cursor):
                 query = error.diag.internal_query or statement
                 position = error.diag.internal_position or error.diag.statement_position
                 inlined = None
-                if aliased and position and error.pgcode == errorcodes.UNDEFINED_COLUMN:
+                if may_have_alias and position and error.pgcode == errorcodes.UNDEFINED_COLUMN:
                     inlined = inline_alias(query, int(position))
                 if not inlined:
-                    raise explain(error, query) from None
+                    raise explain_error(error, query) from None
                 statement = statement.replace(query, inlined)
-            if saved:
-                self._aside("ROLLBACK TO SAVEPOINT standin")
-        if saved:
-            self._aside("RELEASE SAVEPOINT standin")
+            if has_savepoint:
+                self._execute_raw("ROLLBACK TO SAVEPOINT standin")
+        if has_savepoint:
+            self._execute_raw("RELEASE SAVEPOINT standin")
 
-    def _aside(self, command: str) -> None:
+    def _execute_raw(self, command: str) -> None:
         with self.connection.cursor(cursor_factory=extensions.cursor) as cursor:
             cursor.execute(command)
 
@@ -132,11 +137,11 @@ class Cursor(extensions.cursor):
             "the stand-in does not emulate Redshift's procedures; write the statements themselves")
 
 
-def adopt(connection: extensions.connection, session: Session) -> None:
-    """Make a PostgreSQL connection speak Redshift from now on, and commit what that needs.
+def adopt(connection: extensions.connection, context: CopyContext) -> None:
+    """Make a PostgreSQL connection speak Redshift, and commit what that changes in the database.
 
-    Raises psycopg2.NotSupportedError where the database cannot stand in: its server must be new
-    enough, its encoding UTF8 and its collation C, as Redshift's are.
+    Raises psycopg2.NotSupportedError if the server is older than OLDEST, or the database does not
+    have encoding UTF8 and collation C, as Redshift's have.
     """
     major, minor = divmod(connection.server_version, 10_000)
     if major < OLDEST:
@@ -155,19 +160,19 @@ def adopt(connection: extensions.connection, session: Session) -> None:
                 " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         schema.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
-        # A backslash escapes in every '…', and psycopg2 doubles it in values, as with Redshift.
+        # As on Redshift, a backslash escapes in every '…'; psycopg2 then doubles it in values.
         cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")
-        cursor.execute("SET work_mem = '256MB'")  # a load joins and sorts everything it brings
-        cursor.execute("SET random_page_cost = 1.1")  # of what it reads most lies in memory
-        # Redshift joins by hash or merge, and in a nested loop only where there is no equality.
-        # PostgreSQL takes the loop after a misjudged estimate, too: minutes, without an index.
+        cursor.execute("SET work_mem = '256MB'")  # a load joins and sorts whole tables
+        cursor.execute("SET random_page_cost = 1.1")  # most pages that it reads are in memory
+        # Redshift uses a nested loop only for joins without an equality. PostgreSQL also chooses
+        # one after a bad estimate, which takes minutes without an index.
         cursor.execute("SET enable_nestloop = off")
         # A client that was killed must not keep its locks until its statement ends.
         cursor.execute("SET client_connection_check_interval = '2s'")
         cursor.execute("SELECT current_setting('default_transaction_isolation') = 'serializable'")
         (is_serializable,) = cursor.fetchone()
     connection.commit()
-    # SNAPSHOT is what a database has, unless it was made SERIALIZABLE (guide: r_CREATE_DATABASE).
+    # A database has SNAPSHOT isolation unless it was created SERIALIZABLE (guide: r_CREATE_DATABASE).
     connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_SERIALIZABLE if is_serializable
                            else extensions.ISOLATION_LEVEL_REPEATABLE_READ)
-    connection.cursor_factory = functools.partial(Cursor, session)
+    connection.cursor_factory = functools.partial(Cursor, context)

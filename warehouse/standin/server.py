@@ -1,11 +1,11 @@
-"""A private PostgreSQL server: created, started and stopped. Reached by a Unix socket only.
+"""A private PostgreSQL server on a Unix socket: create, start and stop it.
 
-Nothing here knows SQL dialects or Sparkify. The state folder belongs to whoever runs the toolkit:
+It knows neither SQL dialects nor Sparkify. The state folder belongs to the user of the toolkit:
 
-    sparkify-standin    whose folder this is, and the lock that start and stop hold
-    data/               the cluster and server.log; owned by the account that serves
-    socket/             the socket, same owner
-    socket-folder       a link to the socket's folder, only where the path above is too long for one
+    sparkify-standin    marks the folder as ours; start and stop lock it
+    data/               the cluster and server.log; owned by the account that runs the server
+    socket/             the socket; same owner
+    socket-folder       a link to the socket's folder, if the path of socket/ is too long for a socket
 """
 
 import fcntl
@@ -39,79 +39,79 @@ MARKER = "sparkify-standin"
 PROJECT = Path(__file__).resolve().parents[2]
 PORT = 5432
 SUPERUSER = "sparkify"
-PATIENCE = 120  # seconds for a start, crash recovery included, and for a stop
-LARGEST_LOG = 10_000_000  # bytes
-LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes in sockaddr_un, without the NUL
+TIMEOUT = 120  # seconds for a start, including crash recovery, and for a stop
+MAX_LOG_SIZE = 10_000_000  # bytes
+MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107  # bytes in sockaddr_un, without the NUL
 SETTINGS = {
     "listen_addresses": "",
     "port": PORT,
     "unix_socket_permissions": "0700",
     "max_connections": 100,
     "shared_buffers": "256MB",
-    # In files: /dev/shm is 64 MB in a container, and systemd empties it when its user logs out.
+    # Not in /dev/shm: that has 64 MB in a container, and systemd empties it when its user logs out.
     "dynamic_shared_memory_type": "mmap",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "client_connection_check_interval": "10s",
-    # As on Redshift dead rows stay, and cost, until somebody runs VACUUM. PostgreSQL freezes rows all
-    # the same before it would run out of transaction ids.
+    # As on Redshift, dead rows stay and cost time until somebody runs VACUUM. PostgreSQL still starts
+    # an autovacuum before it runs out of transaction ids.
     "autovacuum": "off",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    # Statements may carry credentials: the log says what failed, not with which text.
+    # Statements may carry credentials, so the log has errors without their statements.
     "log_min_error_statement": "panic",
 }
 
 
 class Server:
-    """The server of one state folder. Making the object touches nothing; `start` does the work."""
+    """The server of one state folder. The constructor touches nothing on disk."""
 
     def __init__(self, folder: Path | None = None):
         self.folder = Path(folder).resolve() if folder else default_folder()
         self.data = self.folder / "data"
         self.log_file = self.data / "server.log"
-        self.name = f"sparkify-{_digest(self.folder)}"  # in the server's command line: it is ours
+        # In the server's command line, which tells our server from other processes.
+        self.name = f"sparkify-{_hash_path(self.folder)}"
 
     @property
     def socket_folder(self) -> Path:
         link = self.folder / "socket-folder"
-        if not self._socket_fits() and link.is_symlink():
+        if not self._is_path_short_enough() and link.is_symlink():
             return Path(os.readlink(link))
         return self.folder / "socket"
 
     def connect_parameters(self, database: str) -> dict:
-        """Return psycopg2's keyword arguments; the empty hostaddr keeps PGHOSTADDR out."""
+        """Return keyword arguments for psycopg2; the empty hostaddr overrides PGHOSTADDR."""
         return {"host": str(self.socket_folder), "hostaddr": "", "port": PORT,
                 "user": SUPERUSER, "dbname": database}
 
-    def running(self) -> bool:
-        return self._answer() is not None
+    def is_running(self) -> bool:
+        return self._probe() is not None
 
     def start(self) -> None:
-        """Create the cluster if it is missing and start it; return when it takes connections.
+        """Create the cluster if it is missing, start it, and return once it accepts connections.
 
-        Raises WarehouseError where there is no PostgreSQL, or it does not start, or the folder is
-        not ours.
+        Raises WarehouseError if there is no PostgreSQL, it does not start, or the folder is not ours.
         """
         try:
-            with self._locked():
-                if self._ready():
-                    logger.debug("the stand-in ran already in %s", self.folder)
+            with self._locking():
+                if self._wait_until_ready():
+                    logger.debug("the stand-in was already running in %s", self.folder)
                 else:
                     self._start()
         except OSError as error:
             raise WarehouseError(f"cannot start the stand-in in {self.folder}: {error}. "
-                                 "SPARKIFY_STANDIN may name another folder.") from error
+                                 "Set SPARKIFY_STANDIN to another folder.") from error
 
     def stop(self) -> bool:
-        """End the server, rolling back what runs on it; return whether there was one."""
+        """Stop the server, which rolls back open transactions; return whether it was running."""
         if not self._is_ours():
             return False
-        with self._locked():
-            if pid := self._postmaster():
-                self._end(pid)
+        with self._locking():
+            if pid := self._find_postmaster():
+                self._stop_process(pid)
             if (link := self.folder / "socket-folder").is_symlink():
                 with suppress(OSError):
                     os.rmdir(os.readlink(link))
@@ -126,37 +126,39 @@ class Server:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
             if cursor.fetchone():
                 return
-            # Another process may be as fast.
+            # Another process may create it at the same time.
             with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
                 cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' "
                                        "LC_COLLATE 'C' LC_CTYPE 'C'").format(sql.Identifier(name)))
 
     def binaries(self) -> Binaries:
-        """Return the programs that fit this cluster, or for a new one the newest there are."""
+        """Return the programs of this cluster's version, or the newest ones for a new cluster."""
         major = (self.data / "PG_VERSION").read_text().strip() if self.data.exists() else None
-        return find_binaries(major, _identity(self._account()))
+        return find_binaries(major, _subprocess_identity(self._find_account()))
 
     def _is_ours(self) -> bool:
-        """Tell whether the state folder is there; raise if it is somebody else's."""
+        """Return whether the state folder exists; raise WarehouseError if it is somebody else's."""
         try:
             status = os.lstat(self.folder)
         except FileNotFoundError:
             return False
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise WarehouseError(f"{self.folder} is not a folder of the user who runs this. "
-                                 "SPARKIFY_STANDIN may name another one for the stand-in.")
+                                 "Set SPARKIFY_STANDIN to another one.")
         entries = os.listdir(self.folder)
-        marked = (self.folder / MARKER).exists()  # after listdir: whoever fills it marks it first
-        if entries and not marked:
+        is_marked = (self.folder / MARKER).exists()  # after listdir, since the marker is made first
+        if entries and not is_marked:
             raise WarehouseError(f"{self.folder} holds files that are not the stand-in's. "
-                                 "SPARKIFY_STANDIN must name an empty folder or a new one.")
-        return marked
+                                 "Set SPARKIFY_STANDIN to an empty folder or a new one.")
+        return is_marked
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locking(self) -> Iterator[None]:
+        """Create the state folder if it is missing, and hold its lock."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._is_ours()
-        descriptor = os.open(self.folder / MARKER, os.O_RDWR | os.O_CREAT, 0o600)  # not inherited
+        # The server does not inherit the descriptor (PEP 446): it would keep the lock.
+        descriptor = os.open(self.folder / MARKER, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not os.fstat(descriptor).st_size:
@@ -166,8 +168,8 @@ class Server:
         finally:
             os.close(descriptor)
 
-    def _answer(self) -> str | None:
-        """Return None where no server listens, else its refusal, empty if it takes connections."""
+    def _probe(self) -> str | None:
+        """Connect; return '' on success, the error if the server refuses, None if none listens."""
         if not self._is_ours() or not self.data.exists():
             return None
         if not _is_private(self.socket_folder, self.data.stat().st_uid):
@@ -178,34 +180,34 @@ class Server:
             return str(error) if "FATAL:" in str(error) else None
         return ""
 
-    def _ready(self) -> bool:
+    def _wait_until_ready(self) -> bool:
         """Wait while the server starts, recovers or shuts down; return whether it is up."""
-        deadline = time.monotonic() + PATIENCE
-        while "the database system is" in ((answer := self._answer()) or ""):
+        deadline = time.monotonic() + TIMEOUT
+        while "the database system is" in ((error := self._probe()) or ""):
             if time.monotonic() > deadline:
-                raise WarehouseError(f"the stand-in in {self.folder} is not ready after {PATIENCE} "
-                                     f"seconds: {answer.strip()}\nIts log: {self.log_file}")
+                raise WarehouseError(f"the stand-in in {self.folder} is not ready after {TIMEOUT} "
+                                     f"seconds: {error.strip()}\nIts log: {self.log_file}")
             time.sleep(0.1)
-        return answer is not None
+        return error is not None
 
     def _start(self) -> None:
-        account = self._account()
+        account = self._find_account()
         binaries = self.binaries()
-        self._open_folder_to(account)
-        served = f", served by the account {account.pw_name}" if account else ""
+        self._grant_folder(account)
+        run_by = f", run by the account {account.pw_name}" if account else ""
         if not self.data.exists():
             self._create(binaries, account)
             logger.info("created a PostgreSQL %s cluster for the stand-in in %s%s",
-                        binaries.version, self.folder, served)
+                        binaries.version, self.folder, run_by)
         self._place_socket(account)
-        self._clear_the_way()
+        self._remove_leftovers()
         self._launch(binaries, account)
         logger.info("started PostgreSQL %s for the stand-in in %s%s (psql: python -m "
                     "warehouse.standin psql; stop: python -m warehouse.standin stop)",
-                    binaries.version, self.folder, served)
+                    binaries.version, self.folder, run_by)
 
-    def _account(self) -> pwd.struct_passwd | None:
-        """Return who serves where root runs us, since PostgreSQL refuses root; None: we do."""
+    def _find_account(self) -> pwd.struct_passwd | None:
+        """Return the account to run the server as, or None for our own: PostgreSQL refuses root."""
         if os.geteuid() != 0:
             return None
         if self.data.exists():
@@ -214,10 +216,10 @@ class Server:
             with suppress(KeyError):
                 return pwd.getpwnam(name)
         raise WarehouseError("PostgreSQL refuses to run as root, and there is no account postgres "
-                             "or nobody. Run this as an ordinary user.")
+                             "or nobody to run it. Run this as an ordinary user.")
 
-    def _open_folder_to(self, account: pwd.struct_passwd | None) -> None:
-        """Let the serving account pass through the state folder, and nobody else."""
+    def _grant_folder(self, account: pwd.struct_passwd | None) -> None:
+        """Let the server's account, and nobody else, pass through the state folder."""
         if not account:
             self.folder.chmod(0o700)
             return
@@ -225,114 +227,115 @@ class Server:
         self.folder.chmod(0o710)
         status, _ = self._run(account, "/bin/sh", "-c", 'cd "$1"', "sh", self.folder)
         if status:
-            raise WarehouseError(f"the account {account.pw_name}, which serves since PostgreSQL "
-                                 f"refuses root, may not enter {self.folder}.\nSPARKIFY_STANDIN "
-                                 "must name a folder that it can reach, for example in /var/lib.")
+            raise WarehouseError(f"the account {account.pw_name}, which runs the server because "
+                                 f"PostgreSQL refuses root, may not enter {self.folder}.\nSet "
+                                 "SPARKIFY_STANDIN to a folder that it can reach, for example in "
+                                 "/var/lib.")
 
     def _create(self, binaries: Binaries, account: pwd.struct_passwd | None) -> None:
-        """Make the cluster under another name first: one that is half made never counts."""
-        for debris in self.folder.glob("data.new-*"):
-            shutil.rmtree(debris, ignore_errors=True)
-        fresh = _new_folder("data.new-", self.folder, account)
+        """Create the cluster under a temporary name, so that a partial one is never used."""
+        for leftover in self.folder.glob("data.new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        new_folder = _new_folder("data.new-", self.folder, account)
         status, output = self._run(
-            account, binaries.folder / "initdb", "-D", fresh.name, "-E", "UTF8", "--locale=C",
+            account, binaries.folder / "initdb", "-D", new_folder.name, "-E", "UTF8", "--locale=C",
             "-A", "trust", f"--username={SUPERUSER}", "--no-sync")
         if status:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(new_folder, ignore_errors=True)
             raise WarehouseError(f"{binaries.folder}/initdb failed in {self.folder}:\n"
-                                 f"{_gist(output)}")
-        fresh.rename(self.data)
+                                 f"{_last_lines(output)}")
+        new_folder.rename(self.data)
 
-    def _socket_fits(self) -> bool:
+    def _is_path_short_enough(self) -> bool:
         path = self.folder / "socket" / f".s.PGSQL.{PORT}"
-        return len(os.fsencode(path)) <= LONGEST_SOCKET
+        return len(os.fsencode(path)) <= MAX_SOCKET_PATH
 
     def _place_socket(self, account: pwd.struct_passwd | None) -> None:
         if _is_private(self.socket_folder, self.data.stat().st_uid):
             return
-        if self._socket_fits():
-            fresh = _new_folder("socket.new-", self.folder, account)
-            fresh.rename(self.folder / "socket")
+        if self._is_path_short_enough():
+            new_folder = _new_folder("socket.new-", self.folder, account)
+            new_folder.rename(self.folder / "socket")
         else:
             link = self.folder / "socket-folder"
             link.unlink(missing_ok=True)
-            # Not TMPDIR: it may be as long, or closed to the account that serves.
+            # Not TMPDIR: it may be as long, or closed to the server's account.
             link.symlink_to(_new_folder(f"{self.name}-", Path("/tmp"), account))
 
-    def _postmaster(self) -> int | None:
-        """Return the process number of our server if it lives, even if it does not answer."""
+    def _find_postmaster(self) -> int | None:
+        """Return the process id of our server if it is alive, even if it does not answer."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
         except (FileNotFoundError, ValueError):
             return None
-        return pid if self.name in _command_line(pid) else None
+        return pid if self.name in _read_command_line(pid) else None
 
-    def _clear_the_way(self) -> None:
-        """End a server that nobody can reach; forget one that is dead."""
-        if pid := self._postmaster():
-            self._end(pid)
-        # PostgreSQL would take any process of that number for a server: another program after a
-        # reboot, or the zombie that stays where the first process of a container reaps nobody.
-        # What is left of a real server it still finds by its shared memory.
+    def _remove_leftovers(self) -> None:
+        """Stop a server that nobody can reach, and remove the lock files of a dead one."""
+        if pid := self._find_postmaster():
+            self._stop_process(pid)
+        # PostgreSQL takes any process with that id for a server: another program after a reboot, or
+        # a zombie in a container whose first process does not reap. It still detects the remains of
+        # a real server by their shared memory.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.socket_folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
-    def _end(self, pid: int) -> None:
-        os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
-        deadline = time.monotonic() + PATIENCE
-        while self._postmaster() == pid:
+    def _stop_process(self, pid: int) -> None:
+        os.kill(pid, signal.SIGINT)  # "fast" shutdown: end sessions, write a checkpoint
+        deadline = time.monotonic() + TIMEOUT
+        while self._find_postmaster() == pid:
             if time.monotonic() > deadline:
                 raise WarehouseError(f"PostgreSQL (process {pid}) in {self.folder} does not stop. "
                                      f"Its log: {self.log_file}")
             time.sleep(0.02)
 
     def _launch(self, binaries: Binaries, account: pwd.struct_passwd | None) -> None:
-        if self.log_file.exists() and self.log_file.stat().st_size > LARGEST_LOG:
+        if self.log_file.exists() and self.log_file.stat().st_size > MAX_LOG_SIZE:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         for _ in range(50):
-            # -l takes the server's output: no pipe of ours stays open in it.
+            # With -l the server's output goes to a file, so that it keeps no pipe of ours open.
             status, output = self._run(
-                account, binaries.folder / "pg_ctl", "start", "-s", "-w", "-t", str(PATIENCE),
-                "-D", "data", "-l", "data/server.log", "-o", self._options())
+                account, binaries.folder / "pg_ctl", "start", "-s", "-w", "-t", str(TIMEOUT),
+                "-D", "data", "-l", "data/server.log", "-o", self._format_options())
             if status == 0:
                 return
             if self.log_file.exists():
                 output = self.log_file.read_text(errors="replace")
-            reason = _gist(output)
+            reason = _last_lines(output)
             if "still in use" not in reason:
                 break
-            time.sleep(0.2)  # sessions of a server that was killed need a moment to notice
+            time.sleep(0.2)  # the sessions of a killed server take a moment to end
         raise WarehouseError(f"PostgreSQL {binaries.version} did not start. Its log, "
                              f"{self.log_file}, ends:\n{reason}")
 
-    def _options(self) -> str:
+    def _format_options(self) -> str:
         settings = dict(SETTINGS, cluster_name=self.name)
-        # Relative to data/, where the server works: such a path needs no quoting.
+        # Relative to data/, the server's working directory: such a path needs no quoting.
         settings["unix_socket_directories"] = (
-            "../socket" if self._socket_fits() else self.socket_folder)
+            "../socket" if self._is_path_short_enough() else self.socket_folder)
         return " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
 
     def _run(self, account: pwd.struct_passwd | None, *command: str | Path) -> tuple[int, str]:
         """Run a program in the state folder as the account; return exit status and output."""
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith(("PG", "LC_"))}
-        # In a session of its own: Ctrl-C in the terminal must not reach the server.
+        # A new session, because Ctrl-C in the terminal must not reach the server.
         done = subprocess.run(
             command, cwd=self.folder, env=environment | {"LC_ALL": "C"}, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", **_identity(account))
+            text=True, errors="replace", **_subprocess_identity(account))
         return done.returncode, done.stdout
 
 
 def default_folder() -> Path:
-    """Return SPARKIFY_STANDIN, or a folder for this project where its user keeps such state."""
-    if chosen := os.environ.get("SPARKIFY_STANDIN"):
-        if not os.path.isabs(chosen):
-            raise ConfigError(f"SPARKIFY_STANDIN is '{chosen}'; expected an absolute path.")
-        return Path(chosen).resolve()
-    name = f"sparkify-standin-{_digest(PROJECT)}"
+    """Return SPARKIFY_STANDIN, or this project's folder among the user's application state."""
+    if setting := os.environ.get("SPARKIFY_STANDIN"):
+        if not os.path.isabs(setting):
+            raise ConfigError(f"SPARKIFY_STANDIN is '{setting}'; expected an absolute path.")
+        return Path(setting).resolve()
+    name = f"sparkify-standin-{_hash_path(PROJECT)}"
     if os.geteuid() == 0:
-        base = "/var/lib"  # not root's home, which the account that serves may not enter
+        base = "/var/lib"  # not root's home, which the server's account may not enter
     else:
         base = os.environ.get("XDG_STATE_HOME", "")
         base = base if os.path.isabs(base) else os.path.expanduser("~/.local/state")
@@ -340,17 +343,17 @@ def default_folder() -> Path:
             os.makedirs(base, exist_ok=True)
     if os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK):
         return Path(base, name)
-    return Path(tempfile.gettempdir(), f"sparkify-standin-{os.geteuid()}-{_digest(PROJECT)}")
+    return Path(tempfile.gettempdir(), f"sparkify-standin-{os.geteuid()}-{_hash_path(PROJECT)}")
 
 
-def _identity(account: pwd.struct_passwd | None) -> dict:
+def _subprocess_identity(account: pwd.struct_passwd | None) -> dict:
     if not account:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _new_folder(prefix: str, parent: Path, account: pwd.struct_passwd | None) -> Path:
-    """Make a folder that only the account, or else we, may enter."""
+    """Create a folder that only the account may enter, or only we if there is none."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -358,15 +361,15 @@ def _new_folder(prefix: str, parent: Path, account: pwd.struct_passwd | None) ->
 
 
 def _is_private(folder: Path, owner: int) -> bool:
-    """Tell whether nobody but the owner can have put a socket there."""
+    """Return whether nobody but the owner can have put a socket in the folder."""
     if not os.path.lexists(folder):
         return False
     status = os.lstat(folder)
     return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and not status.st_mode & 0o077
 
 
-def _command_line(pid: int) -> str:
-    """Return how the process was called; empty if there is none."""
+def _read_command_line(pid: int) -> str:
+    """Return the command line of a process, or '' if there is none."""
     if os.path.exists("/proc/self/cmdline"):
         with suppress(OSError):
             return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes())
@@ -375,12 +378,12 @@ def _command_line(pid: int) -> str:
     return done.stdout
 
 
-def _gist(output: str) -> str:
-    """Return the last two lines, without the farewell that follows the reason."""
+def _last_lines(output: str) -> str:
+    """Return the last two lines of a log, without the shutdown messages after the reason."""
     lines = [line for line in output.splitlines()
              if line.strip() and not re.search("system is shut down|: removing ", line)]
     return "\n".join(lines[-2:])
 
 
-def _digest(path: Path) -> str:
+def _hash_path(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]

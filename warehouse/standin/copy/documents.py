@@ -1,8 +1,8 @@
-"""A stream of JSON documents -> the documents parsed, and what is wrong between and within them.
+"""A stream of JSON documents -> the parsed documents, and the errors in and between them.
 
 A file is a sequence of JSON documents with nothing but white space between them, on one line or
-many (guide: copy-parameters-data-format). It is streamed: what is held in memory is one chunk, or
-one document where that is larger. Where a chunk ends changes nothing.
+many (guide: copy-parameters-data-format). It is streamed: memory holds one chunk, or one document
+if that is larger. The size of the chunks does not change the result.
 """
 
 import codecs
@@ -12,15 +12,15 @@ from typing import BinaryIO, Callable, Iterator, NamedTuple
 
 from .values import Number, Rejected
 
-CHUNK = 32 * 1024  # bytes; small enough to stay in the cache, and for the server to keep up
+CHUNK = 32 * 1024  # bytes; small enough for the CPU's cache and for the server to keep up
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes (guide: copy-parameters-data-format)
-MAX_SHOWN = 1024  # characters that the load-error tables keep, from the document on
-MAX_EXCERPT = 200  # characters of a malformed document that are shown as its value
+MAX_RAW_LINE = 1024  # characters that the load-error tables keep, from the start of the document
+MAX_EXCERPT = 200  # characters of a malformed document that are reported as its value
 
 TOO_LARGE = f"JSON document is larger than {MAX_DOCUMENT} bytes"
 TOO_DEEP = "Invalid JSON: nested too deeply"
 UTF_16 = "Invalid JSON: the file is written in UTF-16"
-FOREIGN = {  # how a file begins that is not UTF-8 text
+FILE_SIGNATURES = {  # first characters of files that are not plain UTF-8
     "\ufeff": "Invalid JSON: a byte order mark (BOM) at the start of the file",
     "\udcff\udcfe": UTF_16,
     "\udcfe\udcff": UTF_16,
@@ -32,26 +32,27 @@ FOREIGN = {  # how a file begins that is not UTF-8 text
 WHITE = re.compile(r"[ \t\r\n]*")
 STRAY = re.compile(r"[^{\[\n]+")
 NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
-# A literal or \u escape cut in two is reported where it starts, a few characters back.
-CUT = 16
+# The json module reports a literal or \u escape that is cut in two at its start: a few characters
+# before the end of the text.
+CUT_LENGTH = 16
 
-new_decoder = codecs.getincrementaldecoder("utf-8")
+Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 MALFORMED = (ValueError, StopIteration, RecursionError, Rejected)
 
 
 class Fault(NamedTuple):
-    """What is wrong at a position, and where to read on; None: with the next document's line."""
+    """An error at a position. Reading resumes at `resume`; None: at the next line of a document."""
 
-    at: int
+    position: int
     rejected: Rejected
     resume: int | None = None
 
 
 class Piece(NamedTuple):
-    """Documents that follow each other in a text, up to a fault or as far as the text goes.
+    """Consecutive documents in a text, up to a fault or the end of the text.
 
-    line is the number of the text's first line in its file; the documents begin at start, and
-    ends has where each of them ends. beyond is what follows the text, as far as it may be shown.
+    `line` is the number of the text's first line in its file. The documents begin at `start`;
+    `ends` holds the position after each. `beyond` is the beginning of the text that follows.
     """
 
     url: str
@@ -66,36 +67,36 @@ class Piece(NamedTuple):
     def line_at(self, position: int) -> int:
         return self.line + self.text.count("\n", 0, position)
 
-    def span(self, nth: int) -> tuple[int, int]:
-        """Where the text of a document begins and ends."""
-        begins = self.ends[nth - 1] if nth else self.start
-        return WHITE.match(self.text, begins).end(), self.ends[nth]
+    def span(self, index: int) -> tuple[int, int]:
+        """Return the start and the end of a document in the text."""
+        start = self.ends[index - 1] if index else self.start
+        return WHITE.match(self.text, start).end(), self.ends[index]
 
-    def shown(self, position: int) -> str:
-        """What the load-error tables show of a document: it runs on into those after it."""
-        return (self.text[position : position + MAX_SHOWN] + self.beyond)[:MAX_SHOWN]
+    def raw_line_at(self, position: int) -> str:
+        """Return what the load-error tables show of a document; it runs on into those after it."""
+        return (self.text[position : position + MAX_RAW_LINE] + self.beyond)[:MAX_RAW_LINE]
 
 
-def scanner(number: type) -> Callable:
-    """The C scanner of the json module: (text, position) -> (value, end); digits stay text."""
+def make_scanner(number: type) -> Callable:
+    """Return the json module's C scanner, (text, position) -> (value, end), with digits as text."""
 
-    def refuse(name: str):
+    def reject_constant(name: str):
         raise Rejected(1216, f"Invalid JSON: {name} is not a number", name)
 
     return json.JSONDecoder(
-        parse_float=number, parse_int=number, parse_constant=refuse
+        parse_float=number, parse_int=number, parse_constant=reject_constant
     ).scan_once
 
 
-scan_numbers = scanner(Number)
-scan_texts = scanner(str)
+scan_numbers = make_scanner(Number)
+scan_texts = make_scanner(str)
 
 
 class Documents:
-    """The documents of one file, as pieces. lines counts the file's lines when all were read.
+    """The documents of one file, as an iterable of pieces.
 
-    scan is scan_texts, or scan_numbers to tell a number from a string of its digits; header is how
-    many lines to skip.
+    `scan` is scan_texts, or scan_numbers to tell a number from a string of its digits. `header` is
+    the number of lines to skip. `lines` is the number of lines in the file, once all were read.
     """
 
     def __init__(self, stream: BinaryIO, url: str, scan: Callable, header: int = 0):
@@ -107,30 +108,31 @@ class Documents:
         self.lines = 0
 
     def __iter__(self) -> Iterator[Piece]:
-        # Bytes that are no UTF-8 become lone surrogates, which condemn their own value only.
-        decode = new_decoder("surrogateescape").decode
-        text, lost, chunk, last = "", False, b"-", b"\n"
+        # Invalid bytes become lone surrogates, so that only the value they are in is rejected.
+        decode = Utf8Decoder("surrogateescape").decode
+        text, skipping, chunk, last = "", False, b"-", b"\n"
         while chunk:
-            # As much again as is pending, so that a long document is not parsed over and over.
+            # Read as much again as is pending, so that a long document is not parsed over and over.
             chunk = self.stream.read(max(CHUNK, len(text)))
             text += decode(chunk, not chunk)
             last = chunk[-1:] or last
-            if not text:  # the end, or a part of a character
+            if not text:  # the end of the file, or a part of a character
                 continue
             position = 0
             if self.header:
                 skipped, position = skip_lines(text, self.header)
                 self.header -= skipped
-            elif lost:  # the first character is there to tell whether the next one begins a line
-                position = next_document(text, 1)
+            elif skipping:  # text[0] is kept to tell whether text[1] begins a line
+                position = find_next_document(text, 1)
             if position is not None:
-                # What follows the last line that begins a document may be the half of one.
-                limit = max(position, len(text) - MAX_SHOWN) if chunk else len(text)
-                whole = text.rfind("\n{", position, limit) if chunk else -1
-                whole = whole if whole > position else limit
-                beyond = text[whole : whole + MAX_SHOWN]
-                position, lost = yield from self.pieces(text[:whole], position, not chunk, beyond)
-                position -= lost
+                # The last document that begins in the text may be incomplete: leave it pending.
+                limit = max(position, len(text) - MAX_RAW_LINE) if chunk else len(text)
+                end = text.rfind("\n{", position, limit) if chunk else -1
+                end = end if end > position else limit
+                beyond = text[end : end + MAX_RAW_LINE]
+                position, skipping = yield from self.parse_pieces(
+                    text[:end], position, not chunk, beyond)
+                position -= skipping
             elif self.header:
                 position = len(text)
             else:
@@ -139,20 +141,23 @@ class Documents:
             text = text[position:]
         self.lines = self.line + text.count("\n") - (last == b"\n")
 
-    def pieces(self, text: str, start: int, final: bool, beyond: str) -> Iterator[Piece]:
-        """The complete documents of a text. Returns where to read on, and whether that is with the
-        line of the next document, which is still to come."""
-        scan, white, begins, position = self.scan, WHITE.match, text.startswith, start
+    def parse_pieces(self, text: str, start: int, final: bool, beyond: str) -> Iterator[Piece]:
+        """Yield the complete documents of a text.
+
+        Returns the position to resume at, and whether to skip from there to the next line that
+        begins a document.
+        """
+        scan, match_white, starts_with, position = self.scan, WHITE.match, text.startswith, start
         values, ends = [], []
         while True:
             try:
-                while begins("\n{", position):  # most documents
+                while starts_with("\n{", position):  # most documents
                     value, position = scan(text, position + 1)
                     values.append(value)
                     ends.append(position)
             except MALFORMED:
-                pass  # what follows meets it again
-            position = white(text, position).end()
+                pass  # the code below finds it again
+            position = match_white(text, position).end()
             fault = None
             if position < len(text):
                 try:
@@ -163,11 +168,11 @@ class Documents:
                     ends.append(position)
                     continue
                 except MALFORMED as error:
-                    fault = fault_of(error, text, position, final)
+                    fault = find_fault(error, text, position, final)
             if values or fault:
                 piece = Piece(self.url, text, self.line, start, values, ends, fault, beyond)
                 if fault:
-                    fault.rejected.raw_line = piece.shown(position)
+                    fault.rejected.raw_line = piece.raw_line_at(position)
                 yield piece
             if fault is None:
                 return position, False
@@ -178,71 +183,81 @@ class Documents:
 
 
 def skip_lines(text: str, count: int) -> tuple[int, int | None]:
-    """How many of the first lines end in the text, and where what follows them all begins.
+    """Return how many of the first `count` lines end in the text, and where the line after begins.
+
+    The position is None if the text ends within them.
 
     >>> skip_lines("a\\nb\\nc", 2), skip_lines("a\\nb", 2)
     ((2, 4), (1, None))
     """
     position = 0
-    for skipped in range(count):
+    for ended in range(count):
         position = text.find("\n", position) + 1
         if not position:
-            return skipped, None
+            return ended, None
     return count, position
 
 
-def next_document(text: str, position: int) -> int | None:
-    """The next line that starts a document. A brace within a line may belong to a malformed one."""
-    found = NEXT_DOCUMENT.search(text, position)
-    return found.start() if found else None
+def find_next_document(text: str, position: int) -> int | None:
+    """Return the start of the next line that begins a document.
+
+    A brace in the middle of a line may belong to the malformed document.
+    """
+    match = NEXT_DOCUMENT.search(text, position)
+    return match.start() if match else None
 
 
-def fault_of(error: Exception, text: str, position: int, final: bool) -> Fault | None:
-    """What is wrong with the text at a position; None: the rest was not read yet."""
+def find_fault(error: Exception, text: str, position: int, final: bool) -> Fault | None:
+    """Return the fault at a position; None if the rest of the document was not read yet."""
     if text[position] not in "{[":
-        return stray(text, position, final)
+        return find_stray_text(text, position, final)
     beyond = position + MAX_DOCUMENT
-    at, reason, cut = explained(error, text, position)
-    resume = next_document(text, position + 1)
-    if len(text) <= beyond and not final and (cut or resume is None):
+    at, reason, may_be_cut = locate_error(error, text, position)
+    resume = find_next_document(text, position + 1)
+    if len(text) <= beyond and not final and (may_be_cut or resume is None):
         return None
-    if at > beyond or (cut and len(text) > beyond):
-        at, reason, resume = position, TOO_LARGE, next_document(text, beyond)
+    if at > beyond or (may_be_cut and len(text) > beyond):
+        at, reason, resume = position, TOO_LARGE, find_next_document(text, beyond)
     elif resume is not None and resume <= at:
-        # It ran into the next document, which is where it was noticed.
+        # The scanner noticed the error only in the next document.
         at, reason = position, "Invalid JSON: the document is not complete"
-    reason = foreign(text, position) or reason
+    reason = identify_format(text, position) or reason
     first_line = text[position : position + MAX_EXCERPT].split("\n", 1)[0]
     rejected = Rejected(1216, reason, first_line)
     return Fault(min(at, len(text) - 1), rejected, resume)
 
 
-def explained(error: Exception, text: str, position: int) -> tuple[int, str, bool]:
-    """Where a document is malformed, why, and whether that may only be the end of the text."""
+def locate_error(error: Exception, text: str, position: int) -> tuple[int, str, bool]:
+    """Return the position and reason of an error, and whether the text may just be cut there."""
     if isinstance(error, json.JSONDecodeError):
         at, reason = error.pos, error.msg.removesuffix(" at").rstrip(": ")
-        cut = at >= len(text) - CUT or reason.startswith("Unterminated string")
+        may_be_cut = at >= len(text) - CUT_LENGTH or reason.startswith("Unterminated string")
     elif isinstance(error, StopIteration):
         at, reason = error.value, "a value is missing"
-        cut = at >= len(text) - CUT
+        may_be_cut = at >= len(text) - CUT_LENGTH
     elif isinstance(error, RecursionError):
         return position, TOO_DEEP, False
     else:
         return position, getattr(error, "reason", str(error)), False
-    return at, f"Invalid JSON: {reason} at character {at - position + 1} of the document", cut
+    reason = f"Invalid JSON: {reason} at character {at - position + 1} of the document"
+    return at, reason, may_be_cut
 
 
-def foreign(text: str, position: int) -> str:
-    """What the file is if it is no UTF-8 text, as far as this position tells; else ''."""
-    return next((why for start, why in FOREIGN.items() if text.startswith(start, position)), "")
+def identify_format(text: str, position: int) -> str:
+    """Return why the file is not plain UTF-8, judged by the text at this position, or ''."""
+    return next((reason for signature, reason in FILE_SIGNATURES.items()
+                 if text.startswith(signature, position)), "")
 
 
-def stray(text: str, position: int, final: bool) -> Fault | None:
-    """The fault of a text that is outside of any document, up to its end or that of its line."""
+def find_stray_text(text: str, position: int, final: bool) -> Fault | None:
+    """Return the fault of a text outside of any document, up to the end of its line.
+
+    None if the rest of it was not read yet.
+    """
     end = STRAY.match(text, position).end()
     beyond = position + MAX_DOCUMENT
     if end == len(text) and not final and end <= beyond:
         return None
-    reason = foreign(text, position) or "Invalid JSON: text outside of an object or array"
+    reason = identify_format(text, position) or "Invalid JSON: text outside of an object or array"
     rejected = Rejected(1216, reason, text[position : min(end, position + MAX_EXCERPT)].strip())
-    return Fault(position, rejected, end if end <= beyond else next_document(text, beyond))
+    return Fault(position, rejected, end if end <= beyond else find_next_document(text, beyond))

@@ -1,4 +1,4 @@
-"""The files that a COPY reads: those under a prefix or of a manifest, and how they are unpacked."""
+"""The files that a COPY reads: listed by prefix or manifest, opened and decompressed."""
 
 import bz2
 import gzip
@@ -14,15 +14,15 @@ from psycopg2 import errors
 
 from warehouse import objects
 
-SMALL = 256 * 1024  # bytes of an object that is read whole, and fetched ahead from S3
-AHEAD = 64  # objects, 16 MB at most
+SMALL = 256 * 1024  # bytes; an object up to this size is read whole, and fetched ahead from S3
+MAX_AHEAD = 64  # objects: 16 MB at most
 THREADS = 16
-NOT_PACKED = (EOFError, OSError, zlib.error)  # what reading raises, not packed as the option says
+DECOMPRESSION_ERRORS = (EOFError, OSError, zlib.error)
 
 FULL_PATH = "COPY with MANIFEST parameter requires full path of an Amazon S3 object."
 
 
-class Counted(io.RawIOBase):
+class CountingStream(io.RawIOBase):
     """A stream that reports how many bytes were read from it."""
 
     def __init__(self, stream: BinaryIO, count: Callable[[int], None]):
@@ -43,27 +43,26 @@ class Counted(io.RawIOBase):
         return data
 
 
-def opened_ahead(listed: list[objects.Object]) -> Iterator[tuple[objects.Object, ContextManager]]:
-    """Each object with what opens it.
+def open_ahead(files: list[objects.Object]) -> Iterator[tuple[objects.Object, ContextManager]]:
+    """Yield each object with a context manager that gives its stream.
 
-    Small ones are fetched from S3 ahead of their turn, by threads: what they cost is not their
-    bytes but the wait for each.
+    Threads fetch small objects from S3 ahead of their turn, because most of their cost is latency.
     """
     pool = ThreadPoolExecutor(THREADS)
     waiting = deque()
     try:
-        for file in listed:
+        for file in files:
             ahead = objects.is_s3(file.url) and file.size <= SMALL
             waiting.append((file, pool.submit(objects.read, file.url) if ahead else None))
-            if len(waiting) > AHEAD:
-                yield opening(*waiting.popleft())
+            if len(waiting) > MAX_AHEAD:
+                yield open_object(*waiting.popleft())
         while waiting:
-            yield opening(*waiting.popleft())
+            yield open_object(*waiting.popleft())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def opening(file: objects.Object, fetched: Future | None) -> tuple[objects.Object, ContextManager]:
+def open_object(file: objects.Object, fetched: Future | None) -> tuple[objects.Object, ContextManager]:
     if fetched:
         return file, io.BytesIO(fetched.result())
     if file.size <= SMALL:
@@ -71,8 +70,8 @@ def opening(file: objects.Object, fetched: Future | None) -> tuple[objects.Objec
     return file, objects.opened(file.url)
 
 
-def unpacked(stream: BinaryIO, options: dict) -> BinaryIO:
-    """The stream as GZIP and BZIP2 make it; reading raises NOT_PACKED where it is not packed so."""
+def decompress(stream: BinaryIO, options: dict) -> BinaryIO:
+    """Apply GZIP or BZIP2. Reading a stream of another format raises DECOMPRESSION_ERRORS."""
     if "gzip" in options:
         return gzip.GzipFile(fileobj=stream)
     if "bzip2" in options:
@@ -80,8 +79,8 @@ def unpacked(stream: BinaryIO, options: dict) -> BinaryIO:
     return stream
 
 
-def listed(prefix: str) -> list[objects.Object]:
-    """Every object under a prefix, which is no folder (guide: copy-parameters-data-source-s3)."""
+def list_prefix(prefix: str) -> list[objects.Object]:
+    """List every object whose key begins with the prefix (guide: copy-parameters-data-source-s3)."""
     files = objects.listed(prefix)
     if not files:
         key = objects.split_s3(prefix)[1] if objects.is_s3(prefix) else prefix
@@ -89,10 +88,10 @@ def listed(prefix: str) -> list[objects.Object]:
     return files
 
 
-def of_manifest(url: str) -> list[objects.Object]:
-    """The objects of a manifest, once for each time it names them; optional ones may lack.
+def list_manifest(url: str) -> list[objects.Object]:
+    """List the objects of a manifest, as often as it names them.
 
-    Guide: loading-data-files-using-manifest.
+    An object that is not mandatory may be missing (guide: loading-data-files-using-manifest).
     """
     try:
         text = objects.read(url)
@@ -101,30 +100,30 @@ def of_manifest(url: str) -> list[objects.Object]:
     try:
         entries = json.loads(text.decode())["entries"]
         wanted = [(entry["url"], bool(entry.get("mandatory", False))) for entry in entries]
-        present = found({name for name, _ in wanted})
+        present = find_objects({url for url, _ in wanted})
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise objects.ObjectError(f"{url} is not a manifest: {error!r}") from error
-    for name, mandatory in wanted:
-        if mandatory and name not in present:
+    for object_url, mandatory in wanted:
+        if mandatory and object_url not in present:
             raise objects.ObjectError(
-                f"{name} is mandatory in the manifest {url}, and is not there. {FULL_PATH}")
+                f"{object_url} is mandatory in the manifest {url}, and is not there. {FULL_PATH}")
     if not present:
         raise objects.ObjectError(f"None of the objects of the manifest {url} was found")
-    for name, file in present.items():
+    for object_url, file in present.items():
         if not file.size:
             raise errors.FeatureNotSupported(
-                f"the stand-in does not load empty objects of a manifest ({name}): what Redshift"
-                " does is not documented")
-    return [present[name] for name, _ in wanted if name in present]
+                f"the stand-in does not load empty objects of a manifest ({object_url}): what"
+                " Redshift does is not documented")
+    return [present[object_url] for object_url, _ in wanted if object_url in present]
 
 
-def found(urls: set[str]) -> dict[str, objects.Object]:
-    """The objects that exist, by url; asks once for all that lie side by side."""
+def find_objects(urls: set[str]) -> dict[str, objects.Object]:
+    """Return the objects that exist, by url; lists once per folder."""
     folders = {}
     for url in urls:
         folders.setdefault(url.rpartition("/")[0], []).append(url)
     present = {}
-    for names in folders.values():
-        present |= {file.url: file for file in objects.listed(os.path.commonprefix(names))
+    for siblings in folders.values():
+        present |= {file.url: file for file in objects.listed(os.path.commonprefix(siblings))
                     if file.url in urls}
     return present

@@ -1,4 +1,4 @@
-"""The mapping of a document's values to columns: by key, or by the paths of a JSONPaths file."""
+"""Mapping of a document's values to columns: by key, or by the paths of a JSONPaths file."""
 
 from operator import itemgetter
 from typing import Callable
@@ -10,37 +10,38 @@ NO_ELEMENT = "Invalid JSONPath format: Not an array or index out of range."
 
 
 class Keys:
-    """JSON 'auto' and 'auto ignorecase': a column takes the first-level key of its name."""
+    """JSON 'auto' and 'auto ignorecase': a column takes the top-level key with its name."""
 
     def __init__(self, columns: list[Column], ignorecase: bool):
         self.names = [column.name for column in columns]
         self.ignorecase = ignorecase
         self.getters = {}
 
-    def row(self, document: object) -> tuple:
-        """The values for the columns, None where there is no key; raises Rejected."""
+    def extract_row(self, document: object) -> tuple:
+        """Return the columns' values, None for a missing key; raises Rejected."""
         if not isinstance(document, dict):
             raise Rejected(1216, NO_OBJECT, document)
-        return self.getter(tuple(document))(document)
+        return self.find_getter(tuple(document))(document)
 
-    def getter(self, keys: tuple[str, ...]) -> Callable[[dict], tuple]:
-        """What takes the columns' values out of a document that has these keys."""
-        if len(self.getters) > 1000:  # data that has new keys in every document
+    def find_getter(self, keys: tuple[str, ...]) -> Callable[[dict], tuple]:
+        """Return the cached function that extracts the row of a document with these keys."""
+        if len(self.getters) > 1000:  # every document may have other keys
             self.getters.clear()
         if keys not in self.getters:
-            self.getters[keys] = self.new_getter(keys)
+            self.getters[keys] = self.make_getter(keys)
         return self.getters[keys]
 
-    def new_getter(self, keys: tuple[str, ...]) -> Callable[[dict], tuple]:
-        found = {key.lower() if self.ignorecase else key: key for key in keys}
-        wanted = [found.get(name) for name in self.names]
-        if len(wanted) > 1 and None not in wanted:
-            return itemgetter(*wanted)
-        return lambda document: tuple(document[key] if key is not None else None for key in wanted)
+    def make_getter(self, keys: tuple[str, ...]) -> Callable[[dict], tuple]:
+        by_name = {key.lower() if self.ignorecase else key: key for key in keys}
+        column_keys = [by_name.get(name) for name in self.names]
+        if len(column_keys) > 1 and None not in column_keys:
+            return itemgetter(*column_keys)
+        return lambda document: tuple(
+            None if key is None else document[key] for key in column_keys)
 
 
 class Paths:
-    """JSON 's3://…/jsonpaths': a column takes what its path leads to.
+    """JSON 's3://…/jsonpaths': a column takes the value at its path.
 
     Guide: copy-usage_notes-copy-from-json.
     """
@@ -50,15 +51,15 @@ class Paths:
         self.names = [path[0] for path in paths if len(path) == 1 and isinstance(path[0], str)]
         self.flat = len(self.names) == len(paths)
 
-    def row(self, document: object) -> tuple:
-        """The values for the columns, None where there is no member; raises Rejected."""
+    def extract_row(self, document: object) -> tuple:
+        """Return the columns' values, None for a missing member; raises Rejected."""
         if self.flat and isinstance(document, dict):
             return tuple(map(document.get, self.names))
-        return tuple(self.walk(document, path) for path in self.paths)
+        return tuple(self.follow(document, path) for path in self.paths)
 
     @staticmethod
-    def walk(value: object, path: list[str | int]) -> object:
-        """What a path leads to. A member may be missing, an element may not."""
+    def follow(value: object, path: list[str | int]) -> object:
+        """Return the value at a path. A member may be missing; a missing element raises Rejected."""
         for step in path:
             if isinstance(step, int):
                 if not isinstance(value, list) or step >= len(value):

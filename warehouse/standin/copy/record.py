@@ -1,4 +1,4 @@
-"""The record of one COPY: what the system tables will say of it, and what its session hears."""
+"""The record of one COPY: its rows in the system tables, and the messages that its session gets."""
 
 import re
 import tempfile
@@ -8,16 +8,16 @@ from psycopg2 import errorcodes
 
 from warehouse.objects import Object
 
-from .values import SEPARATOR, Column, Rejected, field
+from .values import SEPARATOR, Column, Rejected, escape_field
 
 MAX_REPLACEMENTS = 100  # rows of a COPY (guide: r_STL_REPLACEMENTS)
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Record:
-    """What the system tables will say of one COPY.
+    """The system tables' rows about one COPY.
 
-    Rejected rows wait on disk, so that a hundred thousand of them take no memory.
+    Beyond a megabyte they wait on disk: a COPY may reject a hundred thousand rows.
     """
 
     def __init__(self, cursor, source: str, table_id: int, table_name: str):
@@ -32,7 +32,7 @@ class Record:
         self.ids = cursor.fetchone()
         self.copy_id, self.started = self.ids[0], self.ids[-1]
         self.source, self.table_id, self.table_name = source, table_id, table_name
-        self.file_ended = now()
+        self.file_ended = utc_now()
         self.errors = self.files = self.replacements = 0
         self.error_lines = tempfile.SpooledTemporaryFile(1 << 20)
         self.file_lines = tempfile.SpooledTemporaryFile(1 << 20)
@@ -52,27 +52,27 @@ class Record:
             name, kind = column.name, "char" if column.type == "bpchar" else column.type
             length = f"{column.size}, {column.scale}" if kind == "numeric" else str(column.size)
         self.errors += 1
-        self.error_lines.write(text_line(
+        self.error_lines.write(format_line(
             self.copy_id, self.errors, file, line, name, kind, length, rejected.position,
-            rejected.code, rejected.reason, raw(rejected.raw_line), rejected.value[:1024],
+            rejected.code, rejected.reason, excerpt(rejected.raw_line), rejected.value[:1024],
         ))
 
     def add_replacement(self, file: str, line: int, column: Column, document: str) -> None:
-        """A row whose first invalid characters, in this column, ACCEPTINVCHARS replaced."""
+        """Add a row in which ACCEPTINVCHARS replaced characters; `column` is the first concerned."""
         self.replacements += 1
         if self.replacements <= MAX_REPLACEMENTS:
-            self.replacement_lines.write(text_line(
-                self.copy_id, self.replacements, file, line, column.name, raw(document)))
+            self.replacement_lines.write(format_line(
+                self.copy_id, self.replacements, file, line, column.name, excerpt(document)))
 
     def add_file(self, file: Object, size: int, lines: int) -> None:
-        """A file that was read since the one before it, or since the COPY began."""
+        """Add a file whose reading ends now and began when that of the previous file ended."""
         self.files += 1
-        started, self.file_ended = self.file_ended, now()
-        self.file_lines.write(text_line(
+        started, self.file_ended = self.file_ended, utc_now()
+        self.file_lines.write(format_line(
             self.copy_id, self.files, file.url, file.etag, size, lines, started, self.file_ended))
 
     def write(self, cursor, rows: int, size: int, size_listed: int, failed: bool) -> None:
-        """Write it all; the cursor is of another connection than the COPY's."""
+        """Write everything; the cursor must belong to another connection than the COPY's."""
         values = (
             *self.ids[:-1], self.table_name, self.table_id, self.source, self.started,
             "aborted" if failed else "completed", rows, size, self.files, size_listed, self.errors,
@@ -87,40 +87,40 @@ class Record:
                 f"COPY standin.{table} FROM STDIN WITH (DELIMITER '{SEPARATOR}')", lines)
 
 
-def raw(document: str) -> str:
-    """As much of a document as the load-error tables keep, in ASCII as they keep it."""
+def excerpt(document: str) -> str:
+    """Return the part of a document that the load-error tables keep, in ASCII as they keep it."""
     return re.sub("[^\\x00-\\x7f]", ".", document[:1024])
 
 
-def text_line(*values: object) -> bytes:
-    """A line of PostgreSQL's text format; what it cannot store is written as \\x00 or \\udc80."""
-    fields = [field(value) if isinstance(value, str) else str(value) for value in values]
+def format_line(*values: object) -> bytes:
+    """Return a line of PostgreSQL's text format; characters that it cannot store become escapes."""
+    fields = [escape_field(value) if isinstance(value, str) else str(value) for value in values]
     line = SEPARATOR.join(fields) + "\n"
     return UNSTORABLE.sub(lambda found: "\\" + ascii(found[0])[1:-1], line).encode()
 
 
 def fail(cursor, message: str, state: str = errorcodes.INTERNAL_ERROR) -> None:
-    """Let the server raise the error, which fails the transaction as a COPY's failure does."""
-    sayable = message.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
-    cursor.execute("SELECT standin.fail(%s, %s)", (sayable, state))
+    """Have the server raise an error, which aborts the transaction like a failed COPY."""
+    printable = message.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
+    cursor.execute("SELECT standin.fail(%s, %s)", (printable, state))
 
 
 def remember(cursor, record: Record, table: str, rows: int) -> None:
-    """Let the session know of a COPY that succeeded, and say what Redshift says of it."""
+    """Set the session's last COPY, and send Redshift's messages about a COPY that succeeded."""
     cursor.execute(
         "SELECT set_config('standin.last_copy_id', %s, false),"
         " set_config('standin.last_copy_count', %s, false)",
         (str(record.copy_id), str(rows)),
     )
-    said = [f"{rows} record(s) loaded successfully."]
+    messages = [f"{rows} record(s) loaded successfully."]
     if record.errors:
-        said.append(f"{record.errors} record(s) could not be loaded.  "
+        messages.append(f"{record.errors} record(s) could not be loaded.  "
                     "Check 'sys_load_error_detail' system table for details.")
-    for sentence in said:
+    for message in messages:
         cursor.execute(
-            "SELECT standin.say(%s)", (f"Load into table '{table}' completed, {sentence}",))
+            "SELECT standin.say(%s)", (f"Load into table '{table}' completed, {message}",))
 
 
-def now() -> datetime:
-    """The time in UTC without a zone, as Redshift's system tables hold it."""
+def utc_now() -> datetime:
+    """Return the time in UTC without a zone, as Redshift's system tables hold it."""
     return datetime.now(timezone.utc).replace(tzinfo=None)

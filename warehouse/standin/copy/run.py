@@ -1,8 +1,8 @@
 """COPY … FROM 's3://…' FORMAT JSON, as Redshift runs it, into a PostgreSQL table.
 
-Files are streamed through `rows` into PostgreSQL's own COPY, in the transaction of the caller. Rows
-that cannot be loaded go to the load-error tables by a connection of their own, so that, as on
-Redshift, they can be read after ROLLBACK.
+Files are streamed through `rows` into PostgreSQL's own COPY, in the caller's transaction. Rejected
+rows go to the load-error tables on a separate connection, so that they survive a ROLLBACK as they
+do on Redshift.
 """
 
 import io
@@ -17,18 +17,18 @@ from psycopg2 import errorcodes, errors, extensions
 from warehouse import objects
 from warehouse.jsonpaths import jsonpaths
 
-from ..sql.tokens import Token, quoted
+from ..sql.tokens import Token, quote_name
 from . import files
 from .mapping import Keys, Paths
 from .record import Record, fail, remember
 from .rows import Reader
-from .statement import Statement, parsed
+from .statement import Statement, parse_copy
 from .types import CONVERTERS
 from .values import NULL, SEPARATOR, Column, NotEmulated, Options, Rejected
 
 
-class Source(io.RawIOBase):
-    """What psycopg2 reads the rows from. An exception is kept: libpq would lose it."""
+class RowStream(io.RawIOBase):
+    """The stream that psycopg2 reads rows from. It keeps an exception, which libpq would lose."""
 
     def __init__(self, chunks: Iterator[bytes]):
         self.chunks = chunks
@@ -39,7 +39,7 @@ class Source(io.RawIOBase):
 
     def read(self, size=-1):
         try:
-            # One chunk a call, whatever its size: psycopg2 sends what it gets.
+            # One chunk per call; psycopg2 accepts more than `size` bytes.
             return next(self.chunks, b"")
         except BaseException as error:
             self.error = error
@@ -47,76 +47,77 @@ class Source(io.RawIOBase):
 
 
 class TooManyErrors(Exception):
-    """As many rows were rejected as MAXERROR says."""
+    """The number of rejected rows has reached MAXERROR."""
 
 
-class Load:
-    """One COPY: what it reads, how far it is, and which rows it rejected."""
+class CopyRun:
+    """The reading of one COPY's files: options, progress and rejected rows."""
 
-    def __init__(self, statement: Statement, listed: list[objects.Object], record: Record,
+    def __init__(self, statement: Statement, to_read: list[objects.Object], record: Record,
                  on_progress: Callable[[int, int], None]):
         self.options = statement.options
-        self.files = listed
+        self.files = to_read
         self.record = record
         self.on_progress = on_progress
         self.limit = max(1, self.options.get("maxerror", 0))
         self.bytes_done = 0
-        self.bytes_listed = sum(file.size for file in listed)
+        self.bytes_listed = sum(file.size for file in to_read)
 
     def reject(self, url: str, line: int, rejected: Rejected) -> None:
         self.record.add_error(url, line, rejected)
         if self.record.errors >= self.limit and "ignoreallerrors" not in self.options:
             raise TooManyErrors
 
-    def chunks(self, reader: Reader) -> Iterator[bytes]:
-        """The lines of all files, in the order of their keys."""
-        for file, opening in files.opened_ahead(self.files):
+    def read_chunks(self, reader: Reader) -> Iterator[bytes]:
+        """Yield the lines of all files, in the order of their keys."""
+        for file, opened in files.open_ahead(self.files):
             before = self.bytes_done
             try:
-                with opening as stream:
-                    plain = files.unpacked(files.Counted(stream, self.count), self.options)
-                    yield from reader.lines(plain, file.url)
-            except files.NOT_PACKED as error:
+                with opened as raw:
+                    counting = files.CountingStream(raw, self.count_bytes)
+                    stream = files.decompress(counting, self.options)
+                    yield from reader.read_lines(stream, file.url)
+            except files.DECOMPRESSION_ERRORS as error:
                 raise objects.ObjectError(
                     f"{file.url}: not a whole compressed file: {error}") from error
             self.record.add_file(file, self.bytes_done - before, reader.lines_scanned)
-        yield from reader.rest()
+        yield from reader.flush()
 
-    def count(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
         self.bytes_done += size
         self.on_progress(self.bytes_done, self.bytes_listed)
 
 
-def run_copy(connection, session, tokens: list[Token]) -> None:
-    """Run a COPY statement in the connection's transaction.
+def run_copy(connection, context, tokens: list[Token]) -> None:
+    """Run a COPY statement in the connection's transaction; `context` is cursor.CopyContext.
 
-    Raises what Redshift's COPY raises, by way of the server, so that the transaction is failed
-    after it. Rejected rows and the history are committed at once, by a connection of their own.
+    Raises the errors of Redshift's COPY through the server, so that they abort the transaction.
+    Rejected rows and the history are committed at once, on a separate connection.
     """
     with extensions.cursor(connection) as cursor:
-        with failing(cursor):
-            statement = parsed(tokens)
-            target = target_of(cursor, statement)
-            listed = files_of(statement)
-            mapping = mapping_of(statement, target.columns, listed)
+        with raising_on_server(cursor):
+            statement = parse_copy(tokens)
+            target = find_target(cursor, statement)
+            to_read = list_files(statement)
+            mapping = read_mapping(statement, target.columns, to_read)
         with Record(cursor, statement.source, target.oid, target.name) as record:
-            load = Load(statement, listed, record, session.on_progress)
+            run = CopyRun(statement, to_read, record, context.on_progress)
             header = statement.options.get("ignoreheader", 0)
             reader = Reader(
-                target.columns, mapping, value_options(statement), load.reject,
+                target.columns, mapping, select_value_options(statement), run.reject,
                 record.add_replacement, header)
-            problem = send(cursor, statement, target, load.chunks(reader))
+            problem = send_rows(cursor, statement, target, run.read_chunks(reader))
             rows = 0 if problem or "noload" in statement.options else reader.rows
-            with session.recorder() as recorder:
-                record.write(recorder, rows, load.bytes_done, load.bytes_listed, bool(problem))
+            with context.recording() as recorder:
+                record.write(recorder, rows, run.bytes_done, run.bytes_listed, bool(problem))
             if problem:
                 fail(cursor, *problem)
             remember(cursor, record, target.name, rows)
 
 
 @contextmanager
-def failing(cursor) -> Iterator[None]:
-    """Have the server raise what was raised here: only then is the transaction failed."""
+def raising_on_server(cursor) -> Iterator[None]:
+    """Re-raise errors of the block on the server: only the server's errors abort a transaction."""
     try:
         yield
     except objects.ObjectError as error:
@@ -129,15 +130,15 @@ def failing(cursor) -> Iterator[None]:
 
 
 class Target(NamedTuple):
-    """The table of a COPY, and the columns that it fills, in its order."""
+    """The table of a COPY, and the columns to fill in the order of the COPY."""
 
     oid: int
     name: str
     columns: list[Column]
 
 
-def target_of(cursor, statement: Statement) -> Target:
-    """Look the target up; raises what Redshift raises where it cannot be loaded."""
+def find_target(cursor, statement: Statement) -> Target:
+    """Look up the target; raises Redshift's error if it cannot be loaded."""
     cursor.execute(
         "SELECT oid, relname, relkind FROM pg_class WHERE oid = CAST(%s AS regclass)",
         (statement.table,),
@@ -154,78 +155,82 @@ def target_of(cursor, statement: Statement) -> Target:
         """,
         (oid,),
     )
-    found = cursor.fetchall()
-    every = {row[0]: column(*row[:4]) for row in found}
-    identities = {row[0]: row[5] for row in found if row[5]}
-    listed = listed_columns(statement, every, identities)
-    defaults = {row[0] for row in found if row[4]} | identities.keys()
-    for missing in every.keys() - defaults - set(listed):
-        if every[missing].required:
+    rows = cursor.fetchall()
+    columns = {row[0]: make_column(*row[:4]) for row in rows}
+    identities = {row[0]: row[5] for row in rows if row[5]}
+    chosen = choose_columns(statement, columns, identities)
+    defaults = {row[0] for row in rows if row[4]} | identities.keys()
+    for missing in columns.keys() - defaults - set(chosen):
+        if columns[missing].required:
             raise errors.NotNullViolation(
                 f'Redshift\'s COPY: column "{missing}" is NOT NULL, has no DEFAULT, is not listed')
-    return Target(oid, name, [every[name] for name in listed])
+    return Target(oid, name, [columns[name] for name in chosen])
 
 
-def listed_columns(
-    statement: Statement, every: dict[str, Column], identities: dict[str, str]
+def choose_columns(
+    statement: Statement, columns: dict[str, Column], identities: dict[str, str]
 ) -> list[str]:
-    """The names of the columns to fill (guide: copy-parameters-column-mapping)."""
+    """Return the names of the columns to fill (guide: copy-parameters-column-mapping).
+
+    `columns` are those of the table by name; `identities` has 'a' (ALWAYS) or 'd' (BY DEFAULT) for
+    each IDENTITY column.
+    """
     explicit = "explicit_ids" in statement.options
-    listed = statement.columns or [name for name in every if explicit or name not in identities]
-    for name in listed:
-        if name not in every:
+    chosen = statement.columns or [name for name in columns if explicit or name not in identities]
+    for name in chosen:
+        if name not in columns:
             raise errors.UndefinedColumn(f'column "{name}" of {statement.table} does not exist')
-        if every[name].type not in CONVERTERS:
+        if columns[name].type not in CONVERTERS:
             raise errors.FeatureNotSupported(
                 f"the stand-in does not emulate Redshift's COPY into column \"{name}\" of type"
-                f" {every[name].type}")
+                f" {columns[name].type}")
         if identities.get(name) == "a" and not explicit:
             raise errors.FeatureNotSupported(
                 f"Redshift's COPY: IDENTITY column \"{name}\" needs EXPLICIT_IDS")
-    if len(set(listed)) < len(listed):
+    if len(set(chosen)) < len(chosen):
         raise errors.DuplicateColumn("Redshift's COPY: a column is listed more than once")
-    if explicit and not (identities and identities.keys() <= set(listed)):
+    if explicit and not (identities and identities.keys() <= set(chosen)):
         raise errors.FeatureNotSupported(
             "Redshift's COPY: EXPLICIT_IDS needs the table's IDENTITY column in the column list")
-    return list(listed)
+    return list(chosen)
 
 
-def column(name: str, type_name: str, modifier: int, required: bool) -> Column:
-    """A column from the catalogue; its modifier holds length, or precision and scale, plus 4."""
+def make_column(name: str, type_name: str, modifier: int, required: bool) -> Column:
+    """Make a column from the catalog; atttypmod is the length, or precision and scale, plus 4."""
     if type_name == "numeric":
         return Column(name, type_name, (modifier - 4) >> 16, (modifier - 4) & 0x7FF, required)
     return Column(name, type_name, max(modifier - 4, 0), 0, required)
 
 
-def files_of(statement: Statement) -> list[objects.Object]:
-    """The files to read; raises ObjectError."""
+def list_files(statement: Statement) -> list[objects.Object]:
+    """List the files to read; raises ObjectError."""
     try:
         if "manifest" in statement.options:
-            return files.of_manifest(statement.source)
-        return files.listed(statement.source)
+            return files.list_manifest(statement.source)
+        return files.list_prefix(statement.source)
     except ValueError as error:  # a NUL in the url
         raise objects.ObjectError(f"{statement.source!r}: {error}") from error
 
 
-def mapping_of(
-    statement: Statement, columns: list[Column], listed: list[objects.Object]
+def read_mapping(
+    statement: Statement, columns: list[Column], to_read: list[objects.Object]
 ) -> Keys | Paths:
-    """How a document's values find their columns; raises ObjectError."""
-    how = statement.options["json"]
-    if how in ("auto", "auto ignorecase"):
-        return Keys(columns, ignorecase=how != "auto")
-    if how == "noshred":
+    """Return the mapping that the JSON option names; raises ObjectError."""
+    option = statement.options["json"]
+    if option in ("auto", "auto ignorecase"):
+        return Keys(columns, ignorecase=option != "auto")
+    if option == "noshred":
         raise errors.FeatureNotSupported(
             "the stand-in does not emulate Redshift's COPY with JSON 'noshred'")
     try:
-        paths = jsonpaths(objects.read(how))
+        paths = jsonpaths(objects.read(option))
     except ValueError as error:
-        raise objects.ObjectError(f"{how} is not a JSONPaths file: {error}") from error
+        raise objects.ObjectError(f"{option} is not a JSONPaths file: {error}") from error
     except objects.ObjectError as error:
         raise objects.ObjectError(f"the JSONPaths file {error}") from error
-    if any(file.url == how for file in listed):
+    if any(file.url == option for file in to_read):
         raise objects.ObjectError(
-            f"{how}: the JSONPaths file lies under {statement.source} and would be read as data")
+            f"{option}: the JSONPaths file lies under {statement.source} and would be read as data")
     if paths is None:
         return Keys(columns, ignorecase=False)
     if len(paths) != len(columns):
@@ -235,61 +240,61 @@ def mapping_of(
     return Paths(paths)
 
 
-def value_options(statement: Statement) -> Options:
+def select_value_options(statement: Statement) -> Options:
     return Options(**{
         name: value for name, value in statement.options.items() if name in Options._fields
     })
 
 
 @contextmanager
-def unprinted() -> Iterator[list[psycopg2.Error]]:
-    """Where the server ends a session amid a COPY, psycopg2 prints why and raises something vague.
+def capturing_errors() -> Iterator[list[psycopg2.Error]]:
+    """Collect, in the list it gives, the errors that psycopg2 would print.
 
-    Nothing is printed in this block; the reasons are in the list that it gives.
+    If the server ends the session during a COPY, psycopg2 prints the reason and raises a vague error.
     """
-    reasons = []
+    captured = []
     hook = sys.excepthook
 
     def keep(kind, error, trace):
         while error and not isinstance(error, psycopg2.Error):
             error = error.__cause__ or error.__context__
-        reasons.extend([error] if error else [])
+        captured.extend([error] if error else [])
 
     sys.excepthook = keep
     try:
-        yield reasons
+        yield captured
     finally:
         sys.excepthook = hook
 
 
-def send(
+def send_rows(
     cursor, statement: Statement, target: Target, chunks: Iterator[bytes]
 ) -> tuple[str, ...]:
-    """Stream the rows to the server; returns what to say of a failure, else ()."""
+    """Stream the rows to the server; return the message and SQLSTATE of a failure, or ()."""
     status = cursor.connection.info.transaction_status
     in_block = status == extensions.TRANSACTION_STATUS_INTRANS
     if in_block:
         cursor.execute("SAVEPOINT copy_begins")
-    source = Source(chunks)
-    listed = ", ".join(quoted(column.name) for column in target.columns)
-    lost = []
+    stream = RowStream(chunks)
+    columns = ", ".join(quote_name(column.name) for column in target.columns)
+    captured = []
     try:
         if "noload" in statement.options:
-            while source.read():
+            while stream.read():
                 pass
         else:
-            with unprinted() as lost:
+            with capturing_errors() as captured:
                 cursor.copy_expert(
-                    f"COPY {statement.table} ({listed}) FROM STDIN"
-                    f" WITH (DELIMITER '{SEPARATOR}', NULL '{NULL}')", source)
+                    f"COPY {statement.table} ({columns}) FROM STDIN"
+                    f" WITH (DELIMITER '{SEPARATOR}', NULL '{NULL}')", stream)
     except (psycopg2.Error, TooManyErrors, NotEmulated, objects.ObjectError) as error:
-        if cursor.connection.closed and lost:
-            raise lost[0] from error
-        if cursor.connection.closed or not source.error:
+        if cursor.connection.closed and captured:
+            raise captured[0] from error
+        if cursor.connection.closed or not stream.error:
             raise
-        problem = problem_of(source.error, target.name)
+        problem = describe_problem(stream.error, target.name)
         if not problem:
-            raise source.error from error
+            raise stream.error from error
         if in_block:
             cursor.execute("ROLLBACK TO SAVEPOINT copy_begins")
         return problem
@@ -298,8 +303,8 @@ def send(
     return ()
 
 
-def problem_of(error: BaseException, table: str) -> tuple[str, ...]:
-    """What to say of an error of the reading, and its SQLSTATE; () for one of another kind."""
+def describe_problem(error: BaseException, table: str) -> tuple[str, ...]:
+    """Return the message of a reading error, and its SQLSTATE if not the default; () if unknown."""
     if isinstance(error, objects.ObjectError):
         return (f"S3ServiceException: {error}",)
     if isinstance(error, TooManyErrors):

@@ -1,7 +1,7 @@
-"""A value on its way from a JSON document into a column, by the rules of Redshift's COPY.
+"""Conversion of JSON values to column values, by the rules of Redshift's COPY.
 
-Each type has a converter, in types/. `one` takes one value and either returns the text that
-PostgreSQL's COPY reads, or says what is wrong with it, in Redshift's words and codes (guide:
+Each type has a converter, in types/. `convert` takes one value and either returns the text that
+PostgreSQL's COPY reads or raises Rejected, with Redshift's code and message (guide:
 r_Load_Error_Reference).
 """
 
@@ -9,18 +9,18 @@ import json
 import re
 from typing import NamedTuple
 
-# What stands in the lines for PostgreSQL's COPY between two fields, and for NULL.
+# The field separator and the NULL marker in the lines for PostgreSQL's COPY.
 SEPARATOR, NULL = "\x02", "\x03"
 ESCAPES = str.maketrans({
     "\\": r"\\", "\n": r"\n", "\r": r"\r", SEPARATOR: r"\x02", NULL: r"\x03",
 })
 WHITE = " \t\n\v\f\r"
-SAFE_DIGITS = 15  # as many a double holds exactly
-WHOLE = re.compile(r"(-?[0-9]{1,%d})\.0+" % SAFE_DIGITS, re.ASCII)
+SAFE_DIGITS = 15  # a double holds this many decimal digits exactly
+WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,%d})\.0+" % SAFE_DIGITS, re.ASCII)
 
 
 class Column(NamedTuple):
-    """A column to be loaded. size: bytes of a text, precision of a numeric; scale: of a numeric."""
+    """A column to load. `size` is the length of a text in bytes, or the precision of a numeric."""
 
     name: str
     type: str
@@ -32,7 +32,7 @@ class Column(NamedTuple):
 class Options(NamedTuple):
     """The options of a COPY that change values (guide: copy-parameters-data-conversion).
 
-    acceptinvchars is the character to put for invalid ones, or ''.
+    acceptinvchars is the character that replaces invalid ones, or ''.
     """
 
     roundec: bool = False
@@ -47,13 +47,14 @@ class Options(NamedTuple):
 
 
 class Number(str):
-    """The digits of a JSON number as written, told apart from a JSON string."""
+    """A JSON number as it was written, as opposed to a JSON string of the same digits."""
 
 
 class Rejected(Exception):
-    """A value or document that COPY does not load: error code, reason, raw value, where in it.
+    """COPY rejects a value or a document.
 
-    raw_line is the text of the file from the document on.
+    `position` is the offset of the error in `value`; `raw_line` is the text of the file from the
+    start of the document.
     """
 
     def __init__(
@@ -75,76 +76,76 @@ class Rejected(Exception):
 
 
 class NotEmulated(Exception):
-    """A value that Redshift may load and the stand-in cannot read: the COPY fails as a whole."""
+    """A value that Redshift may load and the stand-in cannot read; it fails the whole COPY."""
 
 
 def to_json(value: object) -> str:
-    """The JSON text of a parsed value, numbers as they were written."""
+    """Return the JSON text of a parsed value, with numbers as they were written."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{to_json(k)}:{to_json(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{to_json(key)}:{to_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(to_json, value)) + "]"
     return str(value) if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)
 
 
 def as_text(value: object) -> str:
-    """What COPY sees of a value: the text of a string or number, JSON text of anything else.
+    """Return the text that COPY converts: of a string or number itself, of anything else its JSON.
 
-    Redshift reads a number as a double, and 1540919166796.0 is 1540919166796 in a column of any
-    type. How it spells other doubles in a VARCHAR is not known: they stay as they are written.
+    Redshift reads a number as a double, so 1540919166796.0 is 1540919166796 in a column of any
+    type. Its spelling of other doubles in a VARCHAR is unknown; they stay as written.
     """
     if isinstance(value, Number):
-        whole = WHOLE.fullmatch(value)
+        whole = WHOLE_NUMBER.fullmatch(value)
         return whole[1] if whole else value
     return value if isinstance(value, str) else to_json(value)
 
 
-def field(text: str) -> str:
-    """Text as a field of PostgreSQL's text format that is taken for nothing else."""
+def escape_field(text: str) -> str:
+    """Escape a text as a field of PostgreSQL's text format."""
     return text.translate(ESCAPES)
 
 
 class Converter:
-    """Base of the types."""
+    """Base class of the converters."""
 
     def __init__(self, column: Column, options: Options):
         self.column = column
         self.options = options
 
-    def one(self, value: object) -> str:
-        """The field's text; raises Rejected, NotEmulated."""
-        text = None if value is None else self.text(value)
+    def convert(self, value: object) -> str:
+        """Return the value as a field of a line; raises Rejected, NotEmulated."""
+        text = None if value is None else self.convert_non_null(value)
         if text is None:
             if self.column.required:
-                raise self.reject(1213, "Missing data for not-null field", "")
+                raise self.rejection(1213, "Missing data for not-null field", "")
             return NULL
         return text
 
-    def replaces(self, value: object) -> bool:
-        """Whether ACCEPTINVCHARS changes the value."""
+    def has_invalid_characters(self, value: object) -> bool:
+        """Return whether ACCEPTINVCHARS changes the value."""
         return False
 
-    def text(self, value: object) -> str | None:
-        """The text of a value that is not null, or None where COPY loads NULL for it."""
-        raise TypeError(f"{type(self).__name__} converts nothing")
+    def convert_non_null(self, value: object) -> str | None:
+        """Return the field of a value that is not null, or None if COPY loads NULL for it."""
+        raise NotImplementedError
 
-    def reject(self, code: int, reason: str, value: object, position: int = 0) -> Rejected:
+    def rejection(self, code: int, reason: str, value: object, position: int = 0) -> Rejected:
         return Rejected(code, reason, value, self.column, position)
 
 
 class BlankIsNull(Converter):
-    """Base of the types for which a blank text is NULL."""
+    """Base class of the types for which a blank text is NULL."""
 
-    def text(self, value):
+    def convert_non_null(self, value):
         text = as_text(value)
-        return self.parsed(text, value) if text.strip(WHITE) else None
+        return self.parse(text, value) if text.strip(WHITE) else None
 
-    def parsed(self, text: str, value: object) -> str | None:
-        """The text of a value that is not blank; raises Rejected."""
-        raise TypeError(f"{type(self).__name__} converts nothing")
+    def parse(self, text: str, value: object) -> str | None:
+        """Return the field of a value that is not blank, or None for NULL; raises Rejected."""
+        raise NotImplementedError
 
-    def invalid_digit(self, text: str, good: str, type_name: str) -> Rejected:
-        """The error for a text that is no number; `good` matches what could begin one."""
-        at = min(re.match(good, text, re.ASCII).end(), len(text) - 1)
-        reason = f"Invalid digit, Value '{text[at]}', Pos {at}, Type: {type_name}"
-        return self.reject(1207, reason, text, at)
+    def invalid_digit(self, text: str, prefix: str, type_name: str) -> Rejected:
+        """Return the error for a text that is not a number; `prefix` matches its valid start."""
+        index = min(re.match(prefix, text, re.ASCII).end(), len(text) - 1)
+        reason = f"Invalid digit, Value '{text[index]}', Pos {index}, Type: {type_name}"
+        return self.rejection(1207, reason, text, index)

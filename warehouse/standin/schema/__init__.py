@@ -9,29 +9,29 @@ FOLDER = Path(__file__).parent
 
 
 def install(cursor) -> None:
-    """Create what the database is missing; commits nothing. Two may do so at once.
+    """Create what the database is missing, without a commit; safe to run from two sessions at once.
 
-    System tables of another version are dropped. Functions are only replaced: views of the user
-    may stand on them.
+    System tables of another version are dropped. Functions are replaced, never dropped, because
+    views of the user may depend on them.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sparkify stand-in'))")
-    mark = f"sparkify stand-in {VERSION}: what Amazon Redshift has and PostgreSQL has not"
-    found = comment(cursor, "standin")
-    if found != mark:
-        if found.startswith("sparkify stand-in "):
+    label = f"sparkify stand-in {VERSION}: what Amazon Redshift has and PostgreSQL has not"
+    current = read_comment(cursor, "standin")
+    if current != label:
+        if current.startswith("sparkify stand-in "):
             cursor.execute("DROP SCHEMA standin CASCADE")
         cursor.execute((FOLDER / "system_tables.sql").read_text("utf-8"))
-        cursor.execute("COMMENT ON SCHEMA standin IS %s", (mark,))
+        cursor.execute("COMMENT ON SCHEMA standin IS %s", (label,))
     functions = (FOLDER / "functions.sql").read_text("utf-8")
-    whole = f"sparkify stand-in {hashlib.sha256(functions.encode()).hexdigest()}"
+    full_label = f"sparkify stand-in {hashlib.sha256(functions.encode()).hexdigest()}"
     cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     (superuser,) = cursor.fetchone()
-    mark = whole if superuser else f"{whole}, without conversions: no superuser made it"
-    if comment(cursor, "redshift") not in (whole, mark):
+    label = full_label if superuser else f"{full_label}, without conversions: no superuser made it"
+    if read_comment(cursor, "redshift") not in (full_label, label):
         cursor.execute(functions)
-        cursor.execute("COMMENT ON SCHEMA redshift IS %s", (mark,))
+        cursor.execute("COMMENT ON SCHEMA redshift IS %s", (label,))
 
 
-def comment(cursor, schema: str) -> str:
+def read_comment(cursor, schema: str) -> str:
     cursor.execute("SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", (schema,))
     return cursor.fetchone()[0] or ""

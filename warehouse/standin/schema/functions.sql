@@ -1,9 +1,9 @@
--- functions: what PostgreSQL lacks or does otherwise, in a schema that sql/ points to.
+-- functions: functions that PostgreSQL does not have, or that differ; sql/ translates calls to them.
 
 CREATE SCHEMA IF NOT EXISTS redshift;
 GRANT USAGE ON SCHEMA redshift TO PUBLIC;
 
--- A cast to VARCHAR(n) cuts to n bytes and leaves no part of a character (r_Character_types).
+-- A cast to VARCHAR(n) cuts to n bytes, at the boundary of a character (r_Character_types).
 CREATE OR REPLACE FUNCTION redshift.cut(value text, bytes int) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
 $$
@@ -22,7 +22,7 @@ BEGIN
 END
 $$;
 
--- Columns that a query gave their lengths count bytes from now on, as those of CREATE TABLE do.
+-- Make the text columns of a table created from a query count bytes, like those of CREATE TABLE.
 CREATE OR REPLACE PROCEDURE redshift.count_bytes(relation regclass) LANGUAGE plpgsql AS
 $$
 DECLARE
@@ -46,10 +46,10 @@ BEGIN
 END
 $$;
 
--- Zone maps are block ranges, of a megabyte each as Redshift's blocks are (t_Sorting_data). An entry
--- holds the least and the greatest value of up to 32 columns in 8,152 bytes: the key is cut before a
--- column that may not fit, and before one of a type that PostgreSQL has no ranges of, as boolean.
--- CREATE TABLE IF NOT EXISTS may have found a view, a table without these columns, or with an index.
+-- Block ranges stand for zone maps; both cover a megabyte (t_Sorting_data). An entry holds the least
+-- and the greatest value of up to 32 columns in 8,152 bytes. The key ends before a column that may
+-- not fit, or whose type has no ranges in PostgreSQL, such as boolean. After CREATE TABLE IF NOT
+-- EXISTS the relation may be a view, a table without these columns, or one that has its index.
 CREATE OR REPLACE PROCEDURE redshift.map_zones(relation regclass, key text[]) LANGUAGE plpgsql AS
 $$
 DECLARE
@@ -78,7 +78,8 @@ BEGIN
 END
 $$;
 
--- What ALTER TABLE does not do (r_ALTER_TABLE), as far as the database knows: it knows no DISTKEY.
+-- Refusals of ALTER TABLE (r_ALTER_TABLE) that depend on the table. DISTKEY is not stored, so a drop
+-- of its column is not refused.
 CREATE OR REPLACE PROCEDURE redshift.refuse_key(relation regclass, name text) LANGUAGE plpgsql AS
 $$
 BEGIN
@@ -87,7 +88,7 @@ BEGIN
         WHERE indrelid = relation AND attname = name
     ) THEN
         RAISE dependent_objects_still_exist USING MESSAGE =
-            format('Redshift drops no column of a SORTKEY (%s)', name);
+            format('Redshift does not drop a column of a SORTKEY (%s)', name);
     END IF;
 END
 $$;
@@ -98,7 +99,7 @@ BEGIN
         SELECT 1 FROM pg_attribute WHERE attrelid = relation AND attname = name AND atthasdef
     ) THEN
         RAISE feature_not_supported USING MESSAGE =
-            format('Redshift changes the length of no column with a DEFAULT (%s)', name);
+            format('Redshift does not change the length of a column with a DEFAULT (%s)', name);
     END IF;
 END
 $$;
@@ -119,16 +120,16 @@ BEGIN
 END
 $$;
 
--- Rows are never changed through a view (r_CREATE_VIEW).
+-- Views are read-only (r_CREATE_VIEW).
 CREATE OR REPLACE FUNCTION redshift.refuse_write_to_view() RETURNS trigger LANGUAGE plpgsql AS
 $$
 BEGIN
     RAISE feature_not_supported USING MESSAGE =
-        format('Redshift changes no rows of a view (%s); write its table', TG_TABLE_NAME);
+        format('Redshift''s views are read-only (%s); write to the table', TG_TABLE_NAME);
 END
 $$;
 
--- The average of integers is an integer, that of decimals keeps their scale (r_AVG).
+-- The average of integers is an integer; that of decimals keeps their scale (r_AVG).
 CREATE OR REPLACE FUNCTION redshift.add(sum numeric[], value numeric) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT CASE WHEN value IS NULL THEN sum ELSE ARRAY[sum[1] + 1, sum[2] + value] END $$;
@@ -152,7 +153,7 @@ CREATE OR REPLACE AGGREGATE redshift.avg(numeric) (
 CREATE OR REPLACE AGGREGATE redshift.avg(float8) (
     SFUNC = float8_accum, STYPE = float8[], INITCOND = '{0,0,0}', FINALFUNC = float8_avg);
 
--- STDDEV and VARIANCE are doubles, whatever they are of (r_STDDEV_functions, r_VARIANCE_functions).
+-- STDDEV and VARIANCE return doubles for every type (r_STDDEV_functions, r_VARIANCE_functions).
 DO $$
 DECLARE
     name text;
@@ -181,7 +182,7 @@ BEGIN
 END
 $$;
 
--- ROUND and TRUNC of a double to so many places (r_ROUND, r_TRUNC).
+-- ROUND and TRUNC of a double to a number of places (r_ROUND, r_TRUNC).
 CREATE OR REPLACE FUNCTION redshift.round(value float8, places int) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT pg_catalog.round(value::text::numeric, places)::float8 $$;
@@ -193,7 +194,7 @@ CREATE OR REPLACE FUNCTION redshift.trunc(value float8, places int) RETURNS floa
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT pg_catalog.trunc(value::text::numeric, places)::float8 $$;
 
--- TRUNC also takes the time off a timestamp (r_TRUNC_date).
+-- TRUNC of a timestamp is its date (r_TRUNC_date).
 CREATE OR REPLACE FUNCTION redshift.trunc(value timestamp) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT value::date $$;
 CREATE OR REPLACE FUNCTION redshift.trunc(value float8) RETURNS float8
@@ -215,12 +216,12 @@ $$
     END
 $$;
 
--- Implicit conversions (r_Type_conversion). They stand in pg_catalog, where no search_path hides
--- them, so a superuser must create them, as the private server's user is; in a database of another
--- they are missing, and PostgreSQL refuses what needs one. As SQL functions they are inlined: a join
--- by such an equality is a hash join.
+-- Implicit conversions (r_Type_conversion). They are in pg_catalog, which no search_path hides, so
+-- only a superuser can create them. The private server's user is one; in the database of another
+-- user they are missing, and PostgreSQL refuses statements that need one. SQL functions are inlined,
+-- so a join by such an equality is a hash join.
 --
--- There is no cast of a text to INT or TIMESTAMP in an INSERT: Redshift refuses it, too.
+-- A text is not cast to INT or TIMESTAMP in an INSERT: Redshift refuses that as well.
 DO $do$
 DECLARE
     made record;
@@ -238,9 +239,10 @@ BEGIN
             EXECUTE format('CREATE CAST (%s AS numeric) WITH INOUT AS ASSIGNMENT', source);
         END IF;
     END LOOP;
-    -- A number is compared with a text as a text, but a DECIMAL as a number; LIKE takes any value.
-    -- Texts are added as they are joined (r_NVL2), a BOOLEAN is compared with an INT. || joins values of
-    -- two types as texts (r_CONCAT); of one type it does not: 'a' || 1 would then be about two numbers.
+    -- A number and a text are compared as texts, a DECIMAL and a text as numbers; LIKE takes any value.
+    -- + of two texts joins them (r_NVL2); a BOOLEAN can be compared with an INT. || joins values of two
+    -- different types as texts (r_CONCAT). It has no operator for two numbers: that would capture
+    -- 'a' || 1, whose literal has no type yet.
     FOR made IN
         WITH compare (name, op) AS (VALUES
             ('eq', '='), ('ne', '<>'), ('lt', '<'), ('le', '<='), ('gt', '>'), ('ge', '>=')),
@@ -270,7 +272,7 @@ BEGIN
                 ' FUNCTION = redshift.%s)', made.op, made.a, made.b, made.name);
         END IF;
     END LOOP;
-    -- Functions of texts take numbers and dates.
+    -- Functions of texts take numbers and dates as well.
     FOR made IN
         SELECT kind, name, more
         FROM unnest('{int2, int4, int8, float4, float8, numeric, date, timestamp, timestamptz}'

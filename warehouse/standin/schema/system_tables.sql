@@ -1,14 +1,14 @@
 -- system_tables: the system tables, views and functions of Redshift that the stand-in has.
 --
 -- Columns are Redshift's (guide: SYS_LOAD_ERROR_DETAIL, r_STL_LOAD_ERRORS, SYS_LOAD_HISTORY,
--- SYS_LOAD_DETAIL, r_STL_LOAD_COMMITS, r_STL_REPLACEMENTS, r_SVV_TRANSACTIONS); sql/ points their
--- names to this schema.
+-- SYS_LOAD_DETAIL, r_STL_LOAD_COMMITS, r_STL_REPLACEMENTS, r_SVV_TRANSACTIONS). The package sql/
+-- adds the name of this schema to theirs.
 
 CREATE SCHEMA standin;
 GRANT USAGE ON SCHEMA standin TO PUBLIC;
 
--- The SYS views know a COPY by another number than the STL tables, which have that of
--- pg_last_copy_id() (guide: cm_chap_system-tables, PG_LAST_COPY_ID).
+-- The SYS views and the STL tables have different ids for a COPY; those of the STL tables are
+-- pg_last_copy_id()'s (guide: cm_chap_system-tables, PG_LAST_COPY_ID).
 CREATE SEQUENCE standin.copy_id;
 CREATE SEQUENCE standin.query_id START 1000000;
 GRANT USAGE ON SEQUENCE standin.copy_id, standin.query_id TO PUBLIC;
@@ -24,7 +24,7 @@ CREATE TABLE standin.load_file (
     copy_id BIGINT, n BIGINT, file_name TEXT, file_etag TEXT, bytes BIGINT, lines BIGINT,
     start_time TIMESTAMP, end_time TIMESTAMP
 );
--- position and value are known here only: what Redshift tells of a COPY from JSON is 0 and a blank.
+-- position and value are kept here only: for a COPY from JSON, Redshift shows 0 and a blank.
 CREATE TABLE standin.load_error (
     copy_id BIGINT, n BIGINT, file_name TEXT, line_number BIGINT, column_name TEXT,
     column_type TEXT, column_length TEXT, position INT, error_code INT, error_message TEXT,
@@ -36,9 +36,9 @@ CREATE TABLE standin.replacement (
 GRANT SELECT, INSERT ON standin.load, standin.load_file, standin.load_error, standin.replacement
 TO PUBLIC;
 
--- What the views below may tell of: of their own COPYs to users, of all to superusers; and late, as
--- they may be on Redshift, after ALTER DATABASE … SET standin.views_late = '3s', in new sessions.
-CREATE VIEW standin.told_load AS
+-- The COPYs that the views below show: all to superusers, their own to other users. On Redshift rows
+-- may appear late; new sessions delay them after ALTER DATABASE … SET standin.views_late = '3s'.
+CREATE VIEW standin.visible_load AS
 SELECT l.*
 FROM standin.load l JOIN pg_roles r ON r.rolname = current_user
 WHERE (r.rolsuper OR r.oid = l.user_id::oid)
@@ -53,14 +53,14 @@ SELECT
     'JSON'::text AS file_format, loaded_rows, loaded_bytes, source_file_count, source_file_bytes,
     source_file_count AS file_count_scanned, source_file_bytes AS file_bytes_scanned,
     error_count, 0::bigint AS copy_job_id
-FROM standin.told_load;
+FROM standin.visible_load;
 
 CREATE VIEW standin.sys_load_detail AS
 SELECT
     l.user_id, l.query_id, left(f.file_name, 256)::char(256) AS file_name,
     f.bytes AS bytes_scanned, f.lines AS lines_scanned, f.end_time AS record_time,
     1 AS splits_scanned, f.start_time, f.end_time, left(f.file_etag, 256)::char(256) AS file_etag
-FROM standin.load_file f JOIN standin.told_load l USING (copy_id);
+FROM standin.load_file f JOIN standin.visible_load l USING (copy_id);
 
 CREATE VIEW standin.stl_load_commits AS
 SELECT
@@ -70,7 +70,7 @@ SELECT
     f.end_time AS curtime, 1 AS status, 'JSON'::char(16) AS file_format, 0 AS is_partial,
     0::bigint AS start_offset, 0::bigint AS copy_job_id
 FROM standin.load_file f
-JOIN standin.told_load l USING (copy_id)
+JOIN standin.visible_load l USING (copy_id)
 LEFT JOIN (
     SELECT copy_id, file_name, COUNT(*) AS errors FROM standin.load_error GROUP BY copy_id, file_name
 ) e USING (copy_id, file_name);
@@ -82,7 +82,7 @@ SELECT
     left(e.file_name, 256)::char(256) AS file_name, e.line_number,
     e.column_name::char(127), e.column_type::char(10), e.column_length::char(10), 0 AS position,
     e.error_code, left(e.error_message, 512)::char(512) AS error_message
-FROM standin.load_error e JOIN standin.told_load l USING (copy_id)
+FROM standin.load_error e JOIN standin.visible_load l USING (copy_id)
 ORDER BY copy_id, n;
 
 CREATE VIEW standin.stl_load_errors AS
@@ -95,7 +95,7 @@ SELECT
     ''::char(1024) AS raw_field_value, e.error_code AS err_code,
     left(e.error_message, 100)::char(100) AS err_reason,
     0 AS is_partial, 0::bigint AS start_offset, 0::bigint AS copy_job_id
-FROM standin.load_error e JOIN standin.told_load l USING (copy_id)
+FROM standin.load_error e JOIN standin.visible_load l USING (copy_id)
 ORDER BY copy_id, n;
 
 CREATE VIEW standin.stl_replacements AS
@@ -104,7 +104,7 @@ SELECT
     l.start_time AS starttime, l.session_id AS session,
     left(r.file_name, 256)::char(256) AS filename, r.line_number,
     r.column_name::char(127) AS colname, r.raw_line::char(1024)
-FROM standin.replacement r JOIN standin.told_load l USING (copy_id)
+FROM standin.replacement r JOIN standin.visible_load l USING (copy_id)
 ORDER BY copy_id, n;
 
 CREATE VIEW standin.svv_transactions AS
@@ -119,14 +119,15 @@ WHERE k.locktype IN ('relation', 'transactionid')
     );
 
 GRANT SELECT ON
-    standin.told_load, standin.sys_load_history, standin.sys_load_detail,
+    standin.visible_load, standin.sys_load_history, standin.sys_load_detail,
     standin.stl_load_commits, standin.sys_load_error_detail, standin.stl_load_errors,
     standin.stl_replacements, standin.svv_transactions
 TO PUBLIC;
 
--- The settings are what this session's COPYs left, unless rolled back. A COPY that failed on its
--- data is rolled back always, and counts all the same (guide: PG_LAST_COPY_ID, PG_LAST_COPY_COUNT).
-CREATE FUNCTION standin.copied(name text) RETURNS bigint LANGUAGE sql STABLE AS
+-- This session's COPYs leave their id and count in settings, which a rollback resets. A COPY that
+-- fails on its data is always rolled back; it counts nevertheless, so it is looked up in the table
+-- (guide: PG_LAST_COPY_ID, PG_LAST_COPY_COUNT).
+CREATE FUNCTION standin.last_copy(name text) RETURNS bigint LANGUAGE sql STABLE AS
 $$ SELECT NULLIF(current_setting('standin.last_copy_' || name, true), '')::bigint $$;
 CREATE FUNCTION standin.last_aborted_copy() RETURNS bigint LANGUAGE sql STABLE AS
 $$
@@ -135,12 +136,12 @@ $$
         AND session_start = (SELECT backend_start FROM pg_stat_get_activity(pg_backend_pid()))
 $$;
 CREATE FUNCTION standin.pg_last_copy_id() RETURNS int LANGUAGE sql STABLE AS
-$$ SELECT COALESCE(GREATEST(standin.copied('id'), standin.last_aborted_copy()), -1)::int $$;
+$$ SELECT COALESCE(GREATEST(standin.last_copy('id'), standin.last_aborted_copy()), -1)::int $$;
 CREATE FUNCTION standin.pg_last_copy_count() RETURNS bigint LANGUAGE sql STABLE AS
 $$
     SELECT CASE
-        WHEN standin.last_aborted_copy() > COALESCE(standin.copied('id'), -1) THEN 0
-        ELSE COALESCE(standin.copied('count'), 0)
+        WHEN standin.last_aborted_copy() > COALESCE(standin.last_copy('id'), -1) THEN 0
+        ELSE COALESCE(standin.last_copy('count'), 0)
     END
 $$;
 CREATE PROCEDURE standin.analyze(relation regclass) LANGUAGE plpgsql AS
@@ -161,7 +162,7 @@ BEGIN
     IF analyzed <= 0 OR changed >= analyzed * threshold / 100 THEN
         EXECUTE format('ANALYZE %s', relation);
     END IF;
-    -- Zone maps are always up to date, whatever the threshold; block ranges have to be told.
+    -- Zone maps are always up to date; block ranges must be summarized, even below the threshold.
     PERFORM brin_summarize_new_values(indexrelid)
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
     WHERE indrelid = relation AND amname = 'brin';

@@ -1,1 +1,1 @@
-"""The dialect: Redshift SQL as PostgreSQL runs it, and what Redshift would refuse refused."""
+"""The dialect: translation of Redshift's SQL into PostgreSQL's, and refusal of what Redshift refuses."""

@@ -1,74 +1,74 @@
-"""ALTER TABLE: it takes one action, and fewer than PostgreSQL's (r_ALTER_TABLE)."""
+"""ALTER TABLE."""
 
 from psycopg2 import errors
 
 from .column_types import CHARACTER, character_bytes, read_encoding, read_type
-from .ddl import CONSTRAINTS, Table, byte_check, read_column, read_constraint
+from .ddl import CONSTRAINTS, Table, byte_check_name, read_constraint, translate_column
 from .edit import Edit
-from .refused import refusal
-from .tokens import quoted, string
+from .refusals import refusal
+from .tokens import quote_name, quote_string
 
 
 def alter_table(edit: Edit) -> list[str]:
-    """ALTER TABLE takes one action, and fewer than PostgreSQL's (r_ALTER_TABLE)."""
-    p, end = edit.qualified(2), len(edit.words)
-    if edit.find(p, end, ",") < end:
+    """Translate ALTER TABLE, which takes one action, of fewer kinds than PostgreSQL's (r_ALTER_TABLE)."""
+    pos, end = edit.skip_name(2), len(edit.words)
+    if edit.find(pos, end, ",") < end:
         raise refusal("Redshift's ALTER TABLE takes one action", "an ALTER TABLE for each")
-    word = edit.word(p)
-    column = p + 1 + (edit.word(p + 1) == "column")
-    name = string(edit.text(2, p))
-    if word == "add" and edit.word(p + 1) in CONSTRAINTS:
-        read_constraint(edit, p + 1, end, table := Table())
-        key = ", ".join(map(string, table.keys.get("PRIMARY KEY", ())))
+    word = edit.word(pos)
+    column = pos + 1 + (edit.word(pos + 1) == "column")
+    name = quote_string(edit.text(2, pos))
+    if word == "add" and edit.word(pos + 1) in CONSTRAINTS:
+        read_constraint(edit, pos + 1, end, table := Table())
+        key = ", ".join(map(quote_string, table.keys.get("PRIMARY KEY", ())))
         return [f"CALL redshift.refuse_nullable({name}, ARRAY[{key}])"] if key else []
     if word == "add":
         return _add_column(edit, column, end)
     if word == "alter":
         return _alter_column(edit, column, end, name)
-    if edit.says(p, "drop constraint"):
+    if edit.has_words(pos, "drop constraint"):
         return []
-    if word == "drop" and edit.says(column, "if exists"):
+    if word == "drop" and edit.has_words(column, "if exists"):
         raise refusal("Redshift has no DROP COLUMN IF EXISTS", "DROP COLUMN")
     if word in ("drop", "rename"):
-        changed = edit.name(end - 1 if word == "rename" else column)
-        call = f"CALL redshift.refuse_key({name}, {string(changed)})"
+        changed = edit.read_name(end - 1 if word == "rename" else column)
+        call = f"CALL redshift.refuse_key({name}, {quote_string(changed)})"
         return [call, str(edit)] if word == "drop" else [str(edit)]
-    if edit.says(p, "owner to"):
+    if edit.has_words(pos, "owner to"):
         return [str(edit)]
     message = f"Redshift has no ALTER TABLE … {word.upper()}"
     raise refusal(message, "ADD, DROP, RENAME, OWNER TO or ALTER COLUMN … TYPE VARCHAR(n)")
 
 
-def _add_column(edit: Edit, p: int, end: int) -> list[str]:
-    """ADD COLUMN takes no key and no constraint but NOT NULL, with a DEFAULT (r_ALTER_TABLE)."""
-    if edit.says(p, "if not exists"):
+def _add_column(edit: Edit, pos: int, end: int) -> list[str]:
+    """Translate ADD COLUMN: no key, and no constraint but NOT NULL with a DEFAULT (r_ALTER_TABLE)."""
+    if edit.has_words(pos, "if not exists"):
         raise refusal("Redshift has no ADD COLUMN IF NOT EXISTS", "ADD COLUMN")
     table = Table()
-    read_column(edit, p, end, table)
-    if table.keys or edit.find(p, end, "identity", "unique", "references") < end:
+    translate_column(edit, pos, end, table)
+    if table.keys or edit.find(pos, end, "identity", "unique", "references") < end:
         message = "Redshift adds no key, no IDENTITY, UNIQUE or REFERENCES with a column"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")
     (column,) = table.columns.values()
-    if column.filled and not column.default:
+    if column.not_null and not column.has_default:
         message = "Redshift adds a NOT NULL column with a DEFAULT only"
         raise refusal(message, "DEFAULT and a value", errors.InvalidTableDefinition)
     return [str(edit)]
 
 
-def _alter_column(edit: Edit, p: int, end: int, table: str) -> list[str]:
-    """Keys and encodings are not kept here; a column is resized with its byte check."""
-    if edit.word(p) in ("distkey", "diststyle", "sortkey", "compound", "encode"):
+def _alter_column(edit: Edit, pos: int, end: int, table: str) -> list[str]:
+    """Translate ALTER COLUMN: keys and encodings have no effect, a new length moves the byte check."""
+    if edit.word(pos) in ("distkey", "diststyle", "sortkey", "compound", "encode"):
         return []
-    if edit.word(p + 1) == "encode" and read_encoding(edit, p + 1) == end:
+    if edit.word(pos + 1) == "encode" and read_encoding(edit, pos + 1) == end:
         return []
-    column = edit.name(p)
-    kind = read_type(edit, p + 2) if edit.word(p + 1) == "type" else None
+    column = edit.read_name(pos)
+    kind = read_type(edit, pos + 2) if edit.word(pos + 1) == "type" else None
     character = CHARACTER.get(kind.name) if kind and kind.end == end else None
     if not character or character.base != "varchar":
         message = "Redshift's ALTER COLUMN changes the length of a VARCHAR only"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")
-    size, check = character_bytes(kind), byte_check(column)
-    call = f"CALL redshift.refuse_default({table}, {string(column)})"
-    edit.put(p + 2, end, f"varchar({size}), DROP CONSTRAINT IF EXISTS {check}, "
-             f"ADD CONSTRAINT {check} CHECK (octet_length({quoted(column)}) <= {size})")
+    size, check = character_bytes(kind), byte_check_name(column)
+    call = f"CALL redshift.refuse_default({table}, {quote_string(column)})"
+    edit.replace(pos + 2, end, f"varchar({size}), DROP CONSTRAINT IF EXISTS {check}, "
+             f"ADD CONSTRAINT {check} CHECK (octet_length({quote_name(column)}) <= {size})")
     return [call, str(edit)]

@@ -1,4 +1,4 @@
-"""Types: which ones Redshift has, how long they may be, what PostgreSQL calls them."""
+"""Redshift's types: their names, lengths and encodings, and their names in PostgreSQL."""
 
 import re
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from psycopg2 import errors
 
 from .edit import Edit
-from .refused import refusal, refuse_type
-from .tokens import identifier
+from .refusals import refusal, type_refusal
+from .tokens import decode_name
 
 _NUMERIC = ("numeric", "decimal", "dec")
-# The same in PostgreSQL, and without a length.
+# Types without a length that PostgreSQL has too.
 _PLAIN = frozenset("""
     smallint int2 integer int int4 bigint int8 real float4 float8 float boolean bool date time
     timetz timestamp timestamptz datetime
@@ -19,17 +19,20 @@ _PLAIN = frozenset("""
     "timestamp with time zone", "timestamp without time zone",
     "interval year to month", "interval day to second",
 }  # fmt: skip
-# Known in casts only: to read the catalog, and for interval literals.
+# Allowed in casts only: to read the catalog, and for interval literals.
 _CAST_ONLY = frozenset("oid regclass name interval xid abstime".split())
 
 
 class Character(NamedTuple):
-    """r_Character_types: the type in PostgreSQL, its bytes if unsaid, and at most."""
+    """A character type: its name in PostgreSQL, and its default and maximum length in bytes.
+
+    `has_length` says whether a length may be written after it (r_Character_types).
+    """
 
     base: str
-    unsaid: int
-    most: int
-    sized: bool = True
+    default_bytes: int
+    max_bytes: int
+    has_length: bool = True
 
 
 CHARACTER = {
@@ -37,14 +40,14 @@ CHARACTER = {
     "character varying": Character("varchar", 256, 65535),
     "nvarchar": Character("varchar", 256, 65535),
     "national character varying": Character("varchar", 256, 65535),
-    "text": Character("varchar", 256, 65535, sized=False),
+    "text": Character("varchar", 256, 65535, has_length=False),
     "char": Character("char", 1, 4096),
     "character": Character("char", 1, 4096),
     "nchar": Character("char", 1, 4096),
     "national character": Character("char", 1, 4096),
-    "bpchar": Character("char", 256, 4096, sized=False),
+    "bpchar": Character("char", 256, 4096, has_length=False),
 }
-# Longest first; the last two are read whole to be refused by name.
+# Longest first. Redshift does not have the last two; they are listed to be refused by full name.
 _LONG_NAMES = sorted(
     (name for name in _PLAIN | CHARACTER.keys() if " " in name), key=len, reverse=True
 ) + ["bit varying", "binary varying"]
@@ -54,90 +57,95 @@ TYPES = _PLAIN | CHARACTER.keys() | set(_NUMERIC)
 
 
 class Type(NamedTuple):
-    """A type as written: what follows it begins at `end`; size is -1 for MAX, None if unsaid."""
+    """A type as written. `size` is -1 for MAX and None if missing; `end` is the position after it."""
 
     name: str
     size: int | None
     end: int
 
 
-def read_type(edit: Edit, p: int) -> Type:
-    name = next((t for t in _LONG_NAMES if edit.says(p, t)), edit.word(p))
-    end = p + len(name.split())
+def read_type(edit: Edit, pos: int) -> Type:
+    """Read a type name and its length; raises if Redshift does not take that length."""
+    name = next((long_name for long_name in _LONG_NAMES if edit.has_words(pos, long_name)), edit.word(pos))
+    end = pos + len(name.split())
     if edit.word(end) != "(":
         return Type(name, None, end)
     opened, end = end, edit.partner[end] + 1
-    said = edit.text(opened + 1, end - 1)
+    length = edit.text(opened + 1, end - 1)
     advice = f"{name.upper()} or another length"
-    if name in CHARACTER and CHARACTER[name].sized:
-        if said.lower() == "max" and CHARACTER[name].base == "varchar":
+    if name in CHARACTER and CHARACTER[name].has_length:
+        if length.lower() == "max" and CHARACTER[name].base == "varchar":
             return Type(name, -1, end)
-        if re.fullmatch(r"\d{1,9}", said):
-            return Type(name, int(said), end)
+        if re.fullmatch(r"\d{1,9}", length):
+            return Type(name, int(length), end)
     elif name in _NUMERIC:
-        digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", said)
+        digits = re.fullmatch(r"(\d{1,9})\s*(?:,\s*(\d{1,9}))?", length)
         # r_Numeric_types201: precision up to 38, scale up to 37
         if digits and int(digits[2] or 0) <= min(int(digits[1]), 37) and int(digits[1]) <= 38:
             return Type(name, int(digits[1]), end)
         advice = "at most 38 digits, 37 of them decimals"
     elif name not in _PLAIN and name not in CHARACTER:
-        raise refuse_type(name)
+        raise type_refusal(name)
     # c_Supported_data_types
-    message = f"Redshift has no {name.upper()}({said})"
+    message = f"Redshift has no {name.upper()}({length})"
     raise refusal(message, advice, errors.InvalidParameterValue)
 
 
-def known_type(edit: Edit, p: int, also: frozenset[str] = frozenset()) -> Type:
-    """Read a type that Redshift has, and say the digits that a bare NUMERIC has there."""
-    kind = read_type(edit, p)
+def translate_type(edit: Edit, pos: int, extra: frozenset[str] = frozenset()) -> Type:
+    """Read a type and translate its name; raises if Redshift does not have it.
+
+    `extra` names types to accept in addition. A bare NUMERIC becomes numeric(18,0), as on Redshift.
+    """
+    kind = read_type(edit, pos)
     if kind.name in _NUMERIC:
         if kind.size is None:
-            edit.put(p, kind.end, "numeric(18,0)")
+            edit.replace(pos, kind.end, "numeric(18,0)")
     elif kind.name == "datetime":
-        edit.put(p, kind.end, "timestamp")
-    elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in also:
-        raise refuse_type(kind.name or "at the end of the statement")
+        edit.replace(pos, kind.end, "timestamp")
+    elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in extra:
+        raise type_refusal(kind.name or "at the end of the statement")
     return kind
 
 
 def character_bytes(kind: Type) -> int:
-    _, unsaid, most, _ = CHARACTER[kind.name]
-    size = {None: unsaid, -1: most}.get(kind.size, kind.size)
-    if not 0 < size <= most:
-        message = f"Redshift's {kind.name.upper()} takes 1 to {most} bytes, not {size}"
-        raise refusal(message, f"a length up to {most}", errors.InvalidParameterValue)
+    """Return the length of a character type in bytes; raises if it is out of range."""
+    _, default_bytes, max_bytes, _ = CHARACTER[kind.name]
+    size = {None: default_bytes, -1: max_bytes}.get(kind.size, kind.size)
+    if not 0 < size <= max_bytes:
+        message = f"Redshift's {kind.name.upper()} takes 1 to {max_bytes} bytes, not {size}"
+        raise refusal(message, f"a length up to {max_bytes}", errors.InvalidParameterValue)
     return size
 
 
-def translate_cast(edit: Edit, p: int) -> tuple[int, int] | None:
-    """Translate the type of a cast: a length that is not said stays so (r_CAST_function).
+def translate_cast_type(edit: Edit, pos: int) -> tuple[int, int] | None:
+    """Translate the type of a cast; a missing length stays missing (r_CAST_function).
 
-    Of a VARCHAR(n) it returns where the type ends and n, the bytes to which the value is to be cut.
+    For a VARCHAR(n) return the position after the type, and n: the bytes to cut the value to.
     """
-    if p >= len(edit.tokens):
-        raise edit.unexpected(p, "a type")
-    token = edit.tokens[p]
-    if token.kind == "name" and identifier(token) not in (TYPES | _CAST_ONLY) - {"char"}:
-        raise refuse_type(token.text)  # c_unsupported-postgresql-datatypes: "char", too
-    if token.kind != "word" or edit.word(p + 1) == ".":
+    if pos >= len(edit.tokens):
+        raise edit.syntax_error(pos, "a type")
+    token = edit.tokens[pos]
+    if token.kind == "name" and decode_name(token) not in (TYPES | _CAST_ONLY) - {"char"}:
+        raise type_refusal(token.text)  # c_unsupported-postgresql-datatypes: "char", too
+    if token.kind != "word" or edit.word(pos + 1) == ".":
         return None
-    kind = known_type(edit, p, _CAST_ONLY)
+    kind = translate_type(edit, pos, _CAST_ONLY)
     if kind.name not in CHARACTER:
         return None
     base = CHARACTER[kind.name].base
     size = None if kind.size is None else character_bytes(kind)
     if kind.size == -1 or kind.name.startswith("n"):
-        edit.put(p, kind.end, base if size is None else f"{base}({size})")
+        edit.replace(pos, kind.end, base if size is None else f"{base}({size})")
     return None if size is None or base == "char" else (kind.end, size)
 
 
-def cut(value: str, size: int) -> str:
-    """A value as a VARCHAR of at most so many bytes."""
+def cut_to_bytes(value: str, size: int) -> str:
+    """Return an expression that cuts a value to a VARCHAR of at most `size` bytes."""
     return f"CAST(redshift.cut(CAST({value} AS text), {size}) AS varchar({size}))"
 
 
-# c_Compression_encodings: codec -> the types that it does not take. Of TIME, TIMETZ, TIMESTAMPTZ
-# and INTERVAL nothing is said here.
+# c_Compression_encodings: codec -> the types that it does not take. TIME, TIMETZ, TIMESTAMPTZ and
+# INTERVAL are left out.
 _NO_NUMBERS = "char varchar real float8 bool"
 _CODECS = dict.fromkeys("auto raw runlength zstd".split(), "") | {
     "az64": _NO_NUMBERS,
@@ -157,13 +165,16 @@ _FAMILIES = {
 } | {name: character.base for name, character in CHARACTER.items()}  # fmt: skip
 
 
-def read_encoding(edit: Edit, p: int, kind: str = "") -> int:
-    """Read ENCODE codec of a column of that type, if it is known; return where it ends."""
-    codec = edit.word(p + 1)
+def read_encoding(edit: Edit, pos: int, kind: str = "") -> int:
+    """Read ENCODE and its codec; return the position after them.
+
+    `kind` is the type of the column; '' leaves the pair unchecked.
+    """
+    codec = edit.word(pos + 1)
     if codec not in _CODECS:
         message = f"Redshift has no encoding {codec.upper()}"  # c_Compression_encodings
         raise refusal(message, "ENCODE AUTO, AZ64, ZSTD, LZO or RAW", errors.UndefinedObject)
     if _FAMILIES.get(kind, kind) in _CODECS[codec].split():
         message = f"Redshift's encoding {codec.upper()} takes no {kind.upper()}"
         raise refusal(message, "ENCODE AUTO, ZSTD or RAW", errors.InvalidTableDefinition)
-    return p + 2
+    return pos + 2

@@ -5,10 +5,10 @@ import re
 from psycopg2 import errors
 
 from .edit import Edit
-from .refused import refusal
-from .tokens import identifier, literal
+from .refusals import refusal
+from .tokens import decode_name, decode_string
 
-# r_Dateparts_for_datetime_functions: the spellings of each part, PostgreSQL's first.
+# r_Dateparts_for_datetime_functions: the spellings of each date part, PostgreSQL's first.
 _SPELLINGS = """
     millennium millennia mil mils millenniums|century centuries c cent cents
     decade decades dec decs|year years y yr yrs|quarter quarters qtr qtrs|month months mon mons
@@ -22,14 +22,14 @@ _PARTS = {
     for part in re.split(r"[|\n]", _SPELLINGS)
     for spelling in part.split()
 }
-_EXTRACTED = {
+_EXTRACT_TEMPLATES = {
     "epoch": "CAST(floor(EXTRACT(epoch FROM {0})) AS bigint)",
     "milliseconds": "CAST(mod(floor(EXTRACT(milliseconds FROM {0})), 1000) AS int)",
     "microseconds": "CAST(mod(floor(EXTRACT(microseconds FROM {0})), 1000000) AS int)",
 }
-# r_DATEDIFF_function: a difference counts the boundaries crossed, so it is one of these numbers
-# at the end less the one at the start. A week begins on Sunday; 1970-01-04 was one.
-_COUNTED = {
+# r_DATEDIFF_function: DATEDIFF counts the boundaries crossed, so it is the number of the end's part
+# minus that of the start's. A week begins on Sunday; 1970-01-04 was one.
+_COUNT_TEMPLATES = {
     "quarter": "EXTRACT(year FROM {0}) * 4 + EXTRACT(quarter FROM {0})",
     "month": "EXTRACT(year FROM {0}) * 12 + EXTRACT(month FROM {0})",
     "week": "floor((CAST({0} AS date) - DATE '1970-01-04') / 7.0)",
@@ -42,13 +42,13 @@ _COUNTED = {
 } | {part: f"EXTRACT({part} FROM {{0}})" for part in ("year", "decade", "century", "millennium")}
 
 
-def _part(edit: Edit, p: int) -> str:
-    """The date part at a position, bare or quoted, in PostgreSQL's spelling.
+def _read_part(edit: Edit, pos: int) -> str:
+    """Return the date part at a position, bare or quoted, in PostgreSQL's spelling.
 
-    r_Dateparts_for_datetime_functions lists all that there are.
+    The list in r_Dateparts_for_datetime_functions is complete.
     """
-    token = edit.tokens[p]
-    spelling = literal(token) if token.kind == "string" else identifier(token)
+    token = edit.tokens[pos]
+    spelling = decode_string(token) if token.kind == "string" else decode_name(token)
     if spelling.lower() not in _PARTS:
         message = f"Redshift has no date part {token.text!r}"
         instead = "year, month, week, day, hour, minute, second, dow, doy or epoch"
@@ -56,72 +56,72 @@ def _part(edit: Edit, p: int) -> str:
     return _PARTS[spelling.lower()]
 
 
-def _counted(edit: Edit, p: int) -> str:
-    """The date part that a function at p which counts them takes first."""
-    part = _part(edit, p + 2)
-    if part not in _COUNTED:
-        message = f"Redshift's {edit.words[p].upper()} takes no {part}"
+def _read_counted_part(edit: Edit, pos: int) -> str:
+    """Return the first argument of DATEADD or DATEDIFF at `pos`; raises if it cannot be counted."""
+    part = _read_part(edit, pos + 2)
+    if part not in _COUNT_TEMPLATES:
+        message = f"Redshift's {edit.words[pos].upper()} takes no {part}"
         raise refusal(message, "day", errors.InvalidParameterValue)
     return part
 
 
-def _after_part(edit: Edit, p: int, end: int, count: int) -> list[str]:
-    """The arguments after the date part, which is one of `count`."""
-    items = edit.split(p + 2, end - 1)
-    if len(items) != count or items[0][1] - items[0][0] != 1 or any(s == q for s, q in items):
-        raise edit.wrong_arguments(p, f"a date part and {count - 1} more")
+def _read_arguments(edit: Edit, pos: int, end: int, count: int) -> list[str]:
+    """Return the arguments after the date part; `count` is the number of all arguments."""
+    items = edit.split(pos + 2, end - 1)
+    if len(items) != count or items[0][1] - items[0][0] != 1 or any(start == stop for start, stop in items):
+        raise edit.arguments_error(pos, f"a date part and {count - 1} more")
     return [edit.text(*item) for item in items[1:]]
 
 
-def _dateadd(edit: Edit, p: int, end: int) -> None:
-    number, start = _after_part(edit, p, end, 3)
-    part = _counted(edit, p)
+def _translate_dateadd(edit: Edit, pos: int, end: int) -> None:
+    number, start = _read_arguments(edit, pos, end, 3)
+    part = _read_counted_part(edit, pos)
     step = "3 months" if part == "quarter" else f"1 {part}"
-    added = f"CAST({number} AS bigint) * INTERVAL '{step}'"
-    edit.put(p, end, f"(CAST({start} AS timestamp) + {added})")
+    interval = f"CAST({number} AS bigint) * INTERVAL '{step}'"
+    edit.replace(pos, end, f"(CAST({start} AS timestamp) + {interval})")
 
 
-def _datediff(edit: Edit, p: int, end: int) -> None:
-    ends = _after_part(edit, p, end, 3)
-    number = _COUNTED[_counted(edit, p)]
-    start, finish = (f"({number.format(f'CAST({text} AS timestamp)')})" for text in ends)
-    edit.put(p, end, f"CAST({finish} - {start} AS bigint)")
+def _translate_datediff(edit: Edit, pos: int, end: int) -> None:
+    times = _read_arguments(edit, pos, end, 3)
+    template = _COUNT_TEMPLATES[_read_counted_part(edit, pos)]
+    first, last = (f"({template.format(f'CAST({text} AS timestamp)')})" for text in times)
+    edit.replace(pos, end, f"CAST({last} - {first} AS bigint)")
 
 
-def _extract(edit: Edit, p: int, end: int) -> None:
-    if edit.word(p + 3) != "from" or end - p < 6:
-        raise edit.unexpected(p + 3, "EXTRACT(part FROM value)")
-    edit.put(p, end, _extracted(_part(edit, p + 2), edit.text(p + 4, end - 1)))
+def _translate_extract(edit: Edit, pos: int, end: int) -> None:
+    if edit.word(pos + 3) != "from" or end - pos < 6:
+        raise edit.syntax_error(pos + 3, "EXTRACT(part FROM value)")
+    edit.replace(pos, end, _format_extract(_read_part(edit, pos + 2), edit.text(pos + 4, end - 1)))
 
 
-def _extracted(part: str, value: str) -> str:
-    """An integer, that of the part only: r_EXTRACT_function."""
-    template = _EXTRACTED.get(part, f"CAST(floor(EXTRACT({part} FROM {{0}})) AS int)")
+def _format_extract(part: str, value: str) -> str:
+    """Return an expression for a date part of a value as an integer (r_EXTRACT_function)."""
+    template = _EXTRACT_TEMPLATES.get(part, f"CAST(floor(EXTRACT({part} FROM {{0}})) AS int)")
     return template.format(value)
 
 
-def _date_part(edit: Edit, p: int, end: int) -> None:
-    (value,) = _after_part(edit, p, end, 2)
-    part = _part(edit, p + 2)
-    if part in _EXTRACTED or part == "second":
-        edit.put(p, end, f"CAST({_extracted(part, value)} AS float8)")
+def _translate_date_part(edit: Edit, pos: int, end: int) -> None:
+    (value,) = _read_arguments(edit, pos, end, 2)
+    part = _read_part(edit, pos + 2)
+    if part in _EXTRACT_TEMPLATES or part == "second":
+        edit.replace(pos, end, f"CAST({_format_extract(part, value)} AS float8)")
     else:
-        edit.put(p, end, f"DATE_PART('{part}', {value})")
+        edit.replace(pos, end, f"DATE_PART('{part}', {value})")
 
 
-def _date_trunc(edit: Edit, p: int, end: int) -> None:
-    if edit.word(p + 2) == "'" and edit.word(p + 3) == ",":
-        edit.put(p + 2, p + 3, f"'{_part(edit, p + 2)}'")
+def _translate_date_trunc(edit: Edit, pos: int, end: int) -> None:
+    if edit.word(pos + 2) == "'" and edit.word(pos + 3) == ",":
+        edit.replace(pos + 2, pos + 3, f"'{_read_part(edit, pos + 2)}'")
 
 
-# Name -> what translates the call whose name stands at p and which ends before `end`.
-REWRITTEN = {
-    "dateadd": _dateadd,
-    "date_add": _dateadd,
-    "datediff": _datediff,
-    "date_diff": _datediff,
-    "extract": _extract,
-    "date_part": _date_part,
-    "datepart": _date_part,
-    "date_trunc": _date_trunc,
+# Function -> translator of the call from `pos`, where its name is, up to `end`.
+TRANSLATIONS = {
+    "dateadd": _translate_dateadd,
+    "date_add": _translate_dateadd,
+    "datediff": _translate_datediff,
+    "date_diff": _translate_datediff,
+    "extract": _translate_extract,
+    "date_part": _translate_date_part,
+    "datepart": _translate_date_part,
+    "date_trunc": _translate_date_trunc,
 }

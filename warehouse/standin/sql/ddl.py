@@ -1,7 +1,7 @@
-"""CREATE TABLE: what only Redshift knows comes off, or stays in another form.
+"""CREATE TABLE: attributes that PostgreSQL does not know are dropped or replaced.
 
-Keys are not enforced, as on Redshift. Block ranges on the SORTKEY are its zone maps, and there is
-no other index. A check counts bytes.
+Keys are not enforced, as on Redshift. Block ranges on the SORTKEY stand for its zone maps; there is
+no other index. CHECK constraints count the bytes of texts.
 """
 
 import hashlib
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 
 from psycopg2 import errors
 
-from .column_types import CHARACTER, character_bytes, known_type, read_encoding
+from .column_types import CHARACTER, character_bytes, read_encoding, translate_type
 from .edit import Edit
-from .refused import refusal
-from .tokens import quoted, string
+from .refusals import refusal
+from .tokens import quote_name, quote_string
 
-# What may follow the DEFAULT of a column.
+# Words that end the DEFAULT of a column.
 _ATTRIBUTES = tuple("""
     default identity generated encode distkey sortkey collate not null unique primary references
     check constraint deferrable
 """.split())
 CONSTRAINTS = ("primary", "unique", "foreign", "constraint")
-_DROPPED = ("sortkey auto", "encode auto")
+_NO_OP = ("sortkey auto", "encode auto")
 _INTEGERS = ("int", "int4", "integer", "bigint", "int8")
 _INSTEAD = {
     "check": "the check as a SELECT",
@@ -37,20 +37,20 @@ _INSTEAD = {
 
 @dataclass
 class Column:
-    """`last` is the position of its last token."""
+    """A column as read; `last` is the position of its last token."""
 
     last: int
     kind: str
-    filled: bool = False
-    default: bool = False
+    not_null: bool = False
+    has_default: bool = False
 
 
 @dataclass
 class Table:
-    """What a statement has said so far. Columns go by their folded names.
+    """The parts of CREATE TABLE read so far, with columns by their lower-case names.
 
-    `keys` holds the columns of PRIMARY KEY, DISTKEY and SORTKEY; `columns` is empty where a query
-    gives them.
+    `keys` holds the columns of PRIMARY KEY, DISTKEY and SORTKEY. `columns` is empty if a query
+    defines them.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -64,8 +64,8 @@ class Table:
         self.keys[key] = columns
 
     def verify(self) -> None:
-        """Raise where the keys do not fit together (r_CREATE_TABLE_NEW)."""
-        unknown = [c for key in self.keys.values() for c in key if c not in self.columns]
+        """Raise if the keys contradict each other or the columns (r_CREATE_TABLE_NEW)."""
+        unknown = [name for key in self.keys.values() for name in key if name not in self.columns]
         if unknown and self.like:
             message = "the stand-in does not emulate Redshift's keys on the columns of LIKE"
             raise refusal(message, "the columns")
@@ -87,246 +87,247 @@ class Table:
 
 
 def create_table(edit: Edit) -> list[str]:
-    """CREATE TABLE without what PostgreSQL lacks, then its zone maps (r_CREATE_TABLE_NEW)."""
+    """Translate CREATE TABLE, and add statements that make its zone maps (r_CREATE_TABLE_NEW)."""
     table, end = Table(), len(edit.words)
-    p = edit.words.index("table") + 1
-    unless_there = edit.says(p, "if not exists")
-    start = p + 3 * unless_there
-    p = edit.qualified(start)
-    name = edit.text(start, p)
+    pos = edit.words.index("table") + 1
+    if_not_exists = edit.has_words(pos, "if not exists")
+    start = pos + 3 * if_not_exists
+    pos = edit.skip_name(start)
+    name = edit.text(start, pos)
     if edit.words[start][0] == "#" and edit.word(1) == "table":
-        edit.put(1, 2, "TEMP " + edit.text(1, 2))
-    query = edit.find(p, end, "as")
-    if edit.word(p) == "(":
+        edit.replace(1, 2, "TEMP " + edit.text(1, 2))
+    query = edit.find(pos, end, "as")
+    if edit.word(pos) == "(":
         if query < end:
-            edit.names(p)
+            edit.read_names(pos)
         else:
-            _elements(edit, p, table)
-        p = edit.partner[p] + 1
+            _translate_elements(edit, pos, table)
+        pos = edit.partner[pos] + 1
     elif query == end:
-        raise edit.unexpected(p, "the columns of the table")
-    if edit.says(p, "backup yes") or edit.says(p, "backup no"):
-        edit.drop(p, p + 2)
-        p += 2
-    while p < query:
-        attribute, p = p, _table_attribute(edit, p, table)
-        edit.drop(attribute, p)
-    if query < end and unless_there:
+        raise edit.syntax_error(pos, "the columns of the table")
+    if edit.has_words(pos, "backup yes") or edit.has_words(pos, "backup no"):
+        edit.drop(pos, pos + 2)
+        pos += 2
+    while pos < query:
+        attribute, pos = pos, _read_table_attribute(edit, pos, table)
+        edit.drop(attribute, pos)
+    if query < end and if_not_exists:
         message = "Redshift has no CREATE TABLE IF NOT EXISTS … AS"  # r_CREATE_TABLE_AS
         raise refusal(message, "DROP TABLE IF EXISTS first")
     table.verify()
     for column in table.keys.get("PRIMARY KEY", ()):
-        if not table.columns[column].filled:
-            edit.add(table.columns[column].last, " NOT NULL")
-    after = finish_table(name, table) if query < end else _map_zones(name, table)
-    return [str(edit)] + after
+        if not table.columns[column].not_null:
+            edit.append(table.columns[column].last, " NOT NULL")
+    finish = finish_table(name, table) if query < end else _map_zones(name, table)
+    return [str(edit)] + finish
 
 
 def finish_table(name: str, table: Table) -> list[str]:
-    """What is to be done with a table that a query has made and filled; the name is SQL text.
+    """Return the statements that complete a table created from a query; the name is SQL text.
 
-    Redshift analyzes it by itself (t_Analyzing_tables).
+    ANALYZE is one of them, because Redshift analyzes such a table itself (t_Analyzing_tables).
     """
-    keys = [quoted(column) for key in table.keys.values() for column in key]
-    # The server alone knows the columns: this fails where a key is none of them.
-    look = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
-    return [f"CALL redshift.count_bytes({string(name)})", *look, *_map_zones(name, table),
+    keys = [quote_name(column) for key in table.keys.values() for column in key]
+    # Only the server knows the columns of the query; this fails if one of the keys is missing.
+    probe = [f"SELECT {', '.join(keys)} FROM {name} LIMIT 0"] if keys else []
+    return [f"CALL redshift.count_bytes({quote_string(name)})", *probe, *_map_zones(name, table),
             f"ANALYZE {name}"]
 
 
 def _map_zones(name: str, table: Table) -> list[str]:
-    key = ", ".join(map(string, table.keys.get("SORTKEY", ())))
-    return [f"CALL redshift.map_zones({string(name)}, ARRAY[{key}])"] if key else []
+    key = ", ".join(map(quote_string, table.keys.get("SORTKEY", ())))
+    return [f"CALL redshift.map_zones({quote_string(name)}, ARRAY[{key}])"] if key else []
 
 
-def _elements(edit: Edit, p: int, table: Table) -> None:
-    """The columns and constraints in the parentheses that open at p."""
-    kept, close = False, edit.partner[p]
-    for start, end in edit.split(p + 1, close):
+def _translate_elements(edit: Edit, pos: int, table: Table) -> None:
+    """Translate the columns and constraints in the parentheses that open at `pos`."""
+    has_kept, close = False, edit.partner[pos]
+    for start, end in edit.split(pos + 1, close):
         word = edit.word(start) if start < end else ""
         if word in CONSTRAINTS:
             read_constraint(edit, start, end, table)
-            # With the comma before it, or else the one after it.
-            edit.drop(start - kept, end if kept else min(end + 1, close))
+            # Drop the comma before it as well, or if it comes first the one after it.
+            edit.drop(start - has_kept, end if has_kept else min(end + 1, close))
             continue
-        kept = True
+        has_kept = True
         if word == "like":
-            _like(edit, start, end, table)
+            _translate_like(edit, start, end, table)
         elif word in ("check", "exclude", "distkey", "sortkey") and edit.word(start + 1) == "(":
-            raise _foreign_to_tables(word)
+            raise _placement_refusal(word)
         else:
-            read_column(edit, start, end, table)
-    if not kept:
-        raise edit.unexpected(p + 1, "a column")
+            translate_column(edit, start, end, table)
+    if not has_kept:
+        raise edit.syntax_error(pos + 1, "a column")
 
 
-def _like(edit: Edit, start: int, end: int, table: Table) -> None:
-    p = edit.qualified(start + 1)
-    if p < end and edit.words[p:end] not in (["including", "defaults"], ["excluding", "defaults"]):
+def _translate_like(edit: Edit, start: int, end: int, table: Table) -> None:
+    pos = edit.skip_name(start + 1)
+    if pos < end and edit.words[pos:end] not in (["including", "defaults"], ["excluding", "defaults"]):
         message = "Redshift's LIKE knows INCLUDING DEFAULTS and EXCLUDING DEFAULTS only"
         raise refusal(message, "LIKE parent INCLUDING DEFAULTS")
     table.like = True
-    edit.add(p - 1, " INCLUDING CONSTRAINTS")
+    edit.append(pos - 1, " INCLUDING CONSTRAINTS")
 
 
-def read_constraint(edit: Edit, p: int, end: int, table: Table) -> None:
-    """A key of the table: Redshift takes its word for it and enforces only NOT NULL."""
-    if edit.word(p) == "constraint":
-        edit.name(p + 1)
-        p += 2
-    if edit.says(p, "primary key"):
-        table.set_key("PRIMARY KEY", edit.names(p + 2))
-        p = edit.partner[p + 2] + 1
-    elif edit.word(p) == "unique":
-        edit.names(p + 1)
-        p = edit.partner[p + 1] + 1
-    elif edit.says(p, "foreign key"):
-        edit.names(p + 2)
-        p = edit.partner[p + 2] + 1
-        if edit.word(p) != "references":
-            raise edit.unexpected(p, "REFERENCES")
-        p = _references(edit, p)
-    elif p >= end:
-        raise edit.unexpected(len(edit.words), "PRIMARY KEY, UNIQUE or FOREIGN KEY")
-    if p < end:
-        raise _foreign_to_tables(edit.word(p))
+def read_constraint(edit: Edit, pos: int, end: int, table: Table) -> None:
+    """Read a key of the table; Redshift trusts it and enforces only NOT NULL."""
+    if edit.word(pos) == "constraint":
+        edit.read_name(pos + 1)
+        pos += 2
+    if edit.has_words(pos, "primary key"):
+        table.set_key("PRIMARY KEY", edit.read_names(pos + 2))
+        pos = edit.partner[pos + 2] + 1
+    elif edit.word(pos) == "unique":
+        edit.read_names(pos + 1)
+        pos = edit.partner[pos + 1] + 1
+    elif edit.has_words(pos, "foreign key"):
+        edit.read_names(pos + 2)
+        pos = edit.partner[pos + 2] + 1
+        if edit.word(pos) != "references":
+            raise edit.syntax_error(pos, "REFERENCES")
+        pos = _skip_references(edit, pos)
+    elif pos >= end:
+        raise edit.syntax_error(len(edit.words), "PRIMARY KEY, UNIQUE or FOREIGN KEY")
+    if pos < end:
+        raise _placement_refusal(edit.word(pos))
 
 
-def _foreign_to_tables(word: str) -> Exception:
-    """The exception for what no place of r_CREATE_TABLE_NEW's grammar takes."""
+def _placement_refusal(word: str) -> Exception:
+    """Return the exception for a word that r_CREATE_TABLE_NEW's grammar does not allow here."""
     message = f"Redshift has no {word.upper()} in this place of a table"
     return refusal(message, _INSTEAD.get(word, ""))
 
 
-def read_column(edit: Edit, start: int, end: int, table: Table) -> None:
-    name = edit.name(start if start < end else len(edit.words))
+def translate_column(edit: Edit, start: int, end: int, table: Table) -> None:
+    """Translate the definition of a column from start up to end, and add it to the table."""
+    name = edit.read_name(start if start < end else len(edit.words))
     if name in table.columns:
         raise errors.DuplicateColumn(f'Redshift finds the column "{name}" twice')
-    column = table.columns[name] = Column(end - 1, known_type(edit, start + 1).name)
-    p = _column_type(edit, start + 1, name)
-    while p < end:
-        word, attribute = edit.word(p), p
-        if word == "default" and p + 1 < end:
-            value = edit.partner[p + 1] + 1 if edit.word(p + 1) == "(" else p + 2
-            p = edit.find(value, end, *_ATTRIBUTES)
-            column.default = True
-        elif edit.says(p, "not null"):
-            column.filled = True
-            p += 2
-        elif edit.says(p, "primary key"):
+    column = table.columns[name] = Column(end - 1, translate_type(edit, start + 1).name)
+    pos = _translate_column_type(edit, start + 1, name)
+    while pos < end:
+        word, attribute = edit.word(pos), pos
+        if word == "default" and pos + 1 < end:
+            value = edit.partner[pos + 1] + 1 if edit.word(pos + 1) == "(" else pos + 2
+            pos = edit.find(value, end, *_ATTRIBUTES)
+            column.has_default = True
+        elif edit.has_words(pos, "not null"):
+            column.not_null = True
+            pos += 2
+        elif edit.has_words(pos, "primary key"):
             table.set_key("PRIMARY KEY", [name])
-            column.filled = True
-            p += 2
-            edit.put(attribute, p, "NOT NULL")
-        elif word == "identity" or edit.says(p, "generated by default as identity"):
-            column.filled = True
-            p = _identity(edit, p, name, column.kind)
+            column.not_null = True
+            pos += 2
+            edit.replace(attribute, pos, "NOT NULL")
+        elif word == "identity" or edit.has_words(pos, "generated by default as identity"):
+            column.not_null = True
+            pos = _translate_identity(edit, pos, name, column.kind)
         else:
-            p = _dropped_attribute(edit, p, name, table)
-            edit.drop(attribute, p)
+            pos = _read_column_attribute(edit, pos, name, table)
+            edit.drop(attribute, pos)
 
 
-def _column_type(edit: Edit, p: int, column: str) -> int:
-    """Translate the type of a column; return where it ends."""
-    kind = known_type(edit, p)
+def _translate_column_type(edit: Edit, pos: int, column: str) -> int:
+    """Translate the type of a column; return the position after it."""
+    kind = translate_type(edit, pos)
     if kind.name not in CHARACTER:
         return kind.end
     size = character_bytes(kind)
-    # A char is padded to its length: only single bytes keep it within as many bytes.
-    check = f"CONSTRAINT {byte_check(column)} CHECK (octet_length({quoted(column)}) <= {size})"
-    edit.put(p, kind.end, f"{CHARACTER[kind.name].base}({size}) {check}")
+    # PostgreSQL pads CHAR(n) to n characters, so only single-byte characters pass the check.
+    check = f"CONSTRAINT {byte_check_name(column)} CHECK (octet_length({quote_name(column)}) <= {size})"
+    edit.replace(pos, kind.end, f"{CHARACTER[kind.name].base}({size}) {check}")
     return kind.end
 
 
-def byte_check(column: str) -> str:
-    """The quoted name of the constraint that counts the bytes of a column: <column>_bytes."""
+def byte_check_name(column: str) -> str:
+    """Return the quoted name of the CHECK that counts the bytes of a column: <column>_bytes."""
     name = column.encode(errors="replace")
     if len(name) > 57:
         digest = hashlib.md5(name, usedforsecurity=False).hexdigest()[:8]
         column = name[:48].decode(errors="ignore") + "_" + digest
-    return quoted(f"{column}_bytes")
+    return quote_name(f"{column}_bytes")
 
 
-def _dropped_attribute(edit: Edit, p: int, column: str, table: Table) -> int:
-    """Read an attribute that leaves no trace in PostgreSQL; return where it ends."""
-    word = edit.word(p)
+def _read_column_attribute(edit: Edit, pos: int, column: str, table: Table) -> int:
+    """Read an attribute that PostgreSQL does not need; return the position after it."""
+    word = edit.word(pos)
     if word in ("distkey", "sortkey"):
         table.set_key(word.upper(), [column])
-        return p + 1
+        return pos + 1
     if word in ("null", "unique"):
-        return p + 1
+        return pos + 1
     if word == "references":
-        return _references(edit, p)
+        return _skip_references(edit, pos)
     if word == "encode":
-        return read_encoding(edit, p, table.columns[column].kind)
+        return read_encoding(edit, pos, table.columns[column].kind)
     if word == "collate":
-        return _collation(edit, p)
-    raise _foreign_to_tables(word)
+        return _skip_collation(edit, pos)
+    raise _placement_refusal(word)
 
 
-def _references(edit: Edit, p: int) -> int:
-    p = edit.qualified(p + 1)
-    if edit.word(p) != "(":
-        return p
-    edit.names(p)
-    return edit.partner[p] + 1
+def _skip_references(edit: Edit, pos: int) -> int:
+    pos = edit.skip_name(pos + 1)
+    if edit.word(pos) != "(":
+        return pos
+    edit.read_names(pos)
+    return edit.partner[pos] + 1
 
 
-def _collation(edit: Edit, p: int) -> int:
-    """COLLATE { CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI } (r_CREATE_TABLE_NEW)."""
-    if edit.word(p + 1) in ("case_insensitive", "ci"):
+def _skip_collation(edit: Edit, pos: int) -> int:
+    """Read COLLATE { CASE_SENSITIVE | CS | CASE_INSENSITIVE | CI } (r_CREATE_TABLE_NEW)."""
+    if edit.word(pos + 1) in ("case_insensitive", "ci"):
         message = "the stand-in does not emulate Redshift's COLLATE CASE_INSENSITIVE"
         raise refusal(message, "LOWER(…) where values are compared")
-    if edit.word(p + 1) not in ("case_sensitive", "cs"):
+    if edit.word(pos + 1) not in ("case_sensitive", "cs"):
         raise refusal("Redshift has no such collation", "COLLATE CASE_SENSITIVE")
-    return p + 2
+    return pos + 2
 
 
-def _identity(edit: Edit, p: int, column: str, kind: str) -> int:
-    opened = p + (1 if edit.word(p) == "identity" else 5)
-    always = edit.word(p) == "identity"
+def _translate_identity(edit: Edit, pos: int, column: str, kind: str) -> int:
+    opened = pos + (1 if edit.word(pos) == "identity" else 5)
+    always = edit.word(pos) == "identity"
     if kind not in _INTEGERS:
-        message = "Redshift's IDENTITY stands on INT or BIGINT only"
+        message = "Redshift's IDENTITY takes an INT or BIGINT column only"
         raise refusal(message, f"{column} BIGINT IDENTITY(0, 1)", errors.DatatypeMismatch)
-    end, said = opened, "1, 1"  # c_Examples_of_INSERT_30: what IDENTITY alone means
+    end, seed_and_step = opened, "1, 1"  # c_Examples_of_INSERT_30: the default of IDENTITY
     if edit.word(opened) == "(":
         end = edit.partner[opened] + 1
-        said = edit.text(opened + 1, end - 1)
+        seed_and_step = edit.text(opened + 1, end - 1)
     elif not always:
         message = "Redshift's GENERATED BY DEFAULT AS IDENTITY takes (seed, step)"
         raise refusal(message, "GENERATED BY DEFAULT AS IDENTITY(seed, step)", errors.SyntaxError)
-    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", said)
+    numbers = re.fullmatch(r"\s*(-?\d{1,19})\s*,\s*(-?\d{1,19})\s*", seed_and_step)
     if not numbers or int(numbers[2]) == 0:
-        raise edit.unexpected(opened + 1, "IDENTITY(seed, step)")
-    how = "ALWAYS" if always else "BY DEFAULT"
+        raise edit.syntax_error(opened + 1, "IDENTITY(seed, step)")
+    generated = "ALWAYS" if always else "BY DEFAULT"
     bound = "MAXVALUE" if numbers[2].startswith("-") else "MINVALUE"
-    # Without a bound of its own PostgreSQL refuses a seed below 1.
+    # PostgreSQL refuses a seed below 1 unless the sequence has a bound.
     options = f"START WITH {numbers[1]} INCREMENT BY {numbers[2]} {bound} {numbers[1]}"
-    edit.put(p, end, f"GENERATED {how} AS IDENTITY ({options})")
+    edit.replace(pos, end, f"GENERATED {generated} AS IDENTITY ({options})")
     return end
 
 
-def _table_attribute(edit: Edit, p: int, table: Table) -> int:
-    """Read what may follow the list of columns (r_CREATE_TABLE_NEW); return where it ends."""
-    word = edit.word(p)
+def _read_table_attribute(edit: Edit, pos: int, table: Table) -> int:
+    """Read an attribute after the list of columns (r_CREATE_TABLE_NEW); return the position after it."""
+    word = edit.word(pos)
     if word == "backup":
         message = "Redshift takes BACKUP YES and NO before DISTSTYLE, DISTKEY and SORTKEY only"
         raise refusal(message, "BACKUP NO right after the columns", errors.SyntaxError)
-    if any(edit.says(p, said) for said in _DROPPED):
-        return p + 2
+    if any(edit.has_words(pos, attribute) for attribute in _NO_OP):
+        return pos + 2
     if word == "diststyle":
-        table.style = edit.word(p + 1)
+        table.style = edit.word(pos + 1)
         if table.style not in ("auto", "even", "key", "all"):
             raise refusal("Redshift has no such DISTSTYLE", "DISTSTYLE AUTO, EVEN, KEY or ALL")
-        return p + 2
-    p += word in ("compound", "interleaved")
-    key = edit.word(p)
+        return pos + 2
+    pos += word in ("compound", "interleaved")
+    key = edit.word(pos)
     if key != "sortkey" and word != "distkey":
-        raise _foreign_to_tables(word)
-    if edit.says(p + 1, "( 0"):
+        raise _placement_refusal(word)
+    if edit.has_words(pos + 1, "( 0"):
         message = "the stand-in does not emulate Redshift's keys by the number of a column"
         raise refusal(message, "its name")
-    table.set_key(key.upper(), edit.names(p + 1))
+    table.set_key(key.upper(), edit.read_names(pos + 1))
     if word == "interleaved" and len(table.keys["SORTKEY"]) > 8:
         raise errors.InvalidTableDefinition("Redshift interleaves up to 8 columns in a SORTKEY")
-    return edit.partner[p + 1] + 1
+    return edit.partner[pos + 1] + 1

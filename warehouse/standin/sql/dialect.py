@@ -1,6 +1,6 @@
-"""Redshift SQL -> PostgreSQL SQL, token by token; what Redshift refuses is refused here too.
+"""Redshift SQL -> PostgreSQL SQL, token by token, with Redshift's refusals.
 
-Text in, text out: nothing here talks to a database, and COPY belongs to the module `copy`.
+This is text in, text out, without a database. COPY belongs to the package `copy`.
 """
 
 import hashlib
@@ -11,11 +11,11 @@ from .alter import alter_table
 from .ddl import Table, create_table, finish_table
 from .edit import Edit
 from .expressions import rewrite_expressions
-from .refused import refusal, refuse
-from .tokens import Token, first_word, string
+from .refusals import refusal, refuse
+from .tokens import Token, first_word, quote_string
 
-# cm_chap_ConfigurationRef: settings that PostgreSQL has too, those it only remembers because they
-# change no result, and those that would change one.
+# cm_chap_ConfigurationRef: settings that PostgreSQL has too; settings that change no result, which
+# are stored only; and settings that would change a result.
 SHARED_SETTINGS = frozenset("""
     application_name client_encoding datestyle extra_float_digits search_path seed
     statement_timeout timezone
@@ -37,13 +37,13 @@ NOT_EMULATED_SETTINGS = frozenset("""
 """.split())
 
 
-def commits(tokens: list[Token]) -> bool:
-    """Whether Redshift commits right after the statement (r_TRUNCATE)."""
+def has_implicit_commit(tokens: list[Token]) -> bool:
+    """Return whether Redshift commits right after the statement (r_TRUNCATE)."""
     return first_word(tokens) == "truncate"
 
 
-def runs_alone(tokens: list[Token]) -> bool:
-    """Whether Redshift refuses within a transaction what PostgreSQL takes there (r_ALTER_TABLE)."""
+def has_to_run_alone(tokens: list[Token]) -> bool:
+    """Return whether Redshift refuses the statement within a transaction (r_ALTER_TABLE)."""
     if first_word(tokens) != "alter":
         return False
     words = Edit(tokens).words
@@ -51,146 +51,146 @@ def runs_alone(tokens: list[Token]) -> bool:
 
 
 def translate(tokens: list[Token]) -> list[str]:
-    """The PostgreSQL statements that do what one Redshift statement does; none if nothing is to do.
+    """Return the PostgreSQL statements for one Redshift statement; none if there is nothing to do.
 
-    What needs no change comes back as it was, comments included.
+    Text that needs no translation is returned as it was, comments included.
     """
     edit = Edit(tokens)
     if not edit.words:
         return []
     outline = edit.outline()
-    refuse(outline, edit.outline_of_top())
+    refuse(outline, edit.top_outline())
     rewrite_expressions(edit, outline)
-    handler = _STATEMENTS.get(_kind(edit.words))
+    handler = _STATEMENTS.get(_find_kind(edit.words))
     return handler(edit) if handler else [str(edit)]
 
 
-def _kind(words: list[str]) -> str:
-    """The verb, and after CREATE and ALTER what it makes or changes."""
+def _find_kind(words: list[str]) -> str:
+    """Return the verb, followed after CREATE and ALTER by the kind of object."""
     if words[0] == "create":
         words = ["create"] + [w for w in words[1:4] if w not in ("local", "temp", "temporary")]
     return " ".join(words[:2]) if words[0] in ("create", "alter") else words[0]
 
 
-def _create_view(edit: Edit) -> list[str]:
-    """CREATE [OR REPLACE] VIEW: its columns stay, and nobody writes to it (r_CREATE_VIEW).
+def _translate_create_view(edit: Edit) -> list[str]:
+    """Translate CREATE [OR REPLACE] VIEW: no new columns, and no writes to the view (r_CREATE_VIEW).
 
-    PostgreSQL would let a view grow columns, and change the rows of its table through it.
+    PostgreSQL would let REPLACE add columns, and would pass writes on to the view's table.
     """
-    p = edit.words.index("view") + 1
-    end = edit.qualified(p)
-    name = edit.text(p, end)
-    if edit.words[p][0] == "#":
-        edit.put(p - 1, p, "TEMP " + edit.text(p - 1, p))
+    pos = edit.words.index("view") + 1
+    end = edit.skip_name(pos)
+    name = edit.text(pos, end)
+    if edit.words[pos][0] == "#":
+        edit.replace(pos - 1, pos, "TEMP " + edit.text(pos - 1, pos))
     if edit.word(end) == "(":
-        edit.names(end)
+        edit.read_names(end)
     read_only = ("CREATE TRIGGER standin_read_only INSTEAD OF INSERT OR UPDATE OR DELETE"
                  f" ON {name} FOR EACH ROW EXECUTE FUNCTION redshift.refuse_write_to_view()")
     if edit.word(1) != "or":
         return [str(edit), read_only]
-    columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({string(name)}))"
+    columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({quote_string(name)}))"
     digest = hashlib.md5(str(edit).encode(errors="replace"), usedforsecurity=False).hexdigest()
     tag = f"$standin_{digest}$"
     message = "Redshift replaces a view by one of the same columns only; write DROP VIEW first"
     return [f"DO {tag} DECLARE before CONSTANT int := {columns}; BEGIN\n{edit}\n;"
             f" IF before IS NULL THEN {read_only};"
             f" ELSIF before < {columns} THEN RAISE feature_not_supported USING MESSAGE ="
-            f" {string(message)}; END IF; END {tag}"]
+            f" {quote_string(message)}; END IF; END {tag}"]
 
 
-def _select(edit: Edit) -> list[str]:
-    """SELECT … INTO creates a table (r_SELECT_INTO)."""
-    p = edit.find(0, len(edit.words), "into") + 1
-    while edit.word(p) in ("temp", "temporary", "table"):
-        p += 1
-    if p >= len(edit.words):
+def _translate_select(edit: Edit) -> list[str]:
+    """Translate SELECT; with INTO it creates a table (r_SELECT_INTO)."""
+    pos = edit.find(0, len(edit.words), "into") + 1
+    while edit.word(pos) in ("temp", "temporary", "table"):
+        pos += 1
+    if pos >= len(edit.words):
         return [str(edit)]
-    name = edit.text(p, edit.qualified(p)).removeprefix("TEMP ")
+    name = edit.text(pos, edit.skip_name(pos)).removeprefix("TEMP ")
     return [str(edit)] + finish_table(name, Table())
 
 
-def _delete(edit: Edit) -> list[str]:
+def _translate_delete(edit: Edit) -> list[str]:
     if edit.word(1) != "from":
-        edit.add(0, " FROM")
+        edit.append(0, " FROM")
     return [str(edit)]
 
 
-def _begin(edit: Edit) -> list[str]:
-    """Every isolation level means that of the database (r_BEGIN): the session's."""
-    p = edit.find(1, len(edit.words), "isolation")
-    if edit.says(p, "isolation level"):
-        edit.drop(p, min(p + 3 + (edit.word(p + 2) in ("read", "repeatable")), len(edit.words)))
+def _translate_begin(edit: Edit) -> list[str]:
+    """Translate BEGIN: any isolation level in it means that of the database (r_BEGIN)."""
+    pos = edit.find(1, len(edit.words), "isolation")
+    if edit.has_words(pos, "isolation level"):
+        edit.drop(pos, min(pos + 3 + (edit.word(pos + 2) in ("read", "repeatable")), len(edit.words)))
     return [str(edit)]
 
 
-def _truncate(edit: Edit) -> list[str]:
-    p = 1 + (edit.word(1) == "table")
-    if edit.qualified(p) != len(edit.words):
+def _translate_truncate(edit: Edit) -> list[str]:
+    pos = 1 + (edit.word(1) == "table")
+    if edit.skip_name(pos) != len(edit.words):
         message = "Redshift's TRUNCATE takes one table and no RESTART or CASCADE"
         raise refusal(message, "a TRUNCATE for each table")
-    if p == 1:
-        edit.add(0, " TABLE")
+    if pos == 1:
+        edit.append(0, " TABLE")
     return [str(edit)]
 
 
-def _lock(edit: Edit) -> list[str]:
-    """LOCK [TABLE] t, … and no more (r_LOCK)."""
+def _translate_lock(edit: Edit) -> list[str]:
+    """Translate LOCK [TABLE] t, …, which has no other clauses (r_LOCK)."""
     for start, end in edit.split(1 + (edit.word(1) == "table"), len(edit.words)) or [(1, 0)]:
-        if edit.qualified(start) != end:
+        if edit.skip_name(start) != end:
             raise refusal("Redshift has no LOCK … IN … MODE and no NOWAIT", "LOCK t")
     return [str(edit)]
 
 
-def _analyze(edit: Edit) -> list[str]:
-    """ANALYZE of a table, which a procedure carries out (r_ANALYZE)."""
+def _translate_analyze(edit: Edit) -> list[str]:
+    """Translate ANALYZE of a table into a call of standin.analyze (r_ANALYZE)."""
     end = len(edit.words)
     if edit.word(end - 1) == "columns" and edit.word(end - 2) in ("predicate", "all"):
         edit.drop(end - 2, end)
         end -= 2
-    if end > 1 and edit.word(1) != "verbose" and edit.qualified(1) == end:
-        edit.put(0, end, f"CALL standin.analyze({string(edit.text(1, end))})")
+    if end > 1 and edit.word(1) != "verbose" and edit.skip_name(1) == end:
+        edit.replace(0, end, f"CALL standin.analyze({quote_string(edit.text(1, end))})")
     return [str(edit)]
 
 
-def _vacuum(edit: Edit) -> list[str]:
-    """VACUUM [FULL | SORT ONLY | …] [t [TO n PERCENT] [BOOST]], r_VACUUM_command."""
+def _translate_vacuum(edit: Edit) -> list[str]:
+    """Translate VACUUM [FULL | SORT ONLY | …] [t [TO n PERCENT] [BOOST]] (r_VACUUM_command)."""
     kinds = ("full", "sort only", "delete only", "reindex", "recluster")
-    p = 1 + next((len(k.split()) for k in kinds if edit.says(1, k)), 0)
-    if p > 1:
-        edit.drop(1, p)
-    if p == len(edit.words):
+    pos = 1 + next((len(kind.split()) for kind in kinds if edit.has_words(1, kind)), 0)
+    if pos > 1:
+        edit.drop(1, pos)
+    if pos == len(edit.words):
         return [str(edit)]
-    end = p = edit.qualified(p)
-    if edit.word(p) == "to" and edit.word(p + 2) == "percent":
-        p += 3
-    p += edit.word(p) == "boost"
-    if p != len(edit.words):
-        raise edit.unexpected(p, "TO n PERCENT or the end of the statement")
-    if p > end:
-        edit.drop(end, p)
+    end = pos = edit.skip_name(pos)
+    if edit.word(pos) == "to" and edit.word(pos + 2) == "percent":
+        pos += 3
+    pos += edit.word(pos) == "boost"
+    if pos != len(edit.words):
+        raise edit.syntax_error(pos, "TO n PERCENT or the end of the statement")
+    if pos > end:
+        edit.drop(end, pos)
     return [str(edit)]
 
 
-def _setting(edit: Edit) -> list[str]:
-    """SET, RESET and SHOW; what PostgreSQL lacks it remembers as standin.<name> (r_SET)."""
+def _translate_setting(edit: Edit) -> list[str]:
+    """Translate SET, RESET and SHOW; settings of Redshift only become standin.<name> (r_SET)."""
     verb = edit.words[0]
-    p = 1 + (verb == "set" and edit.word(1) in ("session", "local"))
-    name = edit.word(p)
-    if edit.says(p, "time zone"):
+    pos = 1 + (verb == "set" and edit.word(1) in ("session", "local"))
+    name = edit.word(pos)
+    if edit.has_words(pos, "time zone"):
         return [str(edit)]
     if name in REMEMBERED_SETTINGS:
-        edit.put(p, p + 1, f"standin.{name}")
+        edit.replace(pos, pos + 1, f"standin.{name}")
         return [str(edit)]
-    if edit.says(0, "reset all"):  # all but those by which PostgreSQL stands in
+    if edit.has_words(0, "reset all"):  # all but the settings that make PostgreSQL a stand-in
         names = SHARED_SETTINGS - {"seed", "timezone"}
         names |= {f"standin.{name}" for name in REMEMBERED_SETTINGS}
         return ["SET TIME ZONE 'UTC'"] + [f"RESET {name}" for name in sorted(names)]
-    if name == "timezone" and (verb == "reset" or edit.word(p + 2) == "default"):
+    if name == "timezone" and (verb == "reset" or edit.word(pos + 2) == "default"):
         return ["SET TIME ZONE 'UTC'"]
     if name in NOT_EMULATED_SETTINGS:
         raise refusal(f"the stand-in does not emulate Redshift's setting {name}")
-    free = verb == "show" or edit.says(1, "session authorization")
-    if name not in SHARED_SETTINGS and not free:
+    takes_any_name = verb == "show" or edit.has_words(1, "session authorization")
+    if name not in SHARED_SETTINGS and not takes_any_name:
         message = f"the stand-in knows no setting {name or 'without a name'} of Redshift's"
         instead = f"one of {', '.join(sorted(SHARED_SETTINGS | REMEMBERED_SETTINGS))}"
         raise refusal(message, instead, errors.UndefinedObject)
@@ -199,19 +199,19 @@ def _setting(edit: Edit) -> list[str]:
 
 _STATEMENTS = {
     "create table": create_table,
-    "create view": _create_view,
-    "create or": _create_view,
-    "select": _select,
-    "with": _select,
+    "create view": _translate_create_view,
+    "create or": _translate_create_view,
+    "select": _translate_select,
+    "with": _translate_select,
     "alter table": alter_table,
-    "begin": _begin,
-    "start": _begin,
-    "delete": _delete,
-    "truncate": _truncate,
-    "lock": _lock,
-    "analyze": _analyze,
-    "vacuum": _vacuum,
-    "set": _setting,
-    "reset": _setting,
-    "show": _setting,
+    "begin": _translate_begin,
+    "start": _translate_begin,
+    "delete": _translate_delete,
+    "truncate": _translate_truncate,
+    "lock": _translate_lock,
+    "analyze": _translate_analyze,
+    "vacuum": _translate_vacuum,
+    "set": _translate_setting,
+    "reset": _translate_setting,
+    "show": _translate_setting,
 }

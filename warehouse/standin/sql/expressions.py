@@ -1,24 +1,24 @@
-"""Expressions of any statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
+"""Translation of expressions in any statement: casts, function calls, names, TOP, MINUS, SYSDATE."""
 
 import re
 from collections import defaultdict
 
 from . import dates
 from .aliases import name_subquery
-from .column_types import CHARACTER, TYPES, cut, translate_cast
+from .column_types import CHARACTER, TYPES, cut_to_bytes, translate_cast_type
 from .edit import Edit
 from .functions import refuse_function
-from .refused import (
+from .refusals import (
     LEADER_FUNCTIONS,
     LEADER_WORDS,
     MISSING_TYPES,
     TABLE_FUNCTIONS,
     refusal,
     refuse_misplaced_function,
-    refuse_type,
+    type_refusal,
 )
 from .reserved import refuse_reserved_name
-from .tokens import folded, identifier, quoted
+from .tokens import decode_name, fold_case, quote_name
 
 SYSTEM_RELATIONS = frozenset("""
     stl_load_commits stl_load_errors stl_replacements svv_transactions sys_load_detail
@@ -38,14 +38,14 @@ _RENAMED = {
     """.split()
 }
 _REPEAT = {2: "redshift.fit(repeat({0}, {1}), 'REPEAT')"}
-# Function -> its translation by number of arguments; None leaves it as it is.
+# Function -> number of arguments -> translation; None leaves the call as it is.
 _TEMPLATES = {
     "getdate": {0: "date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC')"},
     "nvl2": {3: "(CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END)"},
     "date_part_year": {1: "CAST(EXTRACT(year FROM {0}) AS int)"},
     "repeat": _REPEAT,
     "replicate": _REPEAT,
-    # r_CONCAT: NULL if either is; PostgreSQL's would leave the NULL out.
+    # r_CONCAT: NULL if either argument is NULL; PostgreSQL's ignores NULLs.
     "concat": {2: "(CAST({0} AS text) || CAST({1} AS text))"},
     "median": {1: "percentile_cont(0.5) WITHIN GROUP (ORDER BY {0})"},
     "charindex": {2: "strpos({1}, {0})"},
@@ -55,10 +55,10 @@ _TEMPLATES = {
     },
     "to_timestamp": {2: None, 3: "to_timestamp({0}, {1})"},
     "log": {1: None},
-    # r_WF_LAG, r_WF_LEAD: no third argument for where there is no row.
+    # r_WF_LAG, r_WF_LEAD: no third argument, PostgreSQL's default for a missing row.
     "lag": {1: None, 2: None},
     "lead": {1: None, 2: None},
-    # REGEXP_REPLACE: every occurrence; PostgreSQL's would be the first.
+    # REGEXP_REPLACE: replaces every occurrence; PostgreSQL's replaces the first.
     "regexp_replace": {
         2: "regexp_replace({0}, {1}, '', 'g')",
         3: "regexp_replace({0}, {1}, {2}, 'g')",
@@ -66,7 +66,7 @@ _TEMPLATES = {
         5: "regexp_replace({0}, {1}, {2}, {3}, 0, {4})",
     },
 }
-# Words that are no functions though a parenthesis may follow.
+# Words that are not functions, although a parenthesis may follow.
 _SYNTAX = frozenset("""
     all and any as between by case check conflict cube default distinct distkey else end except
     exclude exists explain filter for foreign from group grouping having identity ilike in insert
@@ -74,20 +74,21 @@ _SYNTAX = frozenset("""
     return rollup row_format select set sets similar some sortkey table then to top unique using
     values when where with
 """.split())
-# After these words a word before a parenthesis is a function, after any other a name or a type.
+# A word before a parenthesis is a function after these words, and a name or type after others.
 _BEFORE_CALLS = frozenset("""
     all and any approximate between both by case default distinct else explain extract for from
     having ilike in is join leading like limit not offset on or select set similar some then
     trailing when where
 """.split())
-# A list after one of these is no list of columns, types or values but one value, a row.
+# A list in parentheses after one of these is a row value, not a list of columns, types or values.
 _BEFORE_ROWS = frozenset("""
     ( , = <> != < > <= >= + - * / || all and between case distinct else having not on or select then
     when where
 """.split())
-# Not reserved, and so labels without AS, too (r_SELECT_list, r_pg_keywords); PostgreSQL wants AS.
+# Not reserved, so Redshift takes them as labels without AS (r_SELECT_list, r_pg_keywords);
+# PostgreSQL requires AS.
 _LABELS_AFTER_AS = frozenset("day hour minute month second year".split())
-# In these statements nothing is named, or their own translation looks after the names.
+# Statements without names, or whose own translation reads the names.
 _NAMELESS = frozenset("alter begin grant lock reset revoke set show start truncate vacuum".split())
 _RANKING = frozenset("row_number rank dense_rank percent_rank cume_dist ntile lag lead".split())
 _FRAMES = ("between", "unbounded", "current", "0")
@@ -96,36 +97,36 @@ _NO_FRAME_NEEDED = _RANKING | {""}
 
 
 def rewrite_expressions(edit: Edit, outline: str) -> None:
-    """Translate from the last token to the first: the arguments of a call before the call."""
-    names_from = _first_name(edit)
-    values = _value_lists(edit)
-    casts = defaultdict(list)  # where their operands begin: what is to be cut once these are done
-    for p in range(len(edit.words) - 1, -1, -1):
-        kind, text = edit.tokens[p]
-        called = edit.word(p + 1) == "(" and edit.words[p] not in _SYNTAX and _is_call(edit, p)
+    """Translate expressions from the last token to the first, so that arguments precede their call."""
+    names_from = _find_first_name(edit)
+    values = _find_value_lists(edit)
+    casts = defaultdict(list)  # start of the operand -> casts to apply once it is translated
+    for pos in range(len(edit.words) - 1, -1, -1):
+        kind, text = edit.tokens[pos]
+        called = edit.word(pos + 1) == "(" and edit.words[pos] not in _SYNTAX and _is_call(edit, pos)
         if called:
-            _call(edit, p, outline)
+            _translate_call(edit, pos, outline)
         elif kind == "word":
-            if p >= names_from:
-                refuse_reserved_name(edit, p)
-            _bare_word(edit, p, outline)
+            if pos >= names_from:
+                refuse_reserved_name(edit, pos)
+            _translate_word(edit, pos, outline)
         elif kind == "string":
             _refuse_escapes(text)
         elif text == "::":
-            _refuse_boolean(edit, p - 1, p)
-            if found := translate_cast(edit, p + 1):
-                casts[edit.operand(p)].append((*found, p))
-        elif text == "(" and p not in values:
-            _refuse_row(edit, p)
-            name_subquery(edit, p)
-        elif kind == "name" and folded(text) != text:
-            edit.put(p, p + 1, quoted(identifier(edit.tokens[p])))
-        for end, size, at in sorted(casts.pop(p, ())):
-            edit.put(p, end, cut(edit.text(p, at), size))
+            _refuse_boolean(edit, pos - 1, pos)
+            if length := translate_cast_type(edit, pos + 1):
+                casts[edit.find_operand(pos)].append((*length, pos))
+        elif text == "(" and pos not in values:
+            _refuse_row(edit, pos)
+            name_subquery(edit, pos)
+        elif kind == "name" and fold_case(text) != text:
+            edit.replace(pos, pos + 1, quote_name(decode_name(edit.tokens[pos])))
+        for end, size, operator in sorted(casts.pop(pos, ())):
+            edit.replace(pos, end, cut_to_bytes(edit.text(pos, operator), size))
 
 
-def _first_name(edit: Edit) -> int:
-    """Before this position the definition of a table looks after its names, or none can stand."""
+def _find_first_name(edit: Edit) -> int:
+    """Return the position from which names are to be checked: those before it are read elsewhere."""
     verb = edit.words[0]
     if verb in _NAMELESS:
         return len(edit.words)
@@ -134,262 +135,269 @@ def _first_name(edit: Edit) -> int:
     return 0
 
 
-def _value_lists(edit: Edit) -> set[int]:
-    """Where the lists of VALUES (…), (…) begin."""
-    found = set()
-    for p, word in enumerate(edit.words):
+def _find_value_lists(edit: Edit) -> set[int]:
+    """Return the positions where the lists of VALUES (…), (…) begin."""
+    positions = set()
+    for pos, word in enumerate(edit.words):
         if word == "values":
-            p += 1
-            while edit.word(p) == "(":
-                found.add(p)
-                p = edit.partner[p] + 1
-                p += edit.word(p) == ","
-    return found
+            pos += 1
+            while edit.word(pos) == "(":
+                positions.add(pos)
+                pos = edit.partner[pos] + 1
+                pos += edit.word(pos) == ","
+    return positions
 
 
-def _refuse_row(edit: Edit, p: int) -> None:
-    """Raise when the parenthesis holds a row (a, b) that is no part of IN.
+def _refuse_row(edit: Edit, pos: int) -> None:
+    """Raise if the parenthesis holds a row (a, b) outside of IN.
 
     c_unsupported-postgresql-features: no row constructors. r_expression_lists: (a, b) IN (…).
     """
-    before, close = edit.word(p - 1), edit.partner[p]
+    before, close = edit.word(pos - 1), edit.partner[pos]
     if edit.word(close + 1 + (edit.word(close + 1) == "not")) == "in":
         return
-    if before not in _BEFORE_ROWS and not (before == "by" and edit.word(p - 2) != "group"):
+    if before not in _BEFORE_ROWS and not (before == "by" and edit.word(pos - 2) != "group"):
         return
-    if edit.word(edit.inside[p] - 1) in ("in", "sets", "rollup", "cube"):
+    if edit.word(edit.inside[pos] - 1) in ("in", "sets", "rollup", "cube"):
         return
-    if edit.word(p + 1) not in ("select", "with") and edit.find(p + 1, close, ",") < close:
+    if edit.word(pos + 1) not in ("select", "with") and edit.find(pos + 1, close, ",") < close:
         message = "Redshift has no row values (a, b)"
         raise refusal(message, "a comparison of each column, or EXISTS (SELECT …)")
 
 
 def _refuse_escapes(text: str) -> None:
     if "\\" in text and _UNKNOWN_ESCAPE.search(text):
-        message = "Redshift does not say what \\u, \\U and \\x mean in a string"
+        message = "Redshift's guide does not document \\u, \\U and \\x in a string"
         raise refusal(message, "the character itself")
 
 
-def _is_call(edit: Edit, p: int) -> bool:
-    """Whether what stands before a parenthesis names a function of Redshift's."""
-    kind, before, close = edit.tokens[p].kind, edit.word(p - 1), edit.partner.get(p + 1, p)
+def _is_call(edit: Edit, pos: int) -> bool:
+    """Return whether the word before a parenthesis calls one of Redshift's functions, not a user's."""
+    kind, before, close = edit.tokens[pos].kind, edit.word(pos - 1), edit.partner.get(pos + 1, pos)
     if kind not in ("word", "name"):
         return False
-    if edit.words[p] == "over":
+    if edit.words[pos] == "over":
         return True
     if before == ".":
-        return edit.word(p - 2) == "pg_catalog"
-    if before == "::" or edit.says(p - 2, "convert (") and edit.words[p] in TYPES:
+        return edit.word(pos - 2) == "pg_catalog"
+    if before == "::" or edit.has_words(pos - 2, "convert (") and edit.words[pos] in TYPES:
         return False
-    if edit.says(close + 1, "as ("):
+    if edit.has_words(close + 1, "as ("):
         return False  # WITH a (…) AS (…)
-    if p and edit.tokens[p - 1].kind == "word":
+    if pos and edit.tokens[pos - 1].kind == "word":
         return before in _BEFORE_CALLS
-    return before not in ("'", '"', "0", ")") or edit.word(p - 2) == "top"
+    return before not in ("'", '"', "0", ")") or edit.word(pos - 2) == "top"
 
 
-def _call(edit: Edit, p: int, outline: str) -> None:
-    word, end = edit.words[p], edit.partner[p + 1] + 1
-    if edit.word(p - 1) == "." and word in _RENAMED.keys() | _TEMPLATES.keys() | _REWRITTEN.keys():
-        edit.put(p - 2, p, "")  # pg_catalog
+def _translate_call(edit: Edit, pos: int, outline: str) -> None:
+    word, end = edit.words[pos], edit.partner[pos + 1] + 1
+    if edit.word(pos - 1) == "." and word in _RENAMED.keys() | _TEMPLATES.keys() | _TRANSLATIONS.keys():
+        edit.replace(pos - 2, pos, "")  # pg_catalog
     if word in TABLE_FUNCTIONS:
         refuse_misplaced_function(word, outline)
-    if edit.tokens[p].kind == "name":
-        refuse_function(identifier(edit.tokens[p]))
+    if edit.tokens[pos].kind == "name":
+        refuse_function(decode_name(edit.tokens[pos]))
     elif word in SYSTEM_FUNCTIONS:
-        _system_name(edit, p)
+        _translate_system_name(edit, pos)
     elif word in LEADER_FUNCTIONS:
         refuse_misplaced_function(word, outline)
     elif word in _RENAMED:
-        edit.put(p, p + 1, _RENAMED[word])
+        edit.replace(pos, pos + 1, _RENAMED[word])
     elif word in _TEMPLATES:
-        _template(edit, p, end)
-    elif word in _REWRITTEN:
-        _REWRITTEN[word](edit, p, end)
+        _translate_by_template(edit, pos, end)
+    elif word in _TRANSLATIONS:
+        _TRANSLATIONS[word](edit, pos, end)
     else:
         refuse_function(word)
 
 
-def _bare_word(edit: Edit, p: int, outline: str) -> None:
-    word, before, after = edit.words[p], edit.word(p - 1), edit.word(p + 1)
+def _translate_word(edit: Edit, pos: int, outline: str) -> None:
+    word, before, after = edit.words[pos], edit.word(pos - 1), edit.word(pos + 1)
     if word[0] == "#":
         # SELECT … INTO #t makes a table too.
-        makes = before == "into" and edit.words[0] in ("select", "with")
-        edit.put(p, p + 1, ("TEMP " if makes else "") + quoted(word))
+        creates = before == "into" and edit.words[0] in ("select", "with")
+        edit.replace(pos, pos + 1, ("TEMP " if creates else "") + quote_name(word))
     elif after == "'" and before != ".":
         if word in MISSING_TYPES:
-            raise refuse_type("bit" if word in ("b", "x") else word)
-    elif before in (".", "as") and edit.word(p - 2) != "pg_catalog":
+            raise type_refusal("bit" if word in ("b", "x") else word)
+    elif before in (".", "as") and edit.word(pos - 2) != "pg_catalog":
         return
-    elif word in _LABELS_AFTER_AS and _is_bare_label(edit, p):
-        edit.put(p, p + 1, f"AS {edit.tokens[p].text}")
+    elif word in _LABELS_AFTER_AS and _is_bare_label(edit, pos):
+        edit.replace(pos, pos + 1, f"AS {edit.tokens[pos].text}")
     elif word == "current_user_id":
-        edit.put(p, p + 1, _USER_ID)
+        edit.replace(pos, pos + 1, _USER_ID)
     elif word == "current_catalog":
         raise refusal("the stand-in knows no CURRENT_CATALOG of Redshift's", "CURRENT_DATABASE()")
     elif word == "recursive" and before == "with":
-        _refuse_recursion(edit, p + 1)
+        _refuse_recursion(edit, pos + 1)
     elif word == "sysdate":
-        edit.put(p, p + 1, _SYSDATE)
+        edit.replace(pos, pos + 1, _SYSDATE)
     elif word in LEADER_WORDS:
         refuse_misplaced_function(word, outline)
     elif word in SYSTEM_RELATIONS:
-        _system_name(edit, p)
+        _translate_system_name(edit, pos)
     elif word == "minus":
-        edit.put(p, p + 1, "EXCEPT")
+        edit.replace(pos, pos + 1, "EXCEPT")
     elif word == "top":
-        _top(edit, p)
+        _translate_top(edit, pos)
     elif word == "approximate" and after in ("count", "percentile_disc"):
-        edit.drop(p, p + 1)
+        edit.drop(pos, pos + 1)
 
 
-def _is_bare_label(edit: Edit, p: int) -> bool:
-    """Whether an expression of a SELECT list ends before a word, and an item with it."""
-    before = edit.word(p - 1)
+def _is_bare_label(edit: Edit, pos: int) -> bool:
+    """Return whether a word labels an item of a SELECT list without AS."""
+    before = edit.word(pos - 1)
     return (
-        edit.clause(p) == "select" and edit.word(p + 1) in (",", "from", ")", "into", "")
-        and (edit.tokens[p - 1].kind != "op" or before == ")") and before not in _BEFORE_CALLS
-        and edit.word(p - 2) not in ("interval", "top")  # INTERVAL '1' day, TOP 5 day
+        edit.find_clause(pos) == "select" and edit.word(pos + 1) in (",", "from", ")", "into", "")
+        and (edit.tokens[pos - 1].kind != "op" or before == ")") and before not in _BEFORE_CALLS
+        and edit.word(pos - 2) not in ("interval", "top")  # INTERVAL '1' day, TOP 5 day
     )
 
 
-def _refuse_recursion(edit: Edit, p: int) -> None:
+def _refuse_recursion(edit: Edit, pos: int) -> None:
     """Raise unless the recursive queries have columns and UNION ALL (r_WITH_clause)."""
-    while edit.word(p + 1) in ("(", "as"):
-        name, columns = edit.words[p], edit.word(p + 1) == "("
-        opened = edit.partner[p + 1] + 2 if columns else p + 2
+    while edit.word(pos + 1) in ("(", "as"):
+        name, columns = edit.words[pos], edit.word(pos + 1) == "("
+        opened = edit.partner[pos + 1] + 2 if columns else pos + 2
         if edit.word(opened) != "(":
             return
         close = edit.partner[opened]
         union = edit.find(opened + 1, close, "union")
         if name in edit.words[union:close]:
             if not columns:
-                raise refusal("Redshift wants the columns of a recursive query", "name (column, …)")
+                raise refusal("Redshift needs the columns of a recursive query", "name (column, …)")
             if edit.word(union + 1) != "all":
                 raise refusal("Redshift has no recursive query without UNION ALL", "UNION ALL")
-        p = close + 1 + (edit.word(close + 1) == ",")
+        pos = close + 1 + (edit.word(close + 1) == ",")
 
 
-def _system_name(edit: Edit, p: int) -> None:
-    if edit.word(p - 1) == ".":
-        edit.put(p - 2, p - 1, "standin")
+def _translate_system_name(edit: Edit, pos: int) -> None:
+    if edit.word(pos - 1) == ".":
+        edit.replace(pos - 2, pos - 1, "standin")
     else:
-        edit.put(p, p + 1, f"standin.{edit.words[p]}")
+        edit.replace(pos, pos + 1, f"standin.{edit.words[pos]}")
 
 
-def _top(edit: Edit, p: int) -> None:
-    """SELECT TOP n (r_SELECT_list); n may still be a parameter of psycopg2's."""
-    opened = edit.inside[p]
+def _translate_top(edit: Edit, pos: int) -> None:
+    """Translate SELECT TOP n into LIMIT (r_SELECT_list); n may still be a %s parameter of psycopg2."""
+    opened = edit.inside[pos]
     end = edit.partner.get(opened, len(edit.words))
     if edit.find(opened + 1, end, "union", "except", "intersect", "minus") < end:
-        message = "the stand-in does not emulate Redshift's TOP beside UNION, EXCEPT or INTERSECT"
+        message = "the stand-in does not emulate Redshift's TOP with UNION, EXCEPT or INTERSECT"
         raise refusal(message, "the SELECT TOP as a subquery")
-    until = p + 2
-    if edit.says(p + 1, "% ("):
-        until = edit.partner[p + 2] + 2
-    elif edit.word(p + 1) != "0":
-        raise edit.unexpected(p + 1, "a number after TOP")
-    limit = edit.text(p + 1, until)
-    edit.drop(p, until)
-    edit.add(end - 1, f" LIMIT {limit}")
+    limit_end = pos + 2
+    if edit.has_words(pos + 1, "% ("):
+        limit_end = edit.partner[pos + 2] + 2
+    elif edit.word(pos + 1) != "0":
+        raise edit.syntax_error(pos + 1, "a number after TOP")
+    limit = edit.text(pos + 1, limit_end)
+    edit.drop(pos, limit_end)
+    edit.append(end - 1, f" LIMIT {limit}")
 
 
-def _template(edit: Edit, p: int, end: int) -> None:
-    arguments = edit.arguments(p + 1)
-    templates = _TEMPLATES[edit.words[p]]
+def _translate_by_template(edit: Edit, pos: int, end: int) -> None:
+    arguments = edit.arguments(pos + 1)
+    templates = _TEMPLATES[edit.words[pos]]
     if len(arguments) not in templates:
-        raise edit.wrong_arguments(p, " or ".join(str(n) for n in templates))
+        raise edit.arguments_error(pos, " or ".join(map(str, templates)))
     if template := templates[len(arguments)]:
-        edit.put(p, end, template.format(*arguments))
+        edit.replace(pos, end, template.format(*arguments))
 
 
-def _window(edit: Edit, p: int, end: int) -> None:
-    """An aggregate over an ordered window needs a frame, a rank takes none (c_Window_functions)."""
-    function = edit.word(edit.partner[p - 1] - 1) if edit.word(p - 1) == ")" else ""
+def _refuse_window(edit: Edit, pos: int, end: int) -> None:
+    """Raise unless OVER suits its function: an aggregate with ORDER BY needs a frame, a ranking
+    function takes none (c_Window_functions).
+    """
+    function = edit.word(edit.partner[pos - 1] - 1) if edit.word(pos - 1) == ")" else ""
     if function in ("group", "median", "listagg", "percentile_cont", "percentile_disc"):
         message = "the stand-in does not emulate Redshift's MEDIAN, LISTAGG and PERCENTILE_… OVER"
         raise refusal(message, "them in a subquery with GROUP BY")
-    framed = edit.find(p + 2, end - 1, "rows") < end - 1
-    if function in _RANKING and framed:
+    has_frame = edit.find(pos + 2, end - 1, "rows") < end - 1
+    if function in _RANKING and has_frame:
         raise refusal(f"Redshift's {function.upper()} takes no frame", "OVER (… ORDER BY …)")
-    for by in (i for i in range(p + 2, end - 1) if edit.words[i] == "by"):
-        constant = edit.word(by + 1) in ("'", "0") and edit.word(by + 2) in _AFTER_ITEMS
-        if constant and edit.inside[by] == p + 1:
+    for by_pos in (i for i in range(pos + 2, end - 1) if edit.words[i] == "by"):
+        constant = edit.word(by_pos + 1) in ("'", "0") and edit.word(by_pos + 2) in _AFTER_ITEMS
+        if constant and edit.inside[by_pos] == pos + 1:
             message = "Redshift takes no constant in the PARTITION BY or ORDER BY of a window"
             raise refusal(message, "a column")
-    frame = edit.find(p + 2, end - 1, "groups", "range")
+    frame = edit.find(pos + 2, end - 1, "groups", "range")
     if edit.word(frame + 1) in _FRAMES and edit.word(frame - 1) not in ("by", ","):
         raise refusal("Redshift has no RANGE and GROUPS frames", "ROWS")
-    ordered = edit.find(p + 2, end - 1, "order") < end - 1
-    if ordered and not framed and function not in _NO_FRAME_NEEDED:
+    has_order = edit.find(pos + 2, end - 1, "order") < end - 1
+    if has_order and not has_frame and function not in _NO_FRAME_NEEDED:
         message = f"Redshift has no default frame for {function.upper()} OVER (… ORDER BY …)"
         raise refusal(message, "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW, for example")
 
 
-def _cast(edit: Edit, p: int, end: int) -> None:
-    separator = edit.find(p + 2, end - 1, "as")
+def _translate_cast(edit: Edit, pos: int, end: int) -> None:
+    separator = edit.find(pos + 2, end - 1, "as")
     if separator == end - 1:
-        raise edit.unexpected(end - 1, "CAST(value AS type)")
-    _refuse_boolean(edit, p + 2, separator)
-    if found := translate_cast(edit, separator + 1):
-        edit.put(p, end, cut(edit.text(p + 2, separator), found[1]))
+        raise edit.syntax_error(end - 1, "CAST(value AS type)")
+    _refuse_boolean(edit, pos + 2, separator)
+    if length := translate_cast_type(edit, separator + 1):
+        edit.replace(pos, end, cut_to_bytes(edit.text(pos + 2, separator), length[1]))
 
 
-def _refuse_boolean(edit: Edit, p: int, q: int) -> None:
-    """Raise when TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type)."""
-    if q - p == 1 and edit.word(p) in ("true", "false") and edit.word(q + 1) in CHARACTER:
+def _refuse_boolean(edit: Edit, start: int, end: int) -> None:
+    """Raise if TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type).
+
+    The value stands from start up to end, where :: or AS follows.
+    """
+    is_boolean = end - start == 1 and edit.word(start) in ("true", "false")
+    if is_boolean and edit.word(end + 1) in CHARACTER:
         raise refusal("Redshift casts no BOOLEAN to a text", "CASE WHEN … THEN 'true' …")
 
 
-def _convert(edit: Edit, p: int, end: int) -> None:
-    """CONVERT(type, expression), r_CONVERT_function."""
-    if len(edit.arguments(p + 1)) != 2:
-        raise edit.wrong_arguments(p, "2")
-    found = translate_cast(edit, p + 2)
-    kind, value = edit.arguments(p + 1)
-    edit.put(p, end, cut(value, found[1]) if found else f"CAST({value} AS {kind})")
+def _translate_convert(edit: Edit, pos: int, end: int) -> None:
+    """Translate CONVERT(type, expression) into CAST (r_CONVERT_function)."""
+    if len(edit.arguments(pos + 1)) != 2:
+        raise edit.arguments_error(pos, "2")
+    length = translate_cast_type(edit, pos + 2)
+    kind, value = edit.arguments(pos + 1)
+    edit.replace(pos, end, cut_to_bytes(value, length[1]) if length else f"CAST({value} AS {kind})")
 
 
-def _decode(edit: Edit, p: int, end: int) -> None:
-    """DECODE finds NULL equal to NULL (r_DECODE_expression)."""
-    arguments = edit.arguments(p + 1)
+def _translate_decode(edit: Edit, pos: int, end: int) -> None:
+    """Translate DECODE into CASE, with NULL equal to NULL (r_DECODE_expression)."""
+    arguments = edit.arguments(pos + 1)
     if len(arguments) < 3:
-        raise edit.wrong_arguments(p, "3 or more")
+        raise edit.arguments_error(pos, "3 or more")
     value, *rest = arguments
     otherwise = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
     cases = zip(rest[::2], rest[1::2], strict=True)
-    whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({a}) THEN {b}" for a, b in cases)
-    edit.put(p, end, f"(CASE {whens}{otherwise} END)")
+    whens = " ".join(f"WHEN ({value}) IS NOT DISTINCT FROM ({search}) THEN {result}"
+                     for search, result in cases)
+    edit.replace(pos, end, f"(CASE {whens}{otherwise} END)")
 
 
-def _listagg(edit: Edit, p: int, end: int) -> None:
-    """LISTAGG([DISTINCT] value[, delimiter]) [WITHIN GROUP (ORDER BY …)], r_LISTAGG."""
-    distinct = edit.word(p + 2) == "distinct"
-    texts = [edit.text(*item) for item in edit.split(p + 2 + distinct, end - 1)]
+def _translate_listagg(edit: Edit, pos: int, end: int) -> None:
+    """Translate LISTAGG([DISTINCT] value[, delimiter]) [WITHIN GROUP (ORDER BY …)] (r_LISTAGG)."""
+    distinct = edit.word(pos + 2) == "distinct"
+    texts = [edit.text(*item) for item in edit.split(pos + 2 + distinct, end - 1)]
     if len(texts) not in (1, 2):
-        raise edit.wrong_arguments(p, "1 or 2")
+        raise edit.arguments_error(pos, "1 or 2")
     delimiter = texts[1] if len(texts) == 2 else "''"
-    # PostgreSQL orders distinct values by the argument as written, so it goes without a cast.
+    # PostgreSQL can order distinct values only by the argument as written, so it gets no cast.
     value = f"DISTINCT {texts[0]}" if distinct else f"CAST({texts[0]} AS text)"
     order = ""
-    if edit.says(end, "within group ("):
+    if edit.has_words(end, "within group ("):
         opened, end = end + 2, edit.partner[end + 2] + 1
         order = " " + edit.text(opened + 1, end - 1)
-    edit.put(p, end, f"redshift.fit(string_agg({value}, {delimiter}{order}), 'LISTAGG')")
+    edit.replace(pos, end, f"redshift.fit(string_agg({value}, {delimiter}{order}), 'LISTAGG')")
 
 
-def _split_part(edit: Edit, p: int, end: int) -> None:
-    """SPLIT_PART counts from the start only (SPLIT_PART)."""
-    parts = edit.split(p + 2, end - 1)
+def _refuse_negative_part(edit: Edit, pos: int, end: int) -> None:
+    """Raise if SPLIT_PART is to count from the end (SPLIT_PART)."""
+    parts = edit.split(pos + 2, end - 1)
     if len(parts) == 3 and edit.word(parts[2][0]) == "-":
         raise refusal("Redshift has no SPLIT_PART from the end", "a positive part")
 
 
-_REWRITTEN = dates.REWRITTEN | {
-    "split_part": _split_part,
-    "over": _window,
-    "cast": _cast,
-    "convert": _convert,
-    "decode": _decode,
-    "listagg": _listagg,
+_TRANSLATIONS = dates.TRANSLATIONS | {
+    "split_part": _refuse_negative_part,
+    "over": _refuse_window,
+    "cast": _translate_cast,
+    "convert": _translate_convert,
+    "decode": _translate_decode,
+    "listagg": _translate_listagg,
 }

@@ -1,13 +1,13 @@
-"""The functions that Redshift has: a call of any other is refused by name.
+"""The functions of Redshift: a call of any other function is refused by name.
 
-A function of the user's own is known by its schema, which stands before its name.
+Calls with a schema before the name are left alone: they may be the user's own functions.
 """
 
 from psycopg2 import errors
 
-from .refused import refusal
+from .refusals import refusal
 
-# c_SQL_functions: those that PostgreSQL has under the same name, and that answer the same.
+# c_SQL_functions: those that PostgreSQL has too, with the same name and the same results.
 SAME = frozenset("""
     abs acos ascii asin atan atan2 bit_and bit_or bool_and bool_or btrim cbrt ceil ceiling chr
     coalesce cos cot count cume_dist current_database current_schema current_schemas current_setting
@@ -20,7 +20,7 @@ SAME = frozenset("""
     row_number rpad rtrim session_user sign sin sqrt strpos substr substring sum tan timeofday
     to_char to_date to_hex to_number translate trim upper version
 """.split())
-# c_unsupported-postgresql-functions: those that it names.
+# c_unsupported-postgresql-functions: the functions that it names.
 _UNSUPPORTED = frozenset("""
     array_agg bit_length clock_timestamp convert_from convert_to corr covar_pop covar_samp div encode
     every format generate_series generate_subscripts justify_days justify_hours justify_interval
@@ -29,7 +29,7 @@ _UNSUPPORTED = frozenset("""
     regr_slope regr_sxx regr_sxy regr_syy setseed string_agg transaction_timestamp width_bucket
     xml_agg
 """.split())
-# What to write instead of a function.
+# A function that Redshift does not have -> what to write instead.
 _INSTEAD = {
     "string_agg": "LISTAGG",
     "array_agg": "LISTAGG",
@@ -55,7 +55,7 @@ _INSTEAD = {
     "row": "a comparison of each column",
     "to_json": "the values as columns",
 } | dict.fromkeys("text varchar bpchar int2 int4 int8 float4 float8 bool numeric".split(), "CAST")
-# What Redshift has and the stand-in has not, with what both have.
+# A function of Redshift's that the stand-in does not have -> what works in both.
 _NOT_EMULATED = {
     "months_between": "DATEDIFF(month, …)",
     "next_day": "DATEADD and EXTRACT(dow FROM …)",
@@ -81,7 +81,7 @@ _NOT_EMULATED = {
 
 
 def refuse_function(name: str) -> None:
-    """Raise when Redshift, or the stand-in, lacks the function."""
+    """Raise if Redshift or the stand-in does not have the function."""
     if name in SAME:
         return
     if name in _NOT_EMULATED:

@@ -1,7 +1,7 @@
-"""SQL text -> tokens, by Redshift's lexical rules; what the tokens mean is for others to say.
+"""SQL text -> tokens, by Redshift's lexical rules.
 
-They are PostgreSQL's of long ago: a backslash escapes in every '…', as it does today where
-standard_conforming_strings is off.
+Those are the rules of an old PostgreSQL: a backslash escapes in every '…', as it does today with
+standard_conforming_strings off.
 """
 
 import re
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from psycopg2 import errors
 
-# What is not ASCII is a letter. Said by what is none: a range up to \U0010ffff compiles slowly.
+# Every character outside ASCII is a letter. A negated class, because a range up to \U0010ffff
+# compiles slowly.
 _LETTER = r"[^\x00-@\[-^`{-\x7f]"
 _LETTER_OR_DIGIT = r"[^\x00-/:-@\[-^`{-\x7f]"
 _LETTER_DIGIT_OR_DOLLAR = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
@@ -30,7 +31,7 @@ _TOKEN = re.compile(
 )
 SILENT = ("space", "comment")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-# PostgreSQL folds the letters of ASCII only.
+# PostgreSQL folds ASCII letters only.
 _FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))|''", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -44,7 +45,7 @@ class Token(NamedTuple):
 
 
 def tokenize(sql: str) -> list[Token]:
-    """Cut a text into tokens that, joined, give the text again."""
+    """Split a text into tokens; joined, they give the text again."""
     if "\0" in sql:
         raise errors.SyntaxError("Redshift takes no character NUL in a statement")
     tokens = []
@@ -53,48 +54,48 @@ def tokenize(sql: str) -> list[Token]:
         match = _TOKEN.match(sql, position)
         kind, end = match.lastgroup, match.end()
         if kind == "comment" and match[0] == "/*":
-            end = _comment_end(sql, position)
+            end = _find_comment_end(sql, position)
         elif kind == "open":
-            raise _unterminated("quote", position)
+            raise _missing_end("quote", position)
         tokens.append(Token(kind, sql[position:end]))
         position = end
     return tokens
 
 
-def _comment_end(sql: str, start: int) -> int:
-    """Where a comment ends; comments of this kind nest."""
+def _find_comment_end(sql: str, start: int) -> int:
+    """Return the end of a /* comment */; these nest."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(sql, start):
         depth += 1 if edge[0] == "/*" else -1
         if depth == 0:
             return edge.end()
-    raise _unterminated("comment", start)
+    raise _missing_end("comment", start)
 
 
-def _unterminated(what: str, position: int) -> Exception:
+def _missing_end(what: str, position: int) -> Exception:
     message = f"Redshift finds no end to the {what} that begins at character {position + 1}"
     return errors.SyntaxError(message)
 
 
-def statements(sql: str) -> list[list[Token]]:
-    """The statements of a script, without semicolons; those that say nothing are left out."""
-    found = [[]]
+def split_statements(sql: str) -> list[list[Token]]:
+    """Split a script at its semicolons into statements; empty ones are left out."""
+    parts = [[]]
     for token in tokenize(sql):
         if token.text == ";":
-            found.append([])
+            parts.append([])
         else:
-            found[-1].append(token)
-    return [tokens for tokens in found if any(t.kind not in SILENT for t in tokens)]
+            parts[-1].append(token)
+    return [tokens for tokens in parts if any(token.kind not in SILENT for token in tokens)]
 
 
 def first_word(tokens: list[Token]) -> str:
-    """The verb of a statement in lower case, empty if it begins with none."""
-    first = next((t for t in tokens if t.kind not in SILENT), None)
-    return folded(first.text) if first and first.kind == "word" else ""
+    """Return the verb of a statement in lower case, or '' if it does not begin with a word."""
+    first = next((token for token in tokens if token.kind not in SILENT), None)
+    return fold_case(first.text) if first and first.kind == "word" else ""
 
 
-def literal(token: Token) -> str:
-    """The value that a string token stands for."""
+def decode_string(token: Token) -> str:
+    """Return the value of a string token."""
     text = token.text
     if text[0] == "$":
         width = text.index("$", 1) + 1
@@ -109,23 +110,23 @@ def _unescape(match: re.Match) -> str:
     return _ESCAPED.get(letter, letter) if letter else "'"
 
 
-def identifier(token: Token) -> str:
-    """The name as Redshift folds it: lower case even when quoted (r_names)."""
+def decode_name(token: Token) -> str:
+    """Return the name as Redshift folds it: in lower case even when quoted (r_names)."""
     text = token.text
     if token.kind == "name":
         text = text[text.index('"') + 1 : -1].replace('""', '"')
-    return folded(text)
+    return fold_case(text)
 
 
-def folded(text: str) -> str:
+def fold_case(text: str) -> str:
     return text.translate(_FOLD)
 
 
-def quoted(name: str) -> str:
-    """A name as SQL text."""
+def quote_name(name: str) -> str:
+    """Return a name as SQL text."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def string(value: str) -> str:
-    """A string as SQL text."""
+def quote_string(value: str) -> str:
+    """Return a string as SQL text."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

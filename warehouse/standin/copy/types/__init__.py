@@ -1,4 +1,4 @@
-"""Converters by the type of a column, as PostgreSQL's catalogue names it."""
+"""Converters by the type of a column, as PostgreSQL's catalog names it."""
 
 from ..values import Column, Converter, Options
 from .datetime import Moment
@@ -21,6 +21,6 @@ CONVERTERS = {
 }
 
 
-def converter(column: Column, options: Options) -> Converter:
-    """The converter of a column; KeyError where COPY from JSON into its type is not emulated."""
+def make_converter(column: Column, options: Options) -> Converter:
+    """Return the converter of a column; KeyError if the stand-in does not load its type from JSON."""
     return CONVERTERS[column.type](column, options)

@@ -1,9 +1,9 @@
-"""Converter of DATE, TIMESTAMP and TIMESTAMPTZ, by format, by 'auto' or from epochs.
+"""Converter of DATE, TIMESTAMP and TIMESTAMPTZ: by a format, by 'auto' or from epochs.
 
-Guide: r_DATEFORMAT_and_TIMEFORMAT_strings, automatic-recognition. Of the forms of 'auto' these are
-read: YYYY-MM-DD, alone or with HH:MI:SS after a blank or T, and then Z or an offset. A text in any
-other form may be a date to Redshift, so it fails the whole COPY, whatever MAXERROR and
-ACCEPTANYDATE say: a rejected row or a NULL would make a load green here whose rows differ there.
+Guide: r_DATEFORMAT_and_TIMEFORMAT_strings, automatic-recognition. 'auto' reads two forms here:
+YYYY-MM-DD, and YYYY-MM-DD HH:MI:SS with a blank or T in the middle and Z or an offset at the end.
+Redshift may read other texts as dates too. Such a text fails the whole COPY, regardless of MAXERROR
+and ACCEPTANYDATE: a rejected row or a NULL would be green here and differ from the row there.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import Callable
 from ..values import BlankIsNull, NotEmulated
 
 EPOCH = datetime(1970, 1, 1)
-PER_SECOND = {"epochsecs": 1, "epochmillisecs": 1000}
-WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
-SINCE_1970 = re.compile("-?[0-9]{10,}", re.ASCII)  # which 'auto' does not take
+EPOCH_UNITS = {"epochsecs": 1, "epochmillisecs": 1000}  # per second
+INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+EPOCH_NUMBER = re.compile("-?[0-9]{10,}", re.ASCII)  # 'auto' does not read epochs
 FIELDS = ("year", "month", "day", "hour", "minute", "second")
 
 DEFAULT = {"date": "YYYY-MM-DD", "timestamp": "YYYY-MM-DD HH:MI:SS"}
@@ -29,37 +29,40 @@ ELEMENTS = {
     "SS": r"(?P<second>[0-9]{2})(?P<fraction>\.[0-9]{1,6})?",
 }
 ELEMENT = re.compile("YYYY|MM|DD|HH24|HH(?!12)|MI|SS|T(?=HH)|[^A-Za-z0-9]")
-ACCEPTED = ("formats of YYYY, MM and DD, and then HH24 or HH, MI and SS, with separators, in"
-            " capitals and without a zone")
+ACCEPTED_FORMATS = ("formats of YYYY, MM and DD, then HH24 or HH, MI and SS, with separators, in"
+                    " capitals and without a zone")
 
 
-def pattern(form: str) -> re.Pattern | None:
-    """A format string as a regular expression, or None if it is not emulated.
+def compile_format(format_string: str) -> re.Pattern | None:
+    """Return a format string as a regular expression, or None if it is not emulated.
 
-    >>> bool(pattern("MM/DD/YYYY")), bool(pattern("MON DD, YYYY")), bool(pattern("YYYY-MM-DD OF"))
-    (True, False, False)
+    >>> [bool(compile_format(text)) for text in ("MM/DD/YYYY", "MON DD, YYYY", "YYYY-MM-DD OF")]
+    [True, False, False]
     """
     pieces, position = [], 0
-    while position < len(form):
-        found = ELEMENT.match(form, position)
-        if not found:
+    while position < len(format_string):
+        match = ELEMENT.match(format_string, position)
+        if not match:
             return None
-        pieces.append(ELEMENTS.get(found[0]) or re.escape(found[0]))
-        position = found.end()
+        pieces.append(ELEMENTS.get(match[0]) or re.escape(match[0]))
+        position = match.end()
     names = re.findall(r"\?P<(\w+)>", "".join(pieces))
     if len(set(names)) < len(names) or not {"year", "month", "day"} <= set(names):
         return None
     return re.compile("".join(pieces), re.ASCII)
 
 
-def with_zone(wanted: re.Pattern, zone: str) -> re.Pattern:
-    return re.compile(f"{wanted.pattern}(?P<zone>{zone})?", re.ASCII)
+def add_zone(regex: re.Pattern, zone: str) -> re.Pattern:
+    return re.compile(f"{regex.pattern}(?P<zone>{zone})?", re.ASCII)
 
 
 OFFSET = "[+-](?:0?[0-9]|1[0-5])(?::?[0-5][0-9])?"
-TIMESTAMPTZ = with_zone(pattern(DEFAULT["timestamp"]), OFFSET)
-AUTO = (pattern(DEFAULT["date"]), with_zone(pattern(DEFAULT["timestamp"]), f"Z|{OFFSET}"),
-        with_zone(pattern("YYYY-MM-DDTHH:MI:SS"), f"Z|{OFFSET}"))
+TIMESTAMPTZ_PATTERN = add_zone(compile_format(DEFAULT["timestamp"]), OFFSET)
+AUTO_PATTERNS = (
+    compile_format(DEFAULT["date"]),
+    add_zone(compile_format(DEFAULT["timestamp"]), f"Z|{OFFSET}"),
+    add_zone(compile_format("YYYY-MM-DDTHH:MI:SS"), f"Z|{OFFSET}"),
+)
 
 
 class Moment(BlankIsNull):
@@ -67,52 +70,54 @@ class Moment(BlankIsNull):
 
     def __init__(self, column, options):
         super().__init__(column, options)
-        self.form = options.dateformat if column.type == "date" else options.timeformat
-        self.read = self.reader()
+        self.format = options.dateformat if column.type == "date" else options.timeformat
+        self.read = self.make_reader()
 
-    def reader(self) -> Callable[[str], str | None]:
-        """What reads the texts of the column, and returns None for one that it cannot read."""
-        kind, form = self.column.type, self.form
-        if form in PER_SECOND and kind != "date":
+    def make_reader(self) -> Callable[[str], str | None]:
+        """Return the function that reads the column's texts; it returns None for an invalid one."""
+        kind, format_string = self.column.type, self.format
+        if format_string in EPOCH_UNITS and kind != "date":
             zone = "+00" if kind == "timestamptz" else ""
-            return lambda text: from_epoch(text, PER_SECOND[form], zone)
-        if form == "auto":
-            return lambda text: by_patterns(text, AUTO, kind)
+            return lambda text: parse_epoch(text, EPOCH_UNITS[format_string], zone)
+        if format_string == "auto":
+            return lambda text: parse_datetime(text, AUTO_PATTERNS, kind)
         if kind == "timestamptz":
             # A format string cannot name a zone; only the default format and 'auto' can.
-            return lambda text: None if form else by_patterns(text, [TIMESTAMPTZ], kind)
-        wanted = [pattern(form or DEFAULT[kind])]
-        return lambda text: by_patterns(text, wanted, kind)
+            patterns = [] if format_string else [TIMESTAMPTZ_PATTERN]
+        else:
+            patterns = [compile_format(format_string or DEFAULT[kind])]
+        return lambda text: parse_datetime(text, patterns, kind)
 
-    def parsed(self, text, value):
-        found = self.read(text)
-        if found is not None:
-            return found
-        if self.form == "auto" and isinstance(value, str) and not SINCE_1970.fullmatch(text):
-            if not any(wanted.fullmatch(text) for wanted in AUTO):
+    def parse(self, text, value):
+        parsed = self.read(text)
+        if parsed is not None:
+            return parsed
+        if self.format == "auto" and isinstance(value, str) and not EPOCH_NUMBER.fullmatch(text):
+            if not any(regex.fullmatch(text) for regex in AUTO_PATTERNS):
                 raise NotEmulated(
                     f"of {text[:40]!r} into column {self.column.name} by 'auto', which here reads"
                     " YYYY-MM-DD and YYYY-MM-DD HH:MI:SS, with T, Z or an offset")
         if self.options.acceptanydate and self.column.type != "timestamptz":
             return None
-        raise self.reject(*self.complaint(text), text)
+        raise self.rejection(*self.describe_error(text), text)
 
-    def complaint(self, text: str) -> tuple[int, str]:
-        """Redshift's code and words for a text that is no date or time."""
+    def describe_error(self, text: str) -> tuple[int, str]:
+        """Return Redshift's error code and message for an invalid date or time."""
         if self.column.type == "date":
-            if len(text) < 10 and not self.form:
+            if len(text) < 10 and not self.format:
                 return 1205, "Invalid Date Format - length must be 10 or more"
-            return 1205, f"Invalid Date Format [{self.form or DEFAULT['date']}]"
-        form = self.form or "YYYY-MM-DD HH24:MI:SS" + "OF" * (self.column.type == "timestamptz")
-        return 1206, f"Invalid timestamp format or value [{form}]"
+            return 1205, f"Invalid Date Format [{self.format or DEFAULT['date']}]"
+        zone = "OF" if self.column.type == "timestamptz" else ""
+        format_string = self.format or f"YYYY-MM-DD HH24:MI:SS{zone}"
+        return 1206, f"Invalid timestamp format or value [{format_string}]"
 
 
-def by_patterns(text: str, patterns, kind: str) -> str | None:
-    """The day or time as PostgreSQL reads it; a zone counts for TIMESTAMPTZ only."""
-    found = next(filter(None, (wanted.fullmatch(text) for wanted in patterns)), None)
-    if not found:
+def parse_datetime(text: str, patterns, kind: str) -> str | None:
+    """Return the date or time as PostgreSQL reads it; only TIMESTAMPTZ keeps the zone."""
+    match = next(filter(None, (regex.fullmatch(text) for regex in patterns)), None)
+    if not match:
         return None
-    parts = found.groupdict()
+    parts = match.groupdict()
     try:
         moment = datetime(*(int(parts.get(name) or 0) for name in FIELDS))
     except ValueError:
@@ -123,9 +128,9 @@ def by_patterns(text: str, patterns, kind: str) -> str | None:
     return f"{moment}{parts.get('fraction') or ''}{zone}"
 
 
-def from_epoch(text: str, per_second: int, zone: str) -> str | None:
-    """Whole seconds or milliseconds since 1970; Redshift documents nothing on fractions."""
-    if not WHOLE.fullmatch(text):
+def parse_epoch(text: str, per_second: int, zone: str) -> str | None:
+    """Read whole seconds or milliseconds since 1970; Redshift documents nothing on fractions."""
+    if not INTEGER.fullmatch(text):
         return None
     try:
         return f"{EPOCH + timedelta(microseconds=int(text) * 1_000_000 // per_second)}{zone}"

@@ -6,11 +6,11 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from ..values import BlankIsNull, Number, Rejected
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
-EXACT = Context(prec=400)  # holds any double, and what is cut off it, digit by digit
+EXACT = Context(prec=400)  # digits enough to quantize any double without rounding it first
 
 
 class Integer(BlankIsNull):
-    """SMALLINT, INTEGER, BIGINT. A point or an exponent is no digit, and too large is none either."""
+    """SMALLINT, INTEGER, BIGINT. Only digits load: a decimal point or an exponent is rejected."""
 
     names = {"int2": ("Short", 15), "int4": ("Integer", 31), "int8": ("Long", 63)}
     digits = re.compile(r"-?[0-9]+", re.ASCII)
@@ -20,64 +20,64 @@ class Integer(BlankIsNull):
         self.type_name, bits = self.names[column.type]
         self.low, self.high = -(2**bits), 2**bits - 1
 
-    def parsed(self, text, value):
+    def parse(self, text, value):
         if not self.digits.fullmatch(text):
             raise self.invalid_digit(text, r"-?[0-9]*", self.type_name)
         if len(text) > 20 or not self.low <= int(text) <= self.high:
             reason = f"Overflow ({self.type_name} valid range {self.low} to {self.high})"
-            raise self.reject(1207, reason, text)
+            raise self.rejection(1207, reason, text)
         return text
 
 
 class Numeric(BlankIsNull):
     """NUMERIC(p, s). COPY reads a JSON number as a double and cuts it to the scale; ROUNDEC rounds.
 
-    So without ROUNDEC even 0.29 loads as 0.28 into NUMERIC(8,2): no double is 0.29, and the nearest
-    one is smaller (guide: copy-usage_notes-copy-from-json). A string is exact.
+    Without ROUNDEC even 0.29 loads as 0.28 into NUMERIC(8,2), because the double nearest to 0.29 is
+    smaller (guide: copy-usage_notes-copy-from-json). A string is exact.
     """
 
     def __init__(self, column, options):
         super().__init__(column, options)
         self.step = Decimal(1).scaleb(-column.scale)
-        self.room = column.size - column.scale  # digits before the point
+        self.integer_digits = column.size - column.scale
 
-    def parsed(self, text, value):
+    def parse(self, text, value):
         if not NUMBER.fullmatch(text):
             raise self.invalid_digit(text, r"-?[0-9]*\.?[0-9]*", "Decimal")
         rounding = ROUND_HALF_UP if self.options.roundec else ROUND_DOWN
         try:
             number = Decimal(float(text)) if isinstance(value, Number) else Decimal(text)
-            if number and number.adjusted() >= self.room:
+            if number and number.adjusted() >= self.integer_digits:
                 raise ArithmeticError
             number = number.quantize(self.step, rounding, EXACT)
         except ArithmeticError:
             raise self.overflow(text) from None
-        if number and number.adjusted() >= self.room:  # 99.999 rounded up
+        if number and number.adjusted() >= self.integer_digits:  # 99.999 rounded up
             raise self.overflow(text)
         return f"{number:f}"
 
     def overflow(self, text: str) -> Rejected:
-        """The error for a number with too many digits before the point."""
+        """Return the error for a number with too many digits before the point."""
         reason = f"Overflow for NUMERIC({self.column.size},{self.column.scale})"
-        return self.reject(1207, reason, text)
+        return self.rejection(1207, reason, text)
 
 
 class Float(BlankIsNull):
-    """REAL and DOUBLE PRECISION; NaN, infinities, and what is nearer to 0 than any are refused."""
+    """REAL and DOUBLE PRECISION. NaN, infinities and numbers that underflow to 0 are rejected."""
 
     limits = {
         "float4": (7.006492321624085e-46, 3.4028235677973366e38),
         "float8": (0.0, float("inf")),
     }
 
-    def parsed(self, text, value):
+    def parse(self, text, value):
         if not NUMBER.fullmatch(text):
-            raise self.reject(1208, "Invalid floating point format", text)
+            raise self.rejection(1208, "Invalid floating point format", text)
         number = abs(float(text))
         smallest, largest = self.limits[self.column.type]
         is_zero = not re.search("[1-9]", re.split("[eE]", text)[0])
         if not is_zero and not smallest < number < largest:
-            raise self.reject(1204, "Floating point number out of range", text)
+            raise self.rejection(1204, "Floating point number out of range", text)
         return "0" if is_zero else text
 
 
@@ -86,7 +86,7 @@ class Boolean(BlankIsNull):
 
     words = ("t", "true", "y", "yes", "1", "f", "false", "n", "no", "0")
 
-    def parsed(self, text, value):
+    def parse(self, text, value):
         if text.lower() not in self.words:
-            raise self.reject(1210, "Invalid boolean format", text)
+            raise self.rejection(1210, "Invalid boolean format", text)
         return text.lower()

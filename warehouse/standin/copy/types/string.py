@@ -2,11 +2,11 @@
 
 import re
 
-from ..values import WHITE, Converter, as_text, field
+from ..values import WHITE, Converter, as_text, escape_field
 
 UNSUPPORTED = "String contains invalid or unsupported UTF-8 codepoints. Bad UTF-8 hex sequence: "
-# Bytes that are no UTF-8 arrive as U+DC80..U+DCFF (PEP 383); other lone surrogates are \ud800
-# escapes. The rest are the code points that no character has.
+# Invalid bytes arrive as U+DC80..U+DCFF (PEP 383); other lone surrogates are \ud800 escapes. The
+# rest are noncharacters.
 INVALID = re.compile(
     "[\ud800-\udfff\ufdd0-\ufdef"
     + "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(17))
@@ -19,44 +19,45 @@ class Text(Converter):
 
     too_long = "String length exceeds DDL length"
 
-    def text(self, value):
+    def convert_non_null(self, value):
         text = as_text(value)
         if self.options.emptyasnull and not text:
             return None
         if self.options.blanksasnull and text and not text.strip(WHITE):
             return None
-        text = self.mended(text)
-        return field(self.fitted(text, self.encoded(text)))
+        text = self.clean(text)
+        return escape_field(self.fit(text, self.encode(text)))
 
-    def replaces(self, value):
+    def has_invalid_characters(self, value):
         return value is not None and bool(INVALID.search(as_text(value)))
 
-    def mended(self, text: str) -> str:
-        """The text as ACCEPTINVCHARS and TRIMBLANKS change it."""
+    def clean(self, text: str) -> str:
+        """Apply ACCEPTINVCHARS and TRIMBLANKS."""
         if self.options.acceptinvchars:
-            filler = self.options.acceptinvchars
-            text = INVALID.sub(lambda found: filler * len(in_file(found[0])), text)
+            replacement = self.options.acceptinvchars
+            text = INVALID.sub(lambda match: replacement * len(original_bytes(match[0])), text)
         return text.rstrip(WHITE) if self.options.trimblanks else text
 
-    def encoded(self, text: str) -> bytes:
+    def encode(self, text: str) -> bytes:
+        """Return the text in UTF-8; raises Rejected if it has invalid characters or a NUL."""
         try:
             data = text.encode()
         except UnicodeEncodeError as error:
-            sequence, kind = bad_sequence(text, error.start)
+            sequence, kind = find_bad_sequence(text, error.start)
             reason = f"{UNSUPPORTED}{sequence.hex(' ')} (error {kind})"
-            raise self.reject(1220, reason, text, error.start) from None
+            raise self.rejection(1220, reason, text, error.start) from None
         if b"\0" in data:
             reason = f"{UNSUPPORTED}00 (error 9)"
-            raise self.reject(1220, reason, text, text.index("\0"))
+            raise self.rejection(1220, reason, text, text.index("\0"))
         return data
 
-    def fitted(self, text: str, data: bytes) -> str:
-        """As much of the text as the column takes; raises Rejected where that is not all."""
+    def fit(self, text: str, data: bytes) -> str:
+        """Apply TRUNCATECOLUMNS; raises Rejected without it if the text is too long."""
         if len(data) <= self.column.size:
             return text
         if self.options.truncatecolumns:
             return data[: self.column.size].decode("utf-8", "ignore")
-        raise self.reject(1204, self.too_long, text)
+        raise self.rejection(1204, self.too_long, text)
 
 
 class Char(Text):
@@ -64,36 +65,36 @@ class Char(Text):
 
     too_long = "Char length exceeds DDL length"
 
-    def mended(self, text):
+    def clean(self, text):
         return text  # ACCEPTINVCHARS and TRIMBLANKS are for VARCHAR only
 
-    def encoded(self, text):
-        data = super().encoded(text)
+    def encode(self, text):
+        data = super().encode(text)
         if not text.isascii():
-            at = next(i for i, character in enumerate(text) if ord(character) > 127)
+            index = next(i for i, character in enumerate(text) if ord(character) > 127)
             reason = "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). "
-            reason += f"Invalid char: {text[at].encode().hex(' ')}"
-            raise self.reject(1220, reason, text, at)
+            reason += f"Invalid char: {text[index].encode().hex(' ')}"
+            raise self.rejection(1220, reason, text, index)
         return data
 
-    def fitted(self, text, data):
+    def fit(self, text, data):
         if len(data) > self.column.size:
             text, data = text.rstrip(" "), data.rstrip(b" ")
-        return super().fitted(text, data)
+        return super().fit(text, data)
 
 
-def in_file(character: str) -> bytes:
-    """The bytes that a character stands for, which may be one byte that is no UTF-8."""
+def original_bytes(character: str) -> bytes:
+    """Return the bytes in the file that became this character: one if it was an invalid byte."""
     code = ord(character)
     is_byte = 0xDC80 <= code <= 0xDCFF
     return bytes([code - 0xDC00]) if is_byte else character.encode(errors="surrogatepass")
 
 
-def bad_sequence(text: str, at: int) -> tuple[bytes, int]:
-    """The bytes that are no UTF-8, and why (guide: multi-byte-character-load-errors)."""
-    if len(in_file(text[at])) > 1:
-        return in_file(text[at]), 5
-    rest = b"".join(map(in_file, text[at : at + 4]))[:4]
+def find_bad_sequence(text: str, index: int) -> tuple[bytes, int]:
+    """Return the invalid bytes and the number of the error (guide: multi-byte-character-load-errors)."""
+    if len(original_bytes(text[index])) > 1:
+        return original_bytes(text[index]), 5
+    rest = b"".join(map(original_bytes, text[index : index + 4]))[:4]
     first = rest[0]
     if first < 0xC0 or first > 0xFD:
         return rest[:1], 3

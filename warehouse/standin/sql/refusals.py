@@ -1,15 +1,15 @@
-"""Refusals of what PostgreSQL takes and Redshift does not: words, patterns and the advice to give.
+"""Refusals of SQL that PostgreSQL takes and Redshift does not: words, patterns and advice.
 
-A statement is matched by its outline, in which the tokens stand one blank apart: words in lower
-case, any quoted name as `"`, any string as `'`, any number as `0`. What a comment, a string or a
-quoted name says can therefore never match.
+Patterns match the outline of a statement, not its text. In an outline one blank separates the
+tokens; words are in lower case, a quoted name is `"`, a string is `'` and a number is `0`. The
+contents of comments, strings and quoted names therefore never match.
 """
 
 import re
 
 from psycopg2 import errors
 
-# r_pg_keywords: the words that PostgreSQL reserves as well, and the others.
+# r_pg_keywords: first the words that PostgreSQL reserves as well.
 RESERVED_BY_BOTH = frozenset("""
     all analyse analyze and any array as asc authorization binary both case cast check collate
     column constraint create cross current_date current_time current_timestamp current_user
@@ -38,23 +38,23 @@ ADVICE_ON_TYPES = {
     "uuid": "CHAR(36)",
     "money": "NUMERIC(p, s)",
 }
-# Those whose name may stand before a string: xml '<a/>', B'101'.
+# Types that may stand before a string: xml '<a/>', B'101'.
 MISSING_TYPES = NOT_EMULATED_TYPES | ADVICE_ON_TYPES.keys() | frozenset("""
     b bit box bytea cidr circle daterange hstore inet int4range int8range line macaddr numrange path
     point polygon tsquery tsrange tstzrange tsvector x xml
 """.split())
 
-# c_SQL_functions_leader_node_only: they work where no table of the user takes part.
+# c_SQL_functions_leader_node_only: these work only in queries without a user's table.
 LEADER_WORDS = frozenset("current_timestamp current_time localtime localtimestamp".split())
 LEADER_FUNCTIONS = frozenset("now age".split())
-# r_MEDIAN, r_LISTAGG, r_PERCENTILE_CONT: they work where a table of the user takes part.
+# r_MEDIAN, r_LISTAGG, r_PERCENTILE_CONT: these work only in queries of a user's table.
 TABLE_FUNCTIONS = frozenset("listagg median percentile_cont percentile_disc".split())
 _TABLE = re.compile(r" (?:from|join) (?:\( )*(?!select |with |\( )\S+ ")
 
 JOINED_SELECT = "DELETE … USING and INSERT … SELECT"
 
-# (pattern of the outline, what Redshift lacks, what to write instead), under the pages of AWS's guide
-# that say so: by name, or by a grammar that is complete.
+# (pattern of the outline, what Redshift lacks, what to write instead), under the pages of AWS's
+# guide that prove it: by naming it, or by a complete grammar.
 LACKS = [
     # c_unsupported-postgresql-features
     (r"^ (create|alter|drop) (unique )?index ", "indexes", "DISTKEY and SORTKEY"),
@@ -71,7 +71,7 @@ LACKS = [
     (r"^ (rollback|abort) (work |transaction )?to ", "savepoints", "a plain ROLLBACK"),
     (r" is (not )?distinct from ", "IS DISTINCT FROM", "a = b OR (a IS NULL AND b IS NULL)"),
     # c_unsupported-postgresql-datatypes
-    (r"^ (create|alter|drop) (type|domain) ", "types of one's own", "a VARCHAR column"),
+    (r"^ (create|alter|drop) (type|domain) ", "user-defined types", "a VARCHAR column"),
     (r" (->>|->|#>>|#>|@>|<@|&&|\?|\?\||\?&|@@) ", "operators for JSON, arrays and text search",
      "JSON_EXTRACT_PATH_TEXT"),
     # c_SQL_commands
@@ -121,7 +121,7 @@ LACKS = [
     (r" (with|recursive|,) \S+ (\( [^()]*\) )?as \( with ", "a WITH within a WITH query",
      "the queries one after the other"),
 ]  # fmt: skip
-# Of these the guide says nothing.
+# The guide does not mention these.
 UNKNOWN = [
     (r" u&['\"] ", "U&'…'", "the characters themselves"),
     (r" e' ", "E'…'", "'…', in which a backslash escapes"),
@@ -136,11 +136,11 @@ NOT_EMULATED = [
     (r"^ (explain (verbose )?)?(create|alter|drop|refresh) materialized ", "materialized views",
      "CREATE VIEW, or CREATE TABLE AS"),
     (r"^ (create|alter|drop) (or replace )?(function|procedure) |^ call ",
-     "procedures and functions of one's own", "the statements themselves"),
+     "user-defined procedures and functions", "the statements themselves"),
     (r" \$\$ ", "dollar quotes", "'…'"),
     (r"^ (create|alter|drop) (or replace )?"
-     r"(external|library|model|datashare|identity|masking|rls) ", "statement for such an object",
-     ""),
+     r"(external|library|model|datashare|identity|masking|rls) ",
+     "external objects, libraries, models, datashares, identity providers and policies", ""),
     (r" with no schema binding ", "WITH NO SCHEMA BINDING", "a plain view"),
     (r"(?<! select)(?<! distinct)(?<! ,)(?<! \()(?<! \.)(?<! as)(?<! by)(?<! where)(?<! and)"
      r"(?<! or)(?<! on)(?<! not)(?<! =) qualify (?!, |\) |\. |as |from |$)",
@@ -151,10 +151,10 @@ NOT_EMULATED = [
     (r" group by all ", "GROUP BY ALL", "the columns"),
     (r" case_insensitive ", "COLLATE CASE_INSENSITIVE", "LOWER (…) where values are compared"),
     (r"^ analyze compression ", "ANALYZE COMPRESSION", ""),
-    (r"^ (unload|use|desc|cancel) ", "this statement", ""),
+    (r"^ (unload|use|desc|cancel) ", "UNLOAD, USE, DESC and CANCEL", ""),
     (r"^ alter table \S+( \. \S+)* append ", "ALTER TABLE … APPEND", JOINED_SELECT),
 ]  # fmt: skip
-# c_SQL_commands, as far as the stand-in goes; then what may be created, altered and dropped.
+# c_SQL_commands: the commands that the stand-in has, then the objects to create, alter and drop.
 STATEMENTS = frozenset("""
     ( abort alter analyse analyze begin close comment commit create deallocate declare delete drop
     end execute explain fetch grant insert lock prepare reset revoke rollback select set
@@ -166,38 +166,39 @@ _OBJECT = re.compile(
     r"|(?:create|alter|drop) (?:schema|database|user|group|role) "
     r"|(?!create |alter |drop ))")
 
-_RULES = [(re.compile(p), f"Redshift has no {what}", instead) for p, what, instead in LACKS] + [
-    (re.compile(p), f"the stand-in does not emulate Redshift's {what}", instead)
-    for p, what, instead in NOT_EMULATED
-] + [
-    (re.compile(p), f"the stand-in does not emulate {what}, of which Redshift's guide says nothing",
-     instead)
-    for p, what, instead in UNKNOWN
-]  # fmt: skip
-# In these, FROM names no table.
+_RULES = [
+    (re.compile(pattern), message.format(what), instead)
+    for patterns, message in (
+        (LACKS, "Redshift has no {}"),
+        (NOT_EMULATED, "the stand-in does not emulate Redshift's {}"),
+        (UNKNOWN, "the stand-in does not emulate {}, which Redshift's guide does not mention"),
+    )
+    for pattern, what, instead in patterns
+]
+# Calls in which FROM does not name a table.
 _FROM_IN_CALL = re.compile(r" (?:extract \( \S+|(?:trim|substring) \( (?:\S+ ){0,2}?\S+) from ")
 _CHANGES = ("insert", "update", "delete", "create", "alter")
 
 
 def refusal(message: str, instead: str = "", error: type = errors.FeatureNotSupported) -> Exception:
-    """The exception to raise, in the shape all refusals share."""
+    """Return the exception to raise: what is refused, and what to write instead."""
     return error(f"{message}; write {instead}" if instead else message)
 
 
 def refuse(outline: str, top: str) -> None:
-    """Raise what Redshift would; `top` is the outline without what stands in parentheses."""
+    """Raise if Redshift or the stand-in refuses the statement; `top` is Edit.top_outline()."""
     for pattern, message, instead in _RULES:
         if pattern.search(outline):
             raise refusal(message, instead)
-    said = outline.split(" ", 2)[1]
-    if said not in STATEMENTS:
-        message = f"the stand-in knows no statement {said.upper()} of Redshift's"
+    first = outline.split(" ", 2)[1]
+    if first not in STATEMENTS:
+        message = f"the stand-in knows no statement {first.upper()} of Redshift's"
         raise refusal(message, "", errors.SyntaxError)
     if not _OBJECT.search(outline):
-        what = " ".join(outline.upper().split()[: 4 if " or replace " in outline else 2])
-        raise refusal(f"the stand-in knows no {what} of Redshift's")
+        command = " ".join(outline.upper().split()[: 4 if " or replace " in outline else 2])
+        raise refusal(f"the stand-in knows no {command} of Redshift's")
     verb = re.search(r" (select|insert|update|delete|merge) ", top)
-    if said == "with" and verb and verb[1] in ("insert", "merge"):  # r_WITH_clause
+    if first == "with" and verb and verb[1] in ("insert", "merge"):  # r_WITH_clause
         message = f"Redshift has no WITH before {verb[1].upper()}"
         raise refusal(message, "INSERT INTO t WITH … SELECT, or a subquery")
     # r_INSERT_30
@@ -207,34 +208,36 @@ def refuse(outline: str, top: str) -> None:
 
 
 def refuse_misplaced_function(name: str, outline: str) -> None:
-    """Raise when a function that only Redshift's leader node knows meets a table, or one that only
-    its compute nodes know meets none."""
+    """Raise if a leader-node function is used with a table, or a compute-node one without."""
     if name in TABLE_FUNCTIONS:
         if not _TABLE.search(_FROM_IN_CALL.sub(" ", outline)):
             message = f"Redshift runs {name.upper()} with a table only"
             raise refusal(message, "FROM and a table")
         return
-    reads = " from " in _FROM_IN_CALL.sub(" ", outline)
-    if reads or outline.split(" ", 2)[1] in _CHANGES:
+    has_from = " from " in _FROM_IN_CALL.sub(" ", outline)
+    if has_from or outline.split(" ", 2)[1] in _CHANGES:
         message = f"Redshift runs {name.upper()} on its leader node only, never with a table"
         raise refusal(message, "GETDATE(), SYSDATE or CURRENT_DATE")
 
 
-def refuse_type(name: str) -> Exception:
-    """The exception for a type that Redshift, or the stand-in, lacks."""
+def type_refusal(name: str) -> Exception:
+    """Return the exception for a type that Redshift or the stand-in does not have."""
     if name in NOT_EMULATED_TYPES:
         return refusal(f"the stand-in does not emulate Redshift's type {name.upper()}")
-    # c_Supported_data_types lists all that there are.
+    # c_Supported_data_types is the complete list.
     advice = ADVICE_ON_TYPES.get(name, "a type of Redshift's, for example VARCHAR(n)")
     return refusal(f"Redshift has no type {name.upper()}", advice, errors.UndefinedObject)
 
 
-def refuse_reserved(word: str) -> Exception:
+def reserved_word_refusal(word: str) -> Exception:
     message = f"{word.upper()} is a reserved word of Redshift"
     return refusal(message, f'"{word}" or choose another name', errors.SyntaxError)
 
 
-def refuse_length(size: int) -> Exception:
-    """The exception for a name that PostgreSQL would cut; Redshift takes 127 bytes (r_names)."""
-    has = f"has no names of {size}" if size > 127 else f"may take {size}, the stand-in 63"
-    return refusal(f"Redshift {has} bytes", "a shorter name", errors.NameTooLong)
+def length_refusal(size: int) -> Exception:
+    """Return the exception for a name that PostgreSQL would cut; Redshift takes 127 bytes (r_names)."""
+    if size > 127:
+        message = f"Redshift takes no names of {size} bytes"
+    else:
+        message = f"the stand-in takes names of up to 63 bytes, not of {size} like Redshift"
+    return refusal(message, "a shorter name", errors.NameTooLong)
