@@ -611,7 +611,7 @@ SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
 FROM songplays
 """
 
-chosen_events_create = """-- choose events: the latest of each user in the new files; of equals the first by content
+chosen_events_create = """-- choose events: the latest of each user; of equals the first by content
 CREATE TEMP TABLE chosen_events AS
 WITH versions AS (
     SELECT
