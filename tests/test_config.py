@@ -624,21 +624,21 @@ def test_an_unknown_name_is_ignored_when_the_one_it_resembles_is_there(cfg):
 
 @pytest.mark.parametrize("text, says", [
     (REDSHIFT + "log_data = x\n", "dwh.cfg:15: [S3] LOG_DATA is already on line 12."),
-    (REDSHIFT + "[s3]\n", "dwh.cfg:15: [S3] was opened on line 11."),
-    ("HOST = local\n" + LOCAL, "dwh.cfg:1: HOST stands before the first [SECTION]."),
+    (REDSHIFT + "[s3]\n", "dwh.cfg:15: [S3] already begins on line 11."),
+    ("HOST = local\n" + LOCAL, "dwh.cfg:1: HOST comes before the first [SECTION]."),
     (LOCAL.replace("[S3]", "[S3"), "dwh.cfg:3: this is neither"),
     (LOCAL.replace("[S3]", "[S3] LOG"), "dwh.cfg:3: this is neither"),
     (LOCAL + "hunter2\n", "dwh.cfg:6: this is neither"),
     (LOCAL + "= hunter2\n", "dwh.cfg:6: this is neither"),
     (LOCAL + "hunter2/+== x\n", "dwh.cfg:6: this is neither"),
-    (redshift(DB_PASSWORD="'hunter2"), "dwh.cfg:5: DB_PASSWORD opens a quote"),
-    (redshift(DB_PASSWORD="'hunter2' x"), "dwh.cfg:5: DB_PASSWORD opens a quote"),
-    (redshift(DB_PASSWORD="'hunter2'# x"), "dwh.cfg:5: DB_PASSWORD opens a quote"),
-    (redshift(DB_PASSWORD="“hunter2”"), "dwh.cfg:5: DB_PASSWORD stands in curly quotes."),
-    (redshift(DB_PASSWORD="hunter2’ # x"), "dwh.cfg:5: DB_PASSWORD stands in curly quotes."),
-    (redshift(DB_PASSWORD="hunter2\0x"), "dwh.cfg:5: DB_PASSWORD holds U+0000"),
-    (redshift(DB_PASSWORD="'hunter2\x0bx'"), "dwh.cfg:5: DB_PASSWORD holds U+000B"),
-    (redshift(DB_PASSWORD="hunter2\u2028x"), "dwh.cfg:5: DB_PASSWORD holds U+2028"),
+    (redshift(DB_PASSWORD="'hunter2"), "dwh.cfg:5: DB_PASSWORD has a quote that is not closed"),
+    (redshift(DB_PASSWORD="'hunter2' x"), "dwh.cfg:5: DB_PASSWORD has a quote that is not closed"),
+    (redshift(DB_PASSWORD="'hunter2'# x"), "dwh.cfg:5: DB_PASSWORD has a quote that is not closed"),
+    (redshift(DB_PASSWORD="“hunter2”"), "dwh.cfg:5: DB_PASSWORD is in curly quotes."),
+    (redshift(DB_PASSWORD="hunter2’ # x"), "dwh.cfg:5: DB_PASSWORD is in curly quotes."),
+    (redshift(DB_PASSWORD="hunter2\0x"), "dwh.cfg:5: DB_PASSWORD contains U+0000"),
+    (redshift(DB_PASSWORD="'hunter2\x0bx'"), "dwh.cfg:5: DB_PASSWORD contains U+000B"),
+    (redshift(DB_PASSWORD="hunter2\u2028x"), "dwh.cfg:5: DB_PASSWORD contains U+2028"),
 ])
 def test_a_wrong_line_is_told_by_its_number_and_not_shown(refusal, text, says):
     message = refusal(text)

@@ -89,18 +89,19 @@ FOREIGN = {
     "AWS_REGION": ("[AWS]\nKEY =\nAWS_REGION = us-west-2\n" + PLAIN, {}, "[AWS] KEY"),
     "two regions": ("[AWS]\nREGION_NAME = eu-west-1\n" + PLAIN + "BUCKET_REGION = us-east-1\n",
                     dict(region="us-east-1"), "[S3] BUCKET_REGION (line 15) as [S3] REGION."),
-    "zero-width blank": (swap("ann", "ann\u200b"), None, "dwh.cfg:4: DB_USER holds U+200B, which cannot be "
-                         "seen. Delete it, or type the line again."),
+    "zero-width blank": (swap("ann", "ann\u200b"), None, "dwh.cfg:4: DB_USER contains U+200B, which is "
+                         "invisible. Delete it, or type the line again."),
     "no-break blanks": (swap("DB_NAME = dev", "\xa0DB_NAME\xa0=\xa0dev\xa0"), {}, ""),
     "curly quotes": (swap("'s3://dend/log'", "‘s3://dend/log’"), None,
-                     "dwh.cfg:10: LOG_DATA stands in curly quotes."),
+                     "dwh.cfg:10: LOG_DATA is in curly quotes."),
     "# in the password": (swap("Canary55", "Canary #55"), dict(password="Canary"),
                           "dwh.cfg:5: DB_PASSWORD is read as what stands before the #, and the rest as"),
     "%% in the password": (swap("Canary55", "Canary%%5"), dict(password="Canary%%5"),
                            "dwh.cfg:5: DB_PASSWORD holds %%, which is read as it is written. For Python's"),
     "BOM, CRLF and tabs": (b"\xef\xbb\xbf" + swap("\n", "\r\n", swap(" = ", "\t=\t")).encode(), {}, ""),
     "UTF-16": (PLAIN.encode("utf-16"), None, "dwh.cfg:1: is written in UTF-16. Save the file as UTF-8."),
-    "a section twice": (PLAIN + "[CLUSTER]\n" + LOGIN, None, "dwh.cfg:13: [CLUSTER] was opened on line 1."),
+    "a section twice": (PLAIN + "[CLUSTER]\n" + LOGIN, None,
+                        "dwh.cfg:13: [CLUSTER] already begins on line 1."),
     "no host": (swap(f"HOST = {HOST}\n", ""), None, "dwh.cfg: [CLUSTER] HOST is missing. Write, for example, "
                 "HOST = dwh.abc123xyz789.us-west-2.redshift.amazonaws.com under [CLUSTER]."),
     "host left empty, filled in elsewhere": (
@@ -337,8 +338,8 @@ def test_a_next_line_that_may_be_something_else_is_told(tell, old, new, key):
     assert values is None and len(said.splitlines()) == 1 and key in said
     if key != "DB_USER":
         line = said.split(":")[1]
-        assert said == (f"dwh.cfg:{line}: {key} has no value on its line; line {int(line) + 1} seems to be "
-                        "it. Write both on one line.")
+        assert said == (f"dwh.cfg:{line}: {key} has no value on its line; line {int(line) + 1} may be the "
+                        "value. Write both on one line.")
 
 
 def test_indented_keys_are_keys(tell):

@@ -131,7 +131,7 @@ def find_unknown_names(entries: list[Entry], sections: dict[str, int], settings:
     for entry in entries:
         is_known = (entry.section, entry.key) in known
         if (entry.line in used or entry.section not in listed or is_known and not is_written(entry)
-                or not (entry.value is not None or entry.wrong)):
+                or not (entry.value is not None or entry.problem)):
             continue
         names = {key: s for s in unset if s.section == entry.section for key in s.keys}
         if not is_known and (meant := find_closest(entry.key, list(names))):

@@ -207,7 +207,7 @@ def refuse_repeats(entries: list[Entry], problems: list) -> list[Entry]:
     first: dict[tuple[str, str], Entry] = {}
     kept = []
     for entry in entries:
-        if entry.value is None and not entry.wrong and entry.section not in JUDGED:
+        if entry.value is None and not entry.problem and entry.section not in JUDGED:
             continue  # a bare line of an ignored section
         before = first.setdefault((entry.section, entry.key), entry)
         if before is not entry and (entry.section, entry.key) in known:
@@ -226,7 +226,7 @@ def drop_leftovers(candidates: dict[str, list[Entry]]) -> None:
 
 def settle(setting: Setting, candidates: list[Entry], site: Site, problems: list, warnings: list
            ) -> Entry | None:
-    problems += [(entry.line, entry.wrong) for entry in candidates if entry.wrong]
+    problems += [(entry.line, entry.problem) for entry in candidates if entry.problem]
     if difference := explain_difference(setting, candidates):
         default, line = setting.find_default(site), candidates[-1].line
         if setting.name == "region" and default and candidates[0].section != setting.section:
