@@ -16,7 +16,7 @@ from psycopg2.extensions import AsIs
 
 from .. import ConfigError, WarehouseError
 from ..config import Config, Server
-from ..config.hosts import ON_THIS_MACHINE, kind
+from ..config.hosts import ON_THIS_MACHINE, classify
 from . import logins
 from .errors import AUTHENTICATION, NO_SUCH_NAME, complaint_of, explain_login, is_login_transient
 from .retry import pauses
@@ -138,9 +138,9 @@ def start_standin(database: str) -> dict[str, object]:
 
 def tls(server: Server, host: str) -> dict[str, str]:
     """sslmode and sslrootcert: never plain to another machine unless dwh.cfg says disable."""
-    here = kind(host) in ON_THIS_MACHINE
+    is_here = classify(host) in ON_THIS_MACHINE
     mode = server.sslmode or (
-        "verify-full" if server.sslrootcert else "prefer" if here else "require")
+        "verify-full" if server.sslrootcert else "prefer" if is_here else "require")
     roots = server.sslrootcert or ("system" if mode == "verify-full" else "")
     return {"sslmode": mode, "sslrootcert": system_roots() if roots == "system" else roots}
 

@@ -10,7 +10,7 @@ import sql_queries
 
 from .. import BusyError, WarehouseError, tables
 from ..config import LOGINS, Config, Limits, Server
-from ..config.hosts import ELSEWHERE, kind
+from ..config.hosts import ELSEWHERE, classify
 from ..database.connection import is_standin
 from ..database.statements import execute, subject_of
 from ..database.transactions import describe_load, take_lock, undoing
@@ -58,7 +58,7 @@ def find_login(connection: extensions.connection, server: Server) -> str:
 
 def find_tls(connection: extensions.connection) -> str:
     info = connection.info
-    what = kind(info.host)
+    what = classify(info.host)
     mode = info.dsn_parameters.get("sslmode", "")
     if what in ELSEWHERE and not info.ssl_in_use:
         raise Doubt(f"none: who is on the way to {info.host} can read and change everything. Write"
