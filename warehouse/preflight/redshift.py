@@ -13,7 +13,7 @@ from ..config import LOGINS, Config, Limits, Server
 from ..config.hosts import ELSEWHERE, classify
 from ..database.connection import is_standin
 from ..database.statements import execute, subject_of
-from ..database.transactions import describe_load, take_lock, undoing
+from ..database.transactions import describe_lock_holder, take_lock, undoing
 from .findings import Doubt, Findings
 
 LOCK_TIMEOUT = 5  # seconds, if dwh.cfg does not say less
@@ -85,7 +85,7 @@ def try_lock(connection: extensions.connection, limits: Limits) -> str:
         try:
             free = take_lock(cursor, replace(limits, lock_timeout=seconds))
         except BusyError as error:
-            raise BusyError(f"{describe_load(cursor)} Check again when it has ended.") from error
+            raise BusyError(f"{describe_lock_holder(cursor)} Check again when it has ended.") from error
         except WarehouseError as error:
             if isinstance(error.__cause__, errors.InsufficientPrivilege):
                 raise explain_missing_right("SELECT, UPDATE, DELETE", "TABLE etl_lock", connection) from error
