@@ -359,7 +359,7 @@ def test_a_region_other_than_the_buckets_is_a_warning_where_only_redshift_minds(
     ready.configure(REGION="eu-west-1")
     found = check_here(ready)
     assert (found.status, found.verdicts("warn")) == (0, ["REGION"])
-    assert f"{bucket.name} is in us-west-2, and REGION is eu-west-1" in found.said("REGION")
+    assert f"{bucket.name} is in us-west-2, but REGION is eu-west-1" in found.said("REGION")
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ def with_data(config: Config, **values) -> Config:
 def test_a_region_other_than_the_buckets_fails_for_redshift(on_redshift, bucket):
     config = with_data(on_redshift, region="eu-west-1")
     with pytest.raises(WarehouseError, match=r"Write REGION = us-west-2 under \[S3\]\."):
-        storage.find_region(config.data, bucket.name, standin=False)
+        storage.inspect_region(config.data, bucket.name, standin=False)
 
 
 def test_a_load_by_prefix_needs_no_s3_on_this_machine(on_redshift, capsys, monkeypatch):

@@ -49,7 +49,7 @@ def message_of(error: psycopg2.Error) -> str:
 
 
 def remove_frame(detail: str) -> str:
-    """Remove the frame of a detail from Redshift, and the message that it repeats.
+    """Remove the frame that Redshift puts around a detail, and the message repeated inside it.
 
     >>> remove_frame("\\n  ------\\n  error:  No.\\n  code:  8001\\n  query:  77\\n  ------")
     'code 8001, query 77'
@@ -90,7 +90,7 @@ def is_conflict(error: psycopg2.Error) -> bool:
 
 
 def explain_ddl(error: WarehouseError) -> str:
-    """Return what to do about an object, not ours, that stops a DROP or CREATE; '' for other errors."""
+    """Return what to do about a foreign object that stops a DROP or CREATE, or '' for other errors."""
     code, message = code_of(error), str(error)
     if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in message:
         return ("Drop what depends on it first. Or run etl.py --full: it loads everything again and drops"

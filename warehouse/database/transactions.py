@@ -95,7 +95,7 @@ def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
 
 
 def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
-    """LOCK etl_lock. Raise BusyError, which names its holder, if that takes longer."""
+    """LOCK etl_lock. Raise BusyError, which names its holder, after so many seconds."""
     try:
         with waiting(cursor, seconds):
             execute(cursor, sql_queries.etl_lock_take, {})
@@ -109,10 +109,11 @@ def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
 
 @contextmanager
 def waiting(cursor: extensions.cursor, seconds: int) -> Iterator[None]:
-    """Bound the statements in this block, which only wait for locks, to at least one second.
+    """Bound each statement in this block to so many seconds, but at least one.
 
-    The server's statement_timeout ends them. No page of the guide states that it covers a wait for a
-    lock, so this side cancels them a little later.
+    Use it for statements that take long only if they wait for a lock. The server's statement_timeout
+    ends them. No page of the guide states that it covers such a wait, so this side cancels
+    them a little later.
     """
     seconds = max(1, seconds)
     set_timeout(cursor, seconds)
