@@ -488,7 +488,7 @@ def test_an_object_that_may_not_be_removed_is_named(bucket):
     with Stubber(objects.s3()) as stubber:
         stubber.add_client_error("delete_object", "AccessDenied", "Access Denied", 403)
         verdict, part, said = storage.remove_object(
-            storage.Written(f"s3://{bucket.name}/m/check.json", ""))
+            storage.WrittenObject(f"s3://{bucket.name}/m/check.json", ""))
     assert (verdict, part) == ("warn", "MANIFESTS")
     assert f"s3://{bucket.name}/m/check.json: S3 says AccessDenied" in said
     assert "Allow s3:DeleteObject." in said and "delete it" in said

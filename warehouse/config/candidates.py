@@ -70,9 +70,9 @@ def find_candidates(settings: tuple[Setting, ...], entries: list[Entry]) -> dict
     own = {setting.name for setting in settings for entry in entries if is_filled(entry)
            and entry.section == setting.section and entry.key in setting.keys}
     has_login = "secret" in own or "database" in own and own & {"cluster_identifier", "workgroup"}
-    known = {(setting.section, key) for setting in settings for key in setting.keys}
+    setting_keys = {(setting.section, key) for setting in settings for key in setting.keys}
     for setting in settings:
-        groups = list(group_matches(setting, entries, candidates, known))
+        groups = list(group_matches(setting, entries, candidates, setting_keys))
         is_empty = bool(groups[0]) and not any(map(is_filled, groups[0]))
         if setting.section == "CLUSTER" and (is_empty or has_login):
             del groups[2:]
@@ -82,7 +82,7 @@ def find_candidates(settings: tuple[Setting, ...], entries: list[Entry]) -> dict
 
 
 def group_matches(setting: Setting, entries: list[Entry], candidates: dict[str, list[Entry]],
-                  known: set[tuple[str, str]]) -> Iterator[list[Entry]]:
+                  setting_keys: set[tuple[str, str]]) -> Iterator[list[Entry]]:
     """Yield the entries that match a setting, in groups, the best match first.
 
     The groups are: its own names, other names in its section, [DEFAULT], other sections. Last come
@@ -99,8 +99,8 @@ def group_matches(setting: Setting, entries: list[Entry], candidates: dict[str, 
     others = [entry for entry in entries
               if entry.section not in (setting.section, DEFAULT_SECTION) and setting.is_name_match(entry.key)
               and (not setting.goes_with or entry.section in companions) and setting.is_value_match(entry)]
-    yield [entry for entry in others if (entry.section, entry.key) not in known]
-    yield [entry for entry in others if (entry.section, entry.key) in known]
+    yield [entry for entry in others if (entry.section, entry.key) not in setting_keys]
+    yield [entry for entry in others if (entry.section, entry.key) in setting_keys]
 
 
 def drop_unneeded(settings: tuple[Setting, ...], candidates: dict[str, list[Entry]], site: Site) -> None:
@@ -133,17 +133,17 @@ def find_unknown_names(entries: list[Entry], sections: dict[str, int], settings:
                        ) -> tuple[tuple[str, ...], dict[int, tuple[str, Setting]]]:
     """Return the names to ignore, and for each line with a misspelt name (message, setting meant)."""
     own = {setting.section for setting in settings}
-    known = {(setting.section, key) for setting in settings for key in setting.keys}
+    setting_keys = {(setting.section, key) for setting in settings for key in setting.keys}
     listed = own.union(LISTED_SECTIONS, (entry.section for entry in entries if entry.line in used))
     ignored = [(line, f"[{name}]") for name, line in sections.items() if name not in listed]
     misspelt = {}
     for entry in entries:
-        is_known = (entry.section, entry.key) in known
-        if (entry.line in used or entry.section not in listed or is_known and not is_filled(entry)
+        is_setting = (entry.section, entry.key) in setting_keys
+        if (entry.line in used or entry.section not in listed or is_setting and not is_filled(entry)
                 or not (entry.value is not None or entry.problem)):
             continue
         names = {key: s for s in unset if s.section == entry.section for key in s.keys}
-        if not is_known and (meant := find_closest(entry.key, list(names))):
+        if not is_setting and (meant := find_closest(entry.key, list(names))):
             misspelt[entry.line] = (f"{name_entry(entry)} is not a setting; did you mean {meant}? "
                                     "Rename it, or delete the line."), names[meant]
         else:

@@ -66,7 +66,7 @@ def parse(text: str, is_name: Callable[[str], bool]
           ) -> tuple[list[Entry], dict[str, int], list[tuple[int, str, set[str]]]]:
     """Return the entries, the first line of each section, and the problems of other lines.
 
-    A problem is (line, message, sections). The caller ignores it if it reads none of the sections.
+    Each problem is (line, message, sections). It matters only if one of these sections is read.
     is_name recognizes the name of a setting.
     """
     entries, sections, problems, section, indent = [], {}, [], "", 0

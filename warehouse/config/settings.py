@@ -208,14 +208,14 @@ def drop_repeats(entries: list[Entry], problems: list) -> list[Entry]:
 
     Lines of ignored sections that are not entries are dropped too.
     """
-    known = {(setting.section, key) for setting in SETTINGS for key in setting.keys}
+    setting_keys = {(setting.section, key) for setting in SETTINGS for key in setting.keys}
     first: dict[tuple[str, str], Entry] = {}
     kept = []
     for entry in entries:
         if entry.value is None and not entry.problem and entry.section not in READ_SECTIONS:
             continue
         earlier = first.setdefault((entry.section, entry.key), entry)
-        if earlier is not entry and (entry.section, entry.key) in known:
+        if earlier is not entry and (entry.section, entry.key) in setting_keys:
             problems.append((entry.line, f"{name_entry(entry)} is already set on line {earlier.line}. "
                              "Keep one."))
         else:
@@ -274,8 +274,8 @@ def parse_value(setting: Setting, entry: Entry, site: Site, problems: list) -> A
         problem = f"still has the placeholder{example}. Write your own value."
     except Mistake as mistake:
         # People write a password as SECRET, which takes only a name.
-        shown = HIDDEN if setting.name == "secret" else format_value(text)
-        problem = f"is {shown}; write {mistake}"
+        text_or_hidden = HIDDEN if setting.name == "secret" else format_value(text)
+        problem = f"is {text_or_hidden}; write {mistake}"
     problems.append((entry.line, f"{entry.key} {problem}"))
     return None
 

@@ -161,7 +161,7 @@ AUTHENTICATION = re.compile("password|authentication")
 LOGIN_ADVICE = (
     ("authentication method 13 ", "The server stores this user's password as SHA-256, which libpq "
      "does not support. Set it again, plain or as md5: ALTER USER … PASSWORD …"),
-    (AUTHENTICATION, "{who}"),
+    (AUTHENTICATION, "{credentials}"),
     ("no pg_hba.conf entry", "The server does not accept this user from this machine."),
     ("database .* does not exist", "Check DB_NAME."),
     ("certificate verify failed", "No authority in {roots} signed the server's certificate. "
@@ -206,14 +206,16 @@ def explain_login(
     """Return the error of a failed login with its address, user and advice."""
     message = pick_message(error)
     advice = next((text for pattern, text in LOGIN_ADVICE if re.search(pattern, f"{message}\n")), "")
-    who = "Check DB_USER and DB_PASSWORD (or PGPASSWORD, ~/.pgpass)."
+    credentials = "Check DB_USER and DB_PASSWORD (or PGPASSWORD, ~/.pgpass)."
     if server.secret:
-        who = f"Check username and password in SECRET = {server.secret}."
+        credentials = f"Check username and password in SECRET = {server.secret}."
     elif server.cluster_identifier or server.workgroup:
-        who = "Temporary credentials do not create a user: does this one exist in the database?"
+        credentials = ("Temporary credentials do not create a user: does this one exist in the"
+                       " database?")
     address = f"{server.host or parameters['host']}:{parameters['port']}/{parameters['dbname']}"
     user = parameters.get("user", "this user")
-    advice = advice.format(who=who, roots=parameters.get("sslrootcert", "~/.postgresql/root.crt"))
+    roots = parameters.get("sslrootcert", "~/.postgresql/root.crt")
+    advice = advice.format(credentials=credentials, roots=roots)
     return Unreachable(f"cannot connect to {address} as {user}: {message.rstrip('.')}. {advice}".strip())
 
 

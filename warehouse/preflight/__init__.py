@@ -18,7 +18,7 @@ from ..signals import INTERRUPTION
 from . import redshift, storage
 from .findings import Findings, NotReady, PreflightWarning
 
-SHORT = 60  # seconds; a COPY, or a cluster that resumes, may take longer
+SHORT_TIMEOUT = 60  # seconds; a COPY, or a cluster that resumes, may take longer
 
 
 def run(config: Config, arguments: argparse.Namespace) -> None:
@@ -67,12 +67,12 @@ def try_settings(findings: Findings, config: Config) -> None:
 
 def inspect_limits(config: Config) -> str:
     limits = config.limits
-    if 0 < limits.statement_timeout < max(SHORT, limits.lock_timeout):
+    if 0 < limits.statement_timeout < max(SHORT_TIMEOUT, limits.lock_timeout):
         raise PreflightWarning(
             f"STATEMENT_TIMEOUT = {limits.statement_timeout} is too short for a COPY of many files, or"
             f" shorter than LOCK_TIMEOUT = {limits.lock_timeout}. Write 0 for no limit, or allow an hour"
             " (3600).")
-    if limits.connect_timeout < SHORT and not config.server.is_on_this_machine:
+    if limits.connect_timeout < SHORT_TIMEOUT and not config.server.is_on_this_machine:
         raise PreflightWarning(
             f"CONNECT_TIMEOUT = {limits.connect_timeout} is short: a cluster that resumes, or a"
             " workgroup that wakes up, may take minutes. Write 120 or more.")

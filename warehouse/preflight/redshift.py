@@ -1,4 +1,7 @@
-"""The database part of etl.py --check: login, TLS, lock, tables, views and rights."""
+"""The database part of etl.py --check: login, TLS, lock, tables, views and rights.
+
+An inspect_ or try_ function for one part returns a sentence if all is well, and raises if not.
+"""
 
 import re
 from dataclasses import replace
@@ -52,8 +55,8 @@ def inspect_login(connection: extensions.connection, server: Server) -> str:
             by = f"by {name.upper()} = {value}"
     if server.is_local:
         by = "on the private server of this machine"
-    where = f"{connection.info.host}:{connection.info.port}/{database}"
-    return f"{user} at {where}, schema {schema}, {by}"
+    address = f"{connection.info.host}:{connection.info.port}/{database}"
+    return f"{user} at {address}, schema {schema}, {by}"
 
 
 def inspect_tls(connection: extensions.connection) -> str:
@@ -161,7 +164,7 @@ def is_as_good(existing: str, declared: str) -> bool:
 
 def explain_missing_right(rights: str, target: str, connection: extensions.connection) -> WarehouseError:
     user = quote_ident(connection.info.user, connection)
-    return WarehouseError("the user lacks a right that a load needs. Let an owner run: GRANT"
+    return WarehouseError("a load needs a right that the user does not have. Let an owner run: GRANT"
                           f" {rights} ON {target} TO {user}")
 
 

@@ -1,4 +1,7 @@
-"""The storage part of etl.py --check: list, read and write objects, and let COPY read them."""
+"""The storage part of etl.py --check: list, read and write objects, and let COPY read them.
+
+A function for one part returns a sentence, or an object with one, if all is well. If not, it raises.
+"""
 
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +24,7 @@ from ..objects import Object, ObjectError
 from ..plan import Plan, Source, list_files, list_sources
 from .findings import Findings, PreflightSkipped, PreflightWarning
 
-SAMPLE = 64 * 1024  # bytes read of an object
+SAMPLE_BYTES = 64 * 1024  # read from one object
 EXAMPLE_PLAN = Plan(  # its ledger rows are written to MANIFESTS, for COPY to read
     Source("staging_events", new=[Object("s3://bucket/check", 1, "check")]), Source("staging_songs"))
 
@@ -39,7 +42,7 @@ class Sample(NamedTuple):
                 " them")
 
 
-class Written(NamedTuple):
+class WrittenObject(NamedTuple):
     """An object that was written, with its version if the bucket keeps versions."""
 
     url: str
@@ -90,7 +93,7 @@ def read_sample(setting: str, prefix: str) -> Sample:
     files = list_files(setting, prefix)
     smallest = min(files, key=lambda file: file.size or float("inf"))
     with objects.opened(smallest.url) as stream:
-        stream.read(SAMPLE)
+        stream.read(SAMPLE_BYTES)
     return Sample(smallest.url, prefix, len(files), sum(file.size for file in files))
 
 
@@ -110,8 +113,8 @@ def inspect_jsonpaths(log_jsonpath: str) -> str:
         raise DataError(f'{log_jsonpath} has no key "jsonpaths", so COPY would ignore the file and'
                         f" match keys as auto does. {needed}")
     if len(paths) != len(declared):
-        plural = "s" * (len(paths) != 1)
-        raise WarehouseError(f"{log_jsonpath} has {len(paths)} path{plural}. {needed}")
+        number = "1 path" if len(paths) == 1 else f"{len(paths)} paths"
+        raise WarehouseError(f"{log_jsonpath} has {number}. {needed}")
     return f"{len(paths)} paths for as many columns in {log_jsonpath}"
 
 
@@ -149,21 +152,21 @@ def writing_object(
             findings.add(*finding)
 
 
-def write_object(connection: extensions.connection | None, url: str) -> Written:
+def write_object(connection: extensions.connection | None, url: str) -> WrittenObject:
     if not url and connection:
         raise PreflightWarning("not set, so every run on Redshift copies every file again. Write"
                                " MANIFESTS = s3://bucket/prefix/ where this machine may write.")
     if not url:
         raise PreflightSkipped("not set; only a load on Redshift needs it")
     try:
-        return Written(url, objects.write_new(url, format_rows(EXAMPLE_PLAN)))
+        return WrittenObject(url, objects.write_new(url, format_rows(EXAMPLE_PLAN)))
     except ObjectError as error:
         with suppress(ObjectError):  # S3 may have written it even if its answer was lost
             objects.remove(url)
         raise ObjectError(f"{error} etl.py writes its manifests there.") from error
 
 
-def remove_object(written: Written) -> tuple[str, str, str]:
+def remove_object(written: WrittenObject) -> tuple[str, str, str]:
     """Remove the object. Return the finding: verdict, part, message."""
     try:
         objects.remove(*written)
