@@ -107,7 +107,7 @@ def drop_unneeded(settings: tuple[Setting, ...], candidates: dict[str, list[Entr
     """Empty the candidates from other sections if the setting does not need them.
 
     A setting needs them if it has no default. A setting that goes with another needs them if the other
-    is read from the same section. The locations under [S3] are always kept.
+    is read from the same section. Other settings of [S3] are always kept.
     """
     for setting in settings:
         entries = candidates[setting.name]

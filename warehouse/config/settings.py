@@ -181,7 +181,7 @@ def read(path: Path) -> Config:
     # A password wins; DWH_CLUSTER_IDENTIFIER may be left over from a notebook.
     unset = [s for s in SETTINGS if not candidates[s.name]
              and not (s.name in LOGINS and by_field["password"])]
-    used = {entry.line for entries_of_one in candidates.values() for entry in entries_of_one}
+    used = {entry.line for group in candidates.values() for entry in group}
     ignored, misspelt = find_unknown_names(entries, sections, SETTINGS, unset, used)
     values = {setting.name: parse_value(setting, entry, site, problems) if entry
               else setting.find_default(site) for setting, entry in chosen.items()}
@@ -234,6 +234,11 @@ def drop_leftovers(candidates: dict[str, list[Entry]]) -> None:
 
 def choose_entry(setting: Setting, candidates: list[Entry], site: Site, problems: list, warnings: list
                  ) -> Entry | None:
+    """Return the entry that counts. Its value is None if candidates differ, which is a problem.
+
+    A region is the exception: if it is only set in other sections and differs there, the default
+    is used, with a warning.
+    """
     problems += [(entry.line, entry.problem) for entry in candidates if entry.problem]
     if difference := explain_difference(setting, candidates):
         default, line = setting.find_default(site), candidates[-1].line
@@ -246,6 +251,7 @@ def choose_entry(setting: Setting, candidates: list[Entry], site: Site, problems
 
 
 def read_site(path: Path, candidates: dict[str, list[Entry]]) -> Site:
+    """Return the facts on which other settings depend. No host means a login through AWS."""
     host, *data = ((candidates[name] and candidates[name][0].value or "").strip()
                    for name in ("host", "log_data", "song_data"))
     if not host and candidates["host"]:

@@ -44,7 +44,6 @@ def connect(
     Failures that waiting may cure (a workgroup that wakes up, a cluster that resumes, a restart) are
     retried for CONNECT_TIMEOUT seconds. Other failures are not: five wrong passwords lock a user
     (guide: behavior-changes). One exception: if a secret has a new password, that is tried once.
-
     on_progress(done, total) receives the bytes that a COPY has read; only the stand-in calls it.
     Raise Unreachable if the server refuses or does not answer, or another WarehouseError if AWS
     supplies no login or a setting is wrong.
@@ -58,8 +57,7 @@ def connect(
         except psycopg2.Error as error:
             problem = error
         left = deadline - time.monotonic()
-        if NO_SUCH_NAME.search(pick_message(problem)):
-            # Worth a few attempts: a new cluster may be about to get its name.
+        if NO_SUCH_NAME.search(pick_message(problem)):  # retried, as a new cluster may get its name soon
             left -= max(0, config.limits.connect_timeout - UNKNOWN_HOST_TIMEOUT)
         if is_login_transient(problem) and left > 0:
             logins.refuse_if_paused(config.server)

@@ -31,7 +31,7 @@ class CommitLost(WarehouseError):
 
 
 class Unreachable(WarehouseError):
-    """Could not connect after all attempts; repeating the run would not help."""
+    """The login failed after all attempts. Repeating the run would not help."""
 
 
 def code_of(error: WarehouseError) -> str:
