@@ -222,7 +222,7 @@ def test_the_region_of_a_cluster_is_that_of_the_buckets_only_where_nothing_else_
     ("x.abc.us-gov-west-1.redshift.amazonaws.com", "us-gov-west-1")])
 def test_the_region_is_taken_from_the_endpoint(cfg, host, region):
     config = cfg(redshift(HOST=host))
-    assert (config.data.region, config.server.host, hosts.kind(host)) == (region, host, "redshift")
+    assert (config.data.region, config.server.host, hosts.classify(host)) == (region, host, "redshift")
 
 
 def test_a_remote_host_with_data_in_s3_is_asked_for_the_region(refusal):
@@ -284,7 +284,7 @@ def test_a_folder_is_one_however_its_path_is_written(cfg, tmp_path):
 def test_what_lies_under_a_prefix_of_data_is_told(refusal, log, song, more, inner, outer):
     said = refusal(LOCAL.replace("LOG_DATA = log_data", f"LOG_DATA = {log}").replace(
         "SONG_DATA = song_data", f"SONG_DATA = {song}") + more)
-    assert f"{inner} lies under {outer}, whose COPY would read it as data." in said
+    assert f"{inner} is under {outer}, so the COPY of {outer} would read it as data." in said
 
 
 def test_prefixes_that_only_look_alike_are_apart(cfg):
@@ -394,30 +394,32 @@ def test_a_cluster_may_be_in_another_region_than_the_buckets(cfg):
     (cluster(WORKGROUP="dwh", SECRET="s", DB_NAME="dwh"),
      ["4: WORKGROUP and SECRET each say how to log in. Keep one of them."]),
     (cluster(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh", DB_USER="etl", DB_PASSWORD="canary"),
-     ["3: CLUSTER_IDENTIFIER and DB_PASSWORD contradict: AWS tells what CLUSTER_IDENTIFIER stands"
-      " for. Delete one or the other."]),
-    (cluster(WORKGROUP="dwh", DB_NAME="dwh", USER="etl"), ["3: WORKGROUP and USER contradict"]),
+     ["3: CLUSTER_IDENTIFIER and DB_PASSWORD contradict each other: with CLUSTER_IDENTIFIER, "
+      "AWS supplies DB_PASSWORD. Delete one or the other."]),
+    (cluster(WORKGROUP="dwh", DB_NAME="dwh", USER="etl"), ["3: WORKGROUP and USER contradict each other"]),
     (cluster(SECRET="s", DB_USER="etl", DB_PASSWORD="canary"),
-     ["3: SECRET and DB_USER and DB_PASSWORD contradict"]),
-    (cluster("local", SECRET="s"), ["3: SECRET and HOST = local contradict"]),
-    (cluster("/tmp", WORKGROUP="dwh", DB_NAME="dwh"), ["3: WORKGROUP and HOST = /tmp contradict"]),
+     ["3: SECRET and DB_USER and DB_PASSWORD contradict each other"]),
+    (cluster("local", SECRET="s"), ["3: SECRET and HOST = local contradict each other"]),
+    (cluster("/tmp", WORKGROUP="dwh", DB_NAME="dwh"), ["3: WORKGROUP and HOST = /tmp contradict each other"]),
     (cluster(SERVERLESS, CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"),
-     ["3: CLUSTER_IDENTIFIER and HOST contradict: HOST is the endpoint of a workgroup. Write "
-      "WORKGROUP for that."]),
+     ["3: CLUSTER_IDENTIFIER and HOST contradict each other: HOST is the endpoint of a workgroup. "
+      "Write WORKGROUP instead of CLUSTER_IDENTIFIER."]),
     (cluster(ENDPOINT, WORKGROUP="dwh", DB_NAME="dwh"),
-     ["3: WORKGROUP and HOST contradict: HOST is the endpoint of a cluster. Write "
-      "CLUSTER_IDENTIFIER for that."]),
+     ["3: WORKGROUP and HOST contradict each other: HOST is the endpoint of a cluster. "
+      "Write CLUSTER_IDENTIFIER instead of WORKGROUP."]),
     (cluster(WORKGROUP="dwh", DB_NAME="dwh", SSLMODE="disable"),
-     ["5: SSLMODE = disable and WORKGROUP contradict: Redshift takes"]),
+     ["5: SSLMODE = disable and WORKGROUP contradict each other: Redshift accepts"]),
     (cluster(ENDPOINT, DB_NAME="dwh", DB_USER="a", SSLROOTCERT="r.pem", SSLMODE="disable"),
-     ["5: SSLROOTCERT and SSLMODE = disable contradict: disable checks no certificate."]),
+     ["5: SSLROOTCERT and SSLMODE = disable contradict each other: disable checks no certificate."]),
     (cluster(ENDPOINT, DB_NAME="dwh", DB_USER="a", SSLROOTCERT="system", SSLMODE="require"),
-     ["5: SSLROOTCERT = system and SSLMODE = require contradict"]),
+     ["5: SSLROOTCERT = system and SSLMODE = require contradict each other"]),
     (cluster(CLUSTER_IDENTIFIER="dwh"), [" [CLUSTER] DB_NAME is missing."]),
     (cluster("local", WORKGROUP="a!", SECRET="s", DB_PASSWORD="canary", SSLMODE="yes"),
-     ["3: WORKGROUP is 'a!'; write a name of small letters",
-      "3: WORKGROUP and DB_PASSWORD contradict", "3: WORKGROUP and HOST = local contradict",
-      "4: SECRET and DB_PASSWORD contradict", "4: SECRET and HOST = local contradict",
+     ["3: WORKGROUP is 'a!'; write a name of lowercase letters",
+      "3: WORKGROUP and DB_PASSWORD contradict each other",
+      "3: WORKGROUP and HOST = local contradict each other",
+      "4: SECRET and DB_PASSWORD contradict each other",
+      "4: SECRET and HOST = local contradict each other",
       "4: WORKGROUP and SECRET each say how to log in", "6: SSLMODE is 'yes'"]),
 ])
 def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, says):
@@ -446,7 +448,7 @@ def test_on_this_machine_any_sslmode_will_do(cfg):
 @pytest.mark.parametrize("host", [ENDPOINT, "db.example.org"])
 def test_plain_text_to_another_machine_is_a_warning(cfg, host):
     warning, = cfg(cluster(host, DB_NAME="d", DB_USER="a", SSLMODE="disable")).warnings
-    assert f"SSLMODE is disable, so who is on the way to {host} can read" in warning
+    assert f"SSLMODE is disable, so anyone on the way to {host} can read" in warning
 
 
 def test_a_cluster_that_a_notebook_made_is_no_login(cfg):
@@ -462,7 +464,7 @@ def test_a_misspelt_login_is_recognised(refusal):
 def test_an_aws_secret_key_in_place_of_a_secret_is_refused_and_not_shown(refusal):
     key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     said = refusal(cluster(SECRET=key))
-    assert "SECRET is a value that may hold a secret, so not shown" in said and key not in said
+    assert "SECRET is a value that may contain a secret, so it is not shown" in said and key not in said
 
 
 # what is refused
@@ -520,16 +522,16 @@ def test_a_copied_endpoint_is_taken_apart(refusal, host, advice):
     "jdbc:redshift://db:5439/dev?user=u&password=hunter2", "jdbc:redshift://db/dev;PWD=hunter2"])
 def test_a_secret_in_the_host_is_not_shown(refusal, host):
     message = refusal(redshift(HOST=host))
-    assert message.startswith("dwh.cfg:2: HOST is a value that may hold a secret")
+    assert message.startswith("dwh.cfg:2: HOST is a value that may contain a secret")
     assert "hunt" not in message
 
 
 @pytest.mark.parametrize("key, value, wanted", [
-    ("HOST", "two words", "name of a host"),
-    ("HOST", "a,b", "name of a host"),
-    ("HOST", "/tmp,/var", "folder of a socket"),
-    ("HOST", "[::1]:5439", "name of a host"),
-    ("HOST", "höst", "name of a host"),
+    ("HOST", "two words", "a host name alone"),
+    ("HOST", "a,b", "a host name alone"),
+    ("HOST", "/tmp,/var", "folder of a Unix socket"),
+    ("HOST", "[::1]:5439", "a host name alone"),
+    ("HOST", "höst", "a host name alone"),
     ("DB_PORT", "0", "from 1 to 65535"),
     ("DB_PORT", "65536", "from 1 to 65535"),
     ("DB_PORT", "-1", "from 1 to 65535"),
@@ -544,20 +546,20 @@ def test_a_secret_in_the_host_is_not_shown(refusal, host):
     ("LOG_DATA", "s3://", "s3://bucket/prefix"),
     ("LOG_DATA", "s3://ab/x", "3 to 63"),
     ("LOG_DATA", "s3://" + 64 * "a" + "/x", "3 to 63"),
-    ("LOG_DATA", "s3://Bucket/x", "small letters"),
-    ("LOG_DATA", "s3://a_b_c/x", "small letters"),
-    ("LOG_DATA", "s3://a..b/x", "small letters"),
-    ("LOG_DATA", "s3://-abc/x", "small letters"),
-    ("LOG_DATA", "s3://10.0.0.1/x", "small letters"),
-    ("LOG_DATA", r"s3://abc/x\y", "no backslash"),
+    ("LOG_DATA", "s3://Bucket/x", "lowercase letters"),
+    ("LOG_DATA", "s3://a_b_c/x", "lowercase letters"),
+    ("LOG_DATA", "s3://a..b/x", "lowercase letters"),
+    ("LOG_DATA", "s3://-abc/x", "lowercase letters"),
+    ("LOG_DATA", "s3://10.0.0.1/x", "lowercase letters"),
+    ("LOG_DATA", r"s3://abc/x\y", "a prefix has no backslash"),
     ("LOG_DATA", "s3://abc/x\x1b", "control character"),
     ("LOG_DATA", "s3a://abc/x", "s3://bucket/prefix"),
     ("LOG_DATA", "S3://abc/x", "s3://bucket/prefix"),
     ("LOG_DATA", "s3:/abc/x", "s3://bucket/prefix"),
     ("LOG_DATA", "https://abc.s3.amazonaws.com/x", "s3://bucket/prefix"),
-    ("LOG_DATA", "logs", "Redshift cannot read files of this machine"),
-    ("SONG_DATA", "/srv/songs", "Redshift cannot read files of this machine"),
-    ("LOG_JSONPATH", "paths.json", "Redshift cannot read files of this machine"),
+    ("LOG_DATA", "logs", "Redshift cannot read files on this machine"),
+    ("SONG_DATA", "/srv/songs", "Redshift cannot read files on this machine"),
+    ("LOG_JSONPATH", "paths.json", "Redshift cannot read files on this machine"),
     ("LOG_JSONPATH", "s3://abc", "JSONPaths file"),
     ("LOG_JSONPATH", "s3://abc/x/", "JSONPaths file"),
 ])
@@ -599,13 +601,13 @@ def test_a_wrong_uri_is_no_path_on_other_hosts_either(refusal, uri):
 
 @pytest.mark.parametrize("key", ["HOST", "DB_NAME", "DB_USER", "DB_PORT", "ARN", "LOG_DATA"])
 def test_a_placeholder_is_told_as_such(refusal, key):
-    assert f"{key} still holds the placeholder '<your {key}>'." in refusal(
+    assert f"{key} still has the placeholder '<your {key}>'." in refusal(
         redshift(**{key: f"'<your {key}>'"}))
 
 
 def test_a_placeholder_in_the_password_is_not_shown(refusal):
     message = refusal(redshift(DB_PASSWORD="<hunter2>"))
-    assert message == "dwh.cfg:5: DB_PASSWORD still holds the placeholder. Write your own value."
+    assert message == "dwh.cfg:5: DB_PASSWORD still has the placeholder. Write your own value."
 
 
 @pytest.mark.parametrize("typo, usual", [
@@ -613,7 +615,7 @@ def test_a_placeholder_in_the_password_is_not_shown(refusal):
     ("HOTS", "HOST"), ("SONG_DATAS", "SONG_DATA"), ("LOG_JSONPAHT", "LOG_JSONPATH")])
 def test_a_misspelt_name_is_recognised_and_not_missing_too(refusal, typo, usual):
     message = refusal(REDSHIFT.replace(f"\n{usual}=", f"\n{typo}="))
-    assert f"{typo} is no setting; did you mean {usual}?" in message
+    assert f"{typo} is not a setting; did you mean {usual}?" in message
     assert len(message.splitlines()) == 1
 
 
@@ -623,22 +625,22 @@ def test_an_unknown_name_is_ignored_when_the_one_it_resembles_is_there(cfg):
 
 
 @pytest.mark.parametrize("text, says", [
-    (REDSHIFT + "log_data = x\n", "dwh.cfg:15: [S3] LOG_DATA is already on line 12."),
-    (REDSHIFT + "[s3]\n", "dwh.cfg:15: [S3] was opened on line 11."),
-    ("HOST = local\n" + LOCAL, "dwh.cfg:1: HOST stands before the first [SECTION]."),
+    (REDSHIFT + "log_data = x\n", "dwh.cfg:15: [S3] LOG_DATA is already set on line 12."),
+    (REDSHIFT + "[s3]\n", "dwh.cfg:15: [S3] already begins on line 11."),
+    ("HOST = local\n" + LOCAL, "dwh.cfg:1: HOST comes before the first [SECTION]."),
     (LOCAL.replace("[S3]", "[S3"), "dwh.cfg:3: this is neither"),
     (LOCAL.replace("[S3]", "[S3] LOG"), "dwh.cfg:3: this is neither"),
     (LOCAL + "hunter2\n", "dwh.cfg:6: this is neither"),
     (LOCAL + "= hunter2\n", "dwh.cfg:6: this is neither"),
     (LOCAL + "hunter2/+== x\n", "dwh.cfg:6: this is neither"),
-    (redshift(DB_PASSWORD="'hunter2"), "dwh.cfg:5: DB_PASSWORD opens a quote"),
-    (redshift(DB_PASSWORD="'hunter2' x"), "dwh.cfg:5: DB_PASSWORD opens a quote"),
-    (redshift(DB_PASSWORD="'hunter2'# x"), "dwh.cfg:5: DB_PASSWORD opens a quote"),
-    (redshift(DB_PASSWORD="“hunter2”"), "dwh.cfg:5: DB_PASSWORD stands in curly quotes."),
-    (redshift(DB_PASSWORD="hunter2’ # x"), "dwh.cfg:5: DB_PASSWORD stands in curly quotes."),
-    (redshift(DB_PASSWORD="hunter2\0x"), "dwh.cfg:5: DB_PASSWORD holds U+0000"),
-    (redshift(DB_PASSWORD="'hunter2\x0bx'"), "dwh.cfg:5: DB_PASSWORD holds U+000B"),
-    (redshift(DB_PASSWORD="hunter2\u2028x"), "dwh.cfg:5: DB_PASSWORD holds U+2028"),
+    (redshift(DB_PASSWORD="'hunter2"), "dwh.cfg:5: DB_PASSWORD has a quote that is not closed"),
+    (redshift(DB_PASSWORD="'hunter2' x"), "dwh.cfg:5: DB_PASSWORD has a quote that is not closed"),
+    (redshift(DB_PASSWORD="'hunter2'# x"), "dwh.cfg:5: DB_PASSWORD has a quote that is not closed"),
+    (redshift(DB_PASSWORD="“hunter2”"), "dwh.cfg:5: DB_PASSWORD is in curly quotes."),
+    (redshift(DB_PASSWORD="hunter2’ # x"), "dwh.cfg:5: DB_PASSWORD is in curly quotes."),
+    (redshift(DB_PASSWORD="hunter2\0x"), "dwh.cfg:5: DB_PASSWORD contains U+0000"),
+    (redshift(DB_PASSWORD="'hunter2\x0bx'"), "dwh.cfg:5: DB_PASSWORD contains U+000B"),
+    (redshift(DB_PASSWORD="hunter2\u2028x"), "dwh.cfg:5: DB_PASSWORD contains U+2028"),
 ])
 def test_a_wrong_line_is_told_by_its_number_and_not_shown(refusal, text, says):
     message = refusal(text)
@@ -672,14 +674,14 @@ def test_credentials_on_the_wrong_line_are_not_shown(refusal, key):
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     for value in (secret, f"aws_access_key_id=x;aws_secret_access_key=hunter2 {secret}"):
         message = refusal(redshift(**{key: value}))
-        assert f"{key} is a value that may hold a secret" in message
+        assert f"{key} is a value that may contain a secret" in message
         assert secret not in message and "hunter2" not in message
 
 
 @pytest.mark.parametrize("name", ["Signature", "Credential", "Security-Token"])
 def test_a_presigned_url_in_place_of_a_prefix_is_not_shown(refusal, name):
     said = refusal(redshift(LOG_DATA=f"https://b.s3.amazonaws.com/x?X-Amz-{name}=0123abcd"))
-    assert "LOG_DATA is a value that may hold a secret" in said and "0123abcd" not in said
+    assert "LOG_DATA is a value that may contain a secret" in said and "0123abcd" not in said
 
 
 def test_no_mistake_shows_the_password(refusal):
@@ -830,5 +832,5 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
 def test_a_password_written_as_secret_is_not_shown(cfg):
     with pytest.raises(ConfigError) as raised:
         cfg(cluster(SECRET="canary with blanks", DB_NAME="dwh"))
-    assert "SECRET is a value that may hold a secret, so not shown; write" in str(raised.value)
+    assert "SECRET is a value that may contain a secret, so it is not shown; write" in str(raised.value)
     assert "canary" not in str(raised.value)

@@ -13,7 +13,7 @@ from support.sessions import wait_until_no_session_is_left
 from support.tcp_server import TcpServer
 
 from warehouse import ConfigError, WarehouseError
-from warehouse.database.connection import connect, is_standin, login
+from warehouse.database.connection import connect, is_standin, make_parameters
 
 
 @pytest.fixture
@@ -41,15 +41,15 @@ ENDPOINT = "dwh.abc123.us-west-2.redshift.amazonaws.com"
 ])
 def test_tls_is_required_unless_the_host_is_this_machine(configured, host, sslmode):
     settings = configured(HOST=host, DB_NAME="dwh", DB_USER="ann", DB_PASSWORD="x")
-    assert login(settings)["sslmode"] == sslmode
+    assert make_parameters(settings)["sslmode"] == sslmode
     settings = configured(HOST=host, DB_NAME="dwh", DB_USER="ann", SSLMODE="verify-full")
-    assert login(settings)["sslmode"] == "verify-full"
+    assert make_parameters(settings)["sslmode"] == "verify-full"
 
 
 def test_the_parameters_are_those_of_dwh_cfg_with_keepalives(configured):
     settings = configured("CONNECT_TIMEOUT = 7\n", HOST=ENDPOINT, DB_NAME="dwh", DB_USER="ann",
                           DB_PASSWORD='"a#b %(c)s"')
-    parameters = login(settings)
+    parameters = make_parameters(settings)
     assert parameters.items() >= {
         "host": ENDPOINT, "port": 5439, "dbname": "dwh", "user": "ann", "password": "a#b %(c)s",
         "connect_timeout": 7, "keepalives": 1,
@@ -59,7 +59,7 @@ def test_the_parameters_are_those_of_dwh_cfg_with_keepalives(configured):
 
 def test_an_empty_password_is_left_to_libpq(configured):
     settings = configured(HOST=ENDPOINT, DB_NAME="dwh", DB_USER="ann")
-    assert "password" not in login(settings)
+    assert "password" not in make_parameters(settings)
 
 
 # ------------------------------------------------------------------------------------ stand-ins

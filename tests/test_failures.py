@@ -49,7 +49,7 @@ def test_a_dwh_cfg_with_five_mistakes_is_told_of_all_five(project, script):
         "[CLUSTER]\nHOST = local\nDB_PORT = 54z9\nSSLMODE = maybe\n"
         "[S3]\nLOG_DAT = log_data/\nSONG_DATA = 's3://Bad_Bucket/x'\n[LOAD]\nMAX_ERRORS = -1\n")
     said = refused(project, 2, ":3: DB_PORT is '54z9'", ":4: SSLMODE is 'maybe'",
-                   ":6: [S3] LOG_DAT is no setting; did you mean LOG_DATA?",
+                   ":6: [S3] LOG_DAT is not a setting; did you mean LOG_DATA?",
                    ":7: SONG_DATA is 's3://Bad_Bucket/x'", ":9: MAX_ERRORS is '-1'",
                    script=script, configured=False, rolled_back=False)
     assert said.count(f"{project.config}:") == 5
@@ -213,8 +213,8 @@ def test_prefixes_that_overlap(loaded):
     loaded.write("data/1.json", [event(3)])
     loaded.write("data/songs/1.json", song())
     loaded.configure(LOG_DATA="data/", SONG_DATA="data/songs/")
-    refused(loaded, 2, "SONG_DATA lies under LOG_DATA, whose COPY would read it", "of its own",
-            rolled_back=False)
+    refused(loaded, 2, "SONG_DATA is under LOG_DATA, so the COPY of LOG_DATA would read it",
+            "its own location", rolled_back=False)
     assert loaded.snapshot() == before
 
 

@@ -57,8 +57,8 @@ FOREIGN = {
         + "[DWH]\nDWH_CLUSTER_IDENTIFIER = dwhCluster\n", {},
         "[CLUSTER] CLUSTER_IDENTIFIER\n[CLUSTER] CLUSTER_TYPE\n[DWH]"),
     "all under DWH": (DWH, dict(port=5439, database="dwh", user="bob", password="Canary1"),
-                      "dwh.cfg: found elsewhere and read: [DWH] DWH_ENDPOINT (line 12) as [CLUSTER] HOST, "
-                      "[DWH] DWH_PORT (line 11) as [CLUSTER] DB_PORT, "),
+                      "dwh.cfg: settings found under other names: [DWH] DWH_ENDPOINT (line 12) as [CLUSTER] "
+                      "HOST, [DWH] DWH_PORT (line 11) as [CLUSTER] DB_PORT, "),
     "login under DB": (swap("[CLUSTER]", "[DB]"), {}, "[DB] DB_PASSWORD (line 5) as [CLUSTER] DB_P"),
     "login under credentials, with colons": (
         f"[credentials]\nhost: {HOST}\ndbname: dev\nuser: ann\npassword: Canary55\nport: 5440\n{ROLE}{S3}",
@@ -76,9 +76,9 @@ FOREIGN = {
         swap(f"HOST = {HOST}", f"ENDPOINT = {HOST}:5439/dev"), None, f"dwh.cfg:2: ENDPOINT is "
         f"'{HOST}:5439/dev'; write HOST = {HOST} and, on lines of their own, DB_PORT = 5439 and"),
     "%(bucket)s": (swap("'s3://dend/log'", "s3://%(bucket)s/log"), None,
-                   "dwh.cfg:10: LOG_DATA is 's3://%(bucket)s/log'; write the whole value: nothing is put"),
+                   "dwh.cfg:10: LOG_DATA is 's3://%(bucket)s/log'; write the whole value: %(NAME)s and"),
     "${bucket}": (swap("'s3://dend/song'", "${S3:bucket}/song"), None,
-                  "dwh.cfg:12: SONG_DATA is '${S3:bucket}/song'; write the whole value: nothing"),
+                  "dwh.cfg:12: SONG_DATA is '${S3:bucket}/song'; write the whole value: %(NAME)s"),
     "DEFAULT": ("[DEFAULT]\nREGION = eu-west-3\nDB_PASSWORD = Canary2\n"
                 + swap("DB_PASSWORD = Canary55\n", ""), dict(password="Canary2", region="eu-west-3"),
                 "[DEFAULT] DB_PASSWORD (line 3) as [CLUSTER] DB_PASSWORD, [DEFAULT] REGION (line 2) as"),
@@ -89,31 +89,32 @@ FOREIGN = {
     "AWS_REGION": ("[AWS]\nKEY =\nAWS_REGION = us-west-2\n" + PLAIN, {}, "[AWS] KEY"),
     "two regions": ("[AWS]\nREGION_NAME = eu-west-1\n" + PLAIN + "BUCKET_REGION = us-east-1\n",
                     dict(region="us-east-1"), "[S3] BUCKET_REGION (line 15) as [S3] REGION."),
-    "zero-width blank": (swap("ann", "ann\u200b"), None, "dwh.cfg:4: DB_USER holds U+200B, which cannot be "
-                         "seen. Delete it, or type the line again."),
+    "zero-width blank": (swap("ann", "ann\u200b"), None, "dwh.cfg:4: DB_USER contains U+200B, which is "
+                         "invisible. Delete it, or type the line again."),
     "no-break blanks": (swap("DB_NAME = dev", "\xa0DB_NAME\xa0=\xa0dev\xa0"), {}, ""),
     "curly quotes": (swap("'s3://dend/log'", "‘s3://dend/log’"), None,
-                     "dwh.cfg:10: LOG_DATA stands in curly quotes."),
+                     "dwh.cfg:10: LOG_DATA is in curly quotes."),
     "# in the password": (swap("Canary55", "Canary #55"), dict(password="Canary"),
-                          "dwh.cfg:5: DB_PASSWORD is read as what stands before the #, and the rest as"),
+                          "dwh.cfg:5: DB_PASSWORD ends before the #, and the rest is read as a comment."),
     "%% in the password": (swap("Canary55", "Canary%%5"), dict(password="Canary%%5"),
-                           "dwh.cfg:5: DB_PASSWORD holds %%, which is read as it is written. For Python's"),
+                           "dwh.cfg:5: DB_PASSWORD contains %%, which is taken literally. Python's"),
     "BOM, CRLF and tabs": (b"\xef\xbb\xbf" + swap("\n", "\r\n", swap(" = ", "\t=\t")).encode(), {}, ""),
     "UTF-16": (PLAIN.encode("utf-16"), None, "dwh.cfg:1: is written in UTF-16. Save the file as UTF-8."),
-    "a section twice": (PLAIN + "[CLUSTER]\n" + LOGIN, None, "dwh.cfg:13: [CLUSTER] was opened on line 1."),
+    "a section twice": (PLAIN + "[CLUSTER]\n" + LOGIN, None,
+                        "dwh.cfg:13: [CLUSTER] already begins on line 1."),
     "no host": (swap(f"HOST = {HOST}\n", ""), None, "dwh.cfg: [CLUSTER] HOST is missing. Write, for example, "
                 "HOST = dwh.abc123xyz789.us-west-2.redshift.amazonaws.com under [CLUSTER]."),
     "host left empty, filled in elsewhere": (
         swap(HOST, "") + f"[DWH]\nDWH_ENDPOINT = {HOST}\n", None,
         "dwh.cfg: [CLUSTER] HOST (line 2) is empty; line 14, [DWH] DWH_ENDPOINT, looks like it: move it "
-        "below [CLUSTER] as HOST."),
+        "under [CLUSTER] as HOST."),
     "DATA": (swap("[S3]", "[DATA]", swap("[IAM_ROLE]\nARN", "IAM_ROLE_ARN")), {},
              "[CLUSTER] IAM_ROLE_ARN (line 7) as [IAM_ROLE] ARN, [DATA] LOG_DATA (line 9) as [S3] LOG_DATA"),
     "indented, passwords elsewhere": (
         swap("\nDB_", "\n  DB_", swap("DB_PASSWORD = Canary55\n", "")) + "[DB]\n  DB_PASSWORD = Canary1\n"
         "[DWH]\n  DWH_DB_PASSWORD = Canary2\n", dict(password=""),
-        "dwh.cfg:13: [CLUSTER] DB_PASSWORD is not given, which leaves it to PGPASSWORD or ~/.pgpass. [DB] "
-        "DB_PASSWORD looks like it: if it is, move it below [CLUSTER] as DB_PASSWORD."),
+        "dwh.cfg:13: [CLUSTER] DB_PASSWORD is not set, so the password comes from PGPASSWORD or ~/.pgpass. "
+        "[DB] DB_PASSWORD looks like it: if it is, move it under [CLUSTER] as DB_PASSWORD."),
 }
 
 
@@ -138,7 +139,7 @@ def test_a_whole_login_by_password_counts(tell, key, section):
 def test_a_login_by_password_that_is_not_whole_contradicts(tell, lacking):
     lines = [line for line in LOGIN.splitlines() if not line.startswith(lacking)]
     text = swap(LOGIN, "\n".join(["CLUSTER_IDENTIFIER = dwh", *lines, ""]))
-    assert "dwh.cfg:2: CLUSTER_IDENTIFIER and DB_PASSWORD contradict" in tell(text)[1]
+    assert "dwh.cfg:2: CLUSTER_IDENTIFIER and DB_PASSWORD contradict each other" in tell(text)[1]
 
 
 # A2: values that stand elsewhere
@@ -159,7 +160,7 @@ def test_the_only_host_is_read(tell, section, key):
 def test_a_host_elsewhere_that_is_no_redshift_is_told_only(tell, host):
     text = swap(f"HOST = {HOST}\n", "") + f"[POSTGRES]\nHOST = {host}\nPORT = 5432\nPASSWORD = Canary\n"
     assert tell(text)[1] == ("dwh.cfg: [CLUSTER] HOST is missing; line 13, [POSTGRES] HOST, looks like it: "
-                             "move it below [CLUSTER] as HOST.")
+                             "move it under [CLUSTER] as HOST.")
 
 
 def test_hosts_that_differ_elsewhere_are_told(tell):
@@ -184,7 +185,7 @@ def test_the_port_comes_with_the_host_and_the_password_with_the_user(tell):
 @pytest.mark.parametrize("empty", ["", "''", "    # left to ~/.pgpass"])
 def test_a_password_elsewhere_is_told_beside_an_empty_one(tell, empty):
     values, said = tell(swap("Canary55", empty) + "[DWH]\nDWH_DB_PASSWORD = Canary1\n")
-    assert values == dict(password="") and "dwh.cfg:14: [CLUSTER] DB_PASSWORD is not given, which" in said
+    assert values == dict(password="") and "dwh.cfg:14: [CLUSTER] DB_PASSWORD is not set, so the" in said
 
 
 def test_a_whole_login_is_not_mixed_with_another(tell):
@@ -240,7 +241,7 @@ def test_another_arn_is_no_role(tell):
     (ROLE, "[R]\nROLE_ARN = x\n", "[IAM_ROLE] ARN", 8, "[R] ROLE_ARN", "IAM_ROLE", "ARN")])
 def test_what_only_resembles_a_setting_is_told(tell, old, new, setting, line, like, section, key):
     assert tell(swap(old, new)) == (None, f"dwh.cfg: {setting} is missing; line {line}, {like}, looks like "
-                                    f"it: move it below [{section}] as {key}.")
+                                    f"it: move it under [{section}] as {key}.")
 
 
 @pytest.mark.parametrize("section", ["DATA", "BUCKETS", "AWS", "CLUSTER"])
@@ -266,10 +267,10 @@ def test_a_line_elsewhere_that_is_no_key_and_value_is_no_candidate(tell, line):
 # A3 and A4: interpolation
 
 @pytest.mark.parametrize("value, doubt", [
-    ("Canary%%5", "holds %%, which is read as it is written. For Python's configparser it stands for one %: "
-     "where that is meant, write that. If it is right, put the value in quotes."),
-    ("Canary%(Canary)s", "holds %(NAME)s or ${NAME}, which is read as it is written."),
-    ("Canary${Canary}", "holds %(NAME)s or ${NAME}, which is read as it is written."),
+    ("Canary%%5", "contains %%, which is taken literally. Python's configparser would read it as one %: "
+     "if you mean that, write that. If the text is right, put it in quotes."),
+    ("Canary%(Canary)s", "contains %(NAME)s or ${NAME}, which is taken literally."),
+    ("Canary${Canary}", "contains %(NAME)s or ${NAME}, which is taken literally."),
     ("'Canary%%5'", ""), ("Canary%5", ""), ("Canary$5", "")])
 def test_a_password_that_configparser_reads_otherwise_is_a_warning(tell, value, doubt):
     values, said = tell(swap("Canary55", value))
@@ -278,7 +279,7 @@ def test_a_password_that_configparser_reads_otherwise_is_a_warning(tell, value, 
 
 def test_doubled_signs_elsewhere_are_a_warning_in_quotes_too(tell):
     values, said = tell(swap("dend/log", "dend/100%%"))
-    assert values == dict(log_data="s3://dend/100%%") and "dwh.cfg:10: LOG_DATA holds %%" in said
+    assert values == dict(log_data="s3://dend/100%%") and "dwh.cfg:10: LOG_DATA contains %%" in said
 
 
 @pytest.mark.parametrize("old, key", [
@@ -287,11 +288,11 @@ def test_doubled_signs_elsewhere_are_a_warning_in_quotes_too(tell):
 @pytest.mark.parametrize("new", ["%(x)s", "s3://dend/%(x y)s/z", "${x}", "s3://dend/${S3:x}"])
 def test_interpolation_is_refused_by_name_in_every_value_but_the_password(tell, old, key, new):
     _, said = tell(swap(old, new))
-    assert f": {key} is '{new}'; write the whole value: nothing is put in the place of %(NAME)s or" in said
+    assert f": {key} is '{new}'; write the whole value: %(NAME)s and ${{NAME}} are not expanded" in said
 
 
 def test_a_secret_in_an_interpolation_is_not_shown(tell):
-    assert "may hold a secret" in tell(swap("dend/log", f"dend/%({'Canary' * 6}Cana)s"))[1]
+    assert "may contain a secret" in tell(swap("dend/log", f"dend/%({'Canary' * 6}Cana)s"))[1]
 
 
 # A5: [DEFAULT]
@@ -337,8 +338,8 @@ def test_a_next_line_that_may_be_something_else_is_told(tell, old, new, key):
     assert values is None and len(said.splitlines()) == 1 and key in said
     if key != "DB_USER":
         line = said.split(":")[1]
-        assert said == (f"dwh.cfg:{line}: {key} has no value on its line; line {int(line) + 1} seems to be "
-                        "it. Write both on one line.")
+        assert said == (f"dwh.cfg:{line}: {key} has no value on its line; line {int(line) + 1} may be the "
+                        "value. Write both on one line.")
 
 
 def test_indented_keys_are_keys(tell):
@@ -434,7 +435,7 @@ def test_regions_that_differ_elsewhere_leave_it_to_the_host(tell):
     values, said = tell(PLAIN + "[AWS]\nAWS_REGION = eu-west-1\n[DWH]\nDWH_REGION = eu-west-2\n")
     assert values == {}
     assert ("dwh.cfg:16: [AWS] AWS_REGION (line 14) and [DWH] DWH_REGION (line 16) mean the same but differ. "
-            "Keep one value, as [S3] REGION. Until then it is us-west-2.") in said
+            "Keep one value, as [S3] REGION. Until then us-west-2 is used.") in said
 
 
 @pytest.mark.parametrize("sign", "\u200b\u200c\u200d\u2060\ufeff\xad\u200e\u202c")
@@ -459,7 +460,7 @@ def test_what_cannot_be_seen_before_a_line_is_passed_over(tell):
 def test_what_a_comment_may_cut_off_is_a_warning(tell, old, new, key, values):
     found, said = tell(swap(old, new))
     sign = "#" if "#" in new else ";"
-    assert found == values and f": {key} is read as what stands before the {sign}" in said
+    assert found == values and f": {key} ends before the {sign}, and the rest is read as a comment." in said
 
 
 @pytest.mark.parametrize("old, new", [

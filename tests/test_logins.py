@@ -23,7 +23,7 @@ from support.sessions import hold, wait_until_somebody_waits_for
 
 from warehouse import ConfigError, WarehouseError
 from warehouse.database import connection, logins
-from warehouse.database.connection import connect, login
+from warehouse.database.connection import connect, make_parameters
 
 REGION = "us-west-2"
 CANARY = "canary-9Zq%#'\"\\ pw"
@@ -102,7 +102,7 @@ def found(parameters: dict) -> dict:
 # ------------------------------------------------------------------------ credentials of a cluster
 
 def test_a_cluster_tells_where_it_is_and_gives_a_user_a_password(configured, cluster):
-    parameters = login(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
+    parameters = make_parameters(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
     assert parameters["host"].startswith(f"{cluster}.")
     assert parameters["host"].endswith(".us-west-2.redshift.amazonaws.com")
     assert (parameters["port"], parameters["dbname"], parameters["user"]) == (
@@ -113,13 +113,13 @@ def test_a_cluster_tells_where_it_is_and_gives_a_user_a_password(configured, clu
 
 def test_each_login_to_a_cluster_has_a_password_of_its_own(configured, cluster):
     config = configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh")
-    assert login(config)["password"] != login(config)["password"]
+    assert make_parameters(config)["password"] != make_parameters(config)["password"]
 
 
 def test_host_and_port_of_dwh_cfg_go_before_those_of_the_cluster(configured, cluster):
     config = configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh",
                         HOST="dwh.example.org", DB_PORT="5450")
-    assert found(login(config)) | {"password": ""} == {
+    assert found(make_parameters(config)) | {"password": ""} == {
         "host": "dwh.example.org", "port": 5450, "dbname": "dwh", "user": "IAM:etl",
         "password": ""}
 
@@ -132,7 +132,7 @@ def test_the_user_is_asked_for_without_the_prefix(configured, stubbed, written):
         {"DbUser": "etl", "DbName": "dwh", "ClusterIdentifier": "dwh"})
     config = configured(CLUSTER_IDENTIFIER="dwh", DB_USER=written, DB_NAME="dwh",
                         HOST=CLUSTER_HOST)
-    assert found(login(config)) == {"host": CLUSTER_HOST, "port": 5439, "dbname": "dwh",
+    assert found(make_parameters(config)) == {"host": CLUSTER_HOST, "port": 5439, "dbname": "dwh",
                                     "user": "IAM:etl", "password": CANARY}
 
 
@@ -144,7 +144,7 @@ def test_without_db_user_the_caller_is_the_user(configured, stubbed):
     redshift.add_response("get_cluster_credentials_with_iam",
                           {"DbUser": "IAMR:loader", "DbPassword": CANARY},
                           {"DbName": "dwh", "ClusterIdentifier": "dwh"})
-    assert found(login(configured(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"))) == {
+    assert found(make_parameters(configured(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"))) == {
         "host": CLUSTER_HOST, "port": 5441, "dbname": "dwh", "user": "IAMR:loader",
         "password": CANARY}
     redshift.assert_no_pending_responses()
@@ -154,7 +154,7 @@ def test_a_paused_cluster_is_said_to_be_paused(configured, cluster, aws):
     aws("redshift").pause_cluster(ClusterIdentifier=cluster)
     said = f"the cluster {cluster} is paused.*aws redshift resume-cluster"
     with pytest.raises(WarehouseError, match=said):
-        login(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
+        make_parameters(configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
     config = configured(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh",
                         HOST="127.0.0.1", DB_PORT="1")
     with pytest.raises(WarehouseError, match=said):  # asked for when the host refuses
@@ -165,7 +165,7 @@ def test_a_cluster_that_is_being_made_has_no_endpoint(configured, stubbed):
     stubbed("redshift").add_response("describe_clusters", {"Clusters": [{
         "ClusterIdentifier": "dwh", "ClusterStatus": "creating"}]})
     with pytest.raises(WarehouseError, match="its status is creating. Wait until it is available"):
-        login(configured(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"))
+        make_parameters(configured(CLUSTER_IDENTIFIER="dwh", DB_NAME="dwh"))
 
 
 # ------------------------------------------------------------------------------- serverless
@@ -179,7 +179,7 @@ def test_a_workgroup_tells_where_it_is_and_who_logs_in(configured, stubbed):
         {"workgroupName": "dwh"})
     serverless.add_response("get_credentials", {"dbUser": "IAMR:loader", "dbPassword": CANARY},
                             {"workgroupName": "dwh", "dbName": "dev"})
-    assert found(login(configured(WORKGROUP="dwh", DB_NAME="dev"))) == {
+    assert found(make_parameters(configured(WORKGROUP="dwh", DB_NAME="dev"))) == {
         "host": SERVERLESS_HOST, "port": 5440, "dbname": "dev", "user": "IAMR:loader",
         "password": CANARY}
     serverless.assert_no_pending_responses()
@@ -189,7 +189,7 @@ def test_a_workgroup_whose_host_is_known_is_not_asked_where_it_is(configured, st
     serverless = stubbed("redshift-serverless")
     serverless.add_response("get_credentials", {"dbUser": "IAM:ann", "dbPassword": CANARY})
     config = configured(WORKGROUP="dwh", DB_NAME="dev", HOST=SERVERLESS_HOST)
-    assert login(config)["host"] == SERVERLESS_HOST
+    assert make_parameters(config)["host"] == SERVERLESS_HOST
     serverless.assert_no_pending_responses()
 
 
@@ -200,29 +200,29 @@ WHOLE = {"engine": "redshift", "host": CLUSTER_HOST, "port": 5440, "dbname": "dw
 
 
 def test_a_secret_tells_everything(configured, keep):
-    assert found(login(configured(SECRET=keep(WHOLE)))) == {
+    assert found(make_parameters(configured(SECRET=keep(WHOLE)))) == {
         "host": CLUSTER_HOST, "port": 5440, "dbname": "dwh", "user": "etl", "password": CANARY}
 
 
 @pytest.mark.parametrize("port, told", [("5441", 5441), (None, 5439), ("", 5439)])
 def test_the_port_of_a_secret_may_be_text_or_left_out(configured, keep, port, told):
-    assert login(configured(SECRET=keep(WHOLE | {"port": port})))["port"] == told
+    assert make_parameters(configured(SECRET=keep(WHOLE | {"port": port})))["port"] == told
 
 
 def test_dwh_cfg_goes_before_the_secret(configured, keep):
     config = configured(SECRET=keep(WHOLE), HOST="10.0.0.7", DB_PORT="5450", DB_NAME="other")
-    assert found(login(config)) == {"host": "10.0.0.7", "port": 5450, "dbname": "other",
+    assert found(make_parameters(config)) == {"host": "10.0.0.7", "port": 5450, "dbname": "other",
                                     "user": "etl", "password": CANARY}
 
 
 def test_user_and_password_are_enough_where_dwh_cfg_says_the_rest(configured, keep):
     secret = keep({"username": "IAM:etl", "password": CANARY})
-    parameters = login(configured(SECRET=secret, HOST=CLUSTER_HOST, DB_NAME="dwh"))
+    parameters = make_parameters(configured(SECRET=secret, HOST=CLUSTER_HOST, DB_NAME="dwh"))
     assert (parameters["port"], parameters["user"]) == (5439, "IAM:etl")
 
 
 def test_a_secret_is_found_in_the_region_of_its_arn(configured, keep):
-    assert login(configured(SECRET=keep(WHOLE, "eu-north-1")))["password"] == CANARY
+    assert make_parameters(configured(SECRET=keep(WHOLE, "eu-north-1")))["password"] == CANARY
 
 
 @pytest.mark.parametrize("keys, environment, region", [
@@ -239,7 +239,7 @@ def test_the_region_is_that_of_the_host_else_the_clusters_else_the_usual(
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    client = logins.client("secretsmanager", configured(SECRET="s", DB_NAME="dwh", **keys).server)
+    client = logins.make_client("secretsmanager", configured(SECRET="s", DB_NAME="dwh", **keys).server)
     assert client.meta.region_name == region
 
 
@@ -247,17 +247,17 @@ def test_the_region_is_that_of_the_host_else_the_clusters_else_the_usual(
 def test_the_standard_variable_points_a_client_elsewhere(configured, aws, monkeypatch, service):
     name = {"secretsmanager": "SECRETS_MANAGER"}.get(service, service.upper().replace("-", "_"))
     monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", "http://127.0.0.1:1")
-    client = logins.client(service, configured(WORKGROUP="dwh", DB_NAME="dwh").server)
+    client = logins.make_client(service, configured(WORKGROUP="dwh", DB_NAME="dwh").server)
     assert client.meta.endpoint_url == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize("content, lacks", [
-    ({"username": "etl"}, "lacks password, host (or HOST in dwh.cfg), dbname (or DB_NAME in"),
-    (WHOLE | {"username": ""}, "lacks username. Add what is missing."),
-    (WHOLE | {"port": "canary"}, "lacks a port that is a number."),
-    (CANARY, "is no JSON object. Make it one with the keys username, password, host"),
-    ([CANARY], "is no JSON object."),
-    ("", "is no JSON object."),
+    ({"username": "etl"}, "is missing password, host (or HOST in dwh.cfg), dbname (or DB_NAME in"),
+    (WHOLE | {"username": ""}, "is missing username. Add what is missing."),
+    (WHOLE | {"port": "canary"}, "is missing a port that is a number."),
+    (CANARY, "is not a JSON object. Make it one with the keys username, password, host"),
+    ([CANARY], "is not a JSON object."),
+    ("", "is not a JSON object."),
 ])
 def test_a_secret_without_what_is_needed_is_refused_and_not_shown(
     configured, keep, content, lacks
@@ -265,7 +265,7 @@ def test_a_secret_without_what_is_needed_is_refused_and_not_shown(
     options = {"SecretBinary": b"canary"} if content == "" else {}
     name = keep(content, **options)
     with pytest.raises(ConfigError) as raised:
-        login(configured(SECRET=name))
+        make_parameters(configured(SECRET=name))
     assert str(raised.value).startswith(f"SECRET = {name}: the secret {lacks}")
     assert "canary" not in str(raised.value) + repr(raised.value.__cause__)
 
@@ -274,20 +274,20 @@ def test_a_secret_without_what_is_needed_is_refused_and_not_shown(
 
 def message(config) -> str:
     with pytest.raises(WarehouseError) as raised:
-        login(config)
+        make_parameters(config)
     return str(raised.value)
 
 
 def test_a_cluster_that_is_not_there_or_in_another_region(configured, cluster):
     said = message(configured(CLUSTER_IDENTIFIER=cluster, DB_NAME="dwh", REGION="eu-west-1"))
     assert said.startswith(f"CLUSTER_IDENTIFIER = {cluster}: Redshift says ClusterNotFound")
-    assert said.endswith("Is CLUSTER_IDENTIFIER right? [CLUSTER] REGION says where it is.")
+    assert said.endswith("Is CLUSTER_IDENTIFIER right? If it is in another region, set [CLUSTER] REGION.")
 
 
 def test_a_secret_that_is_not_there(configured, aws):
     said = message(configured(SECRET="nowhere"))
     assert said.startswith("SECRET = nowhere: Secrets Manager says ResourceNotFound")
-    assert said.endswith("Is SECRET right? [CLUSTER] REGION says where it is.")
+    assert said.endswith("Is SECRET right? If it is in another region, set [CLUSTER] REGION.")
 
 
 def test_a_workgroup_that_is_not_there(configured, stubbed):
@@ -295,7 +295,7 @@ def test_a_workgroup_that_is_not_there(configured, stubbed):
         "get_workgroup", "ResourceNotFoundException", "Workgroup dwh not found")
     assert message(configured(WORKGROUP="dwh", DB_NAME="dev")) == (
         "WORKGROUP = dwh: Redshift Serverless says ResourceNotFound: Workgroup dwh not found. "
-        "Is WORKGROUP right? [CLUSTER] REGION says where it is.")
+        "Is WORKGROUP right? If it is in another region, set [CLUSTER] REGION.")
 
 
 def test_no_aws_credentials(configured, aws, monkeypatch):

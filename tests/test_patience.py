@@ -13,7 +13,7 @@ from support.tcp_server import free_port, tcp_server
 
 from warehouse import WarehouseError
 from warehouse.database import connection, errors, retry
-from warehouse.database.connection import connect, login
+from warehouse.database.connection import connect, make_parameters
 
 SOON = "CONNECT_TIMEOUT = 20\n"
 
@@ -142,7 +142,7 @@ def test_a_host_that_does_not_exist_is_given_up_after_seconds_and_a_silent_resol
         raise psycopg2.OperationalError(f'could not translate host name "dwh" to address: {said}')
 
     monkeypatch.setattr(connection.psycopg2, "connect", refuse)
-    monkeypatch.setattr(connection, "PATIENCE_FOR_A_NAME", 0.2)
+    monkeypatch.setattr(connection, "UNKNOWN_HOST_TIMEOUT", 0.2)
     with pytest.raises(WarehouseError, match="Check HOST"):
         connect(configured(load="CONNECT_TIMEOUT = 2", **keys(1)))
     assert (tries[-1] - tries[0] > 1) == waits
@@ -156,7 +156,7 @@ def test_a_server_that_is_silent_is_given_up(configured):
 
 @pytest.mark.parametrize("first, limit, growth", [(0.5, 15, 2), (1, 60, 4)])
 def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
-    some = [list(itertools.islice(retry.pauses(first, limit, growth), 12)) for _ in range(50)]
+    some = [list(itertools.islice(retry.generate_pauses(first, limit, growth), 12)) for _ in range(50)]
     for n, column in enumerate(zip(*some, strict=True)):
         longest = min(first * growth**n, limit)
         assert longest / 2 <= min(column) < max(column) <= longest
@@ -164,7 +164,7 @@ def test_pauses_grow_to_a_limit_and_are_spread(first, limit, growth):
 
 def test_the_pauses_between_attempts_are_about_1_and_4_and_16_seconds():
     first, second, third = itertools.islice(
-        retry.pauses(retry.FIRST_PAUSE, retry.LONGEST_PAUSE, retry.GROWTH), 3)
+        retry.generate_pauses(retry.FIRST_PAUSE, retry.LONGEST_PAUSE, retry.GROWTH), 3)
     assert first <= 1 < 2 <= second <= 4 < 8 <= third <= 16
 
 
@@ -176,13 +176,13 @@ def test_a_host_of_two_addresses_is_not_waited_for_if_one_refuses_the_password()
         "\tIs the server running on that host and accepting TCP/IP connections?\n")
     assert len(errors.split_attempts(error)) == 2
     assert not errors.is_login_transient(error)
-    assert errors.complaint_of(error).endswith('password authentication failed for user "etl"')
+    assert errors.pick_message(error).endswith('password authentication failed for user "etl"')
 
 
 def test_login_is_asked_anew_at_each_try(configured, quick, monkeypatch):
     logins = []
-    monkeypatch.setattr(connection, "login",
-                        lambda config: logins.append(config) or login(config))
+    monkeypatch.setattr(connection, "make_parameters",
+                        lambda config: logins.append(config) or make_parameters(config))
     with recording_server("the database system is starting up") as server:
         connect(configured(SOON, **keys(server.port))).close()
     assert len(logins) == 2

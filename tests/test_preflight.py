@@ -359,7 +359,7 @@ def test_a_region_other_than_the_buckets_is_a_warning_where_only_redshift_minds(
     ready.configure(REGION="eu-west-1")
     found = check_here(ready)
     assert (found.status, found.verdicts("warn")) == (0, ["REGION"])
-    assert f"{bucket.name} is in us-west-2, and REGION is eu-west-1" in found.said("REGION")
+    assert f"{bucket.name} is in us-west-2, but REGION is eu-west-1" in found.said("REGION")
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ def with_data(config: Config, **values) -> Config:
 def test_a_region_other_than_the_buckets_fails_for_redshift(on_redshift, bucket):
     config = with_data(on_redshift, region="eu-west-1")
     with pytest.raises(WarehouseError, match=r"Write REGION = us-west-2 under \[S3\]\."):
-        storage.find_region(config.data, bucket.name, standin=False)
+        storage.inspect_region(config.data, bucket.name, standin=False)
 
 
 def test_a_load_by_prefix_needs_no_s3_on_this_machine(on_redshift, capsys, monkeypatch):
@@ -488,7 +488,7 @@ def test_an_object_that_may_not_be_removed_is_named(bucket):
     with Stubber(objects.s3()) as stubber:
         stubber.add_client_error("delete_object", "AccessDenied", "Access Denied", 403)
         verdict, part, said = storage.remove_object(
-            storage.Written(f"s3://{bucket.name}/m/check.json", ""))
+            storage.WrittenObject(f"s3://{bucket.name}/m/check.json", ""))
     assert (verdict, part) == ("warn", "MANIFESTS")
     assert f"s3://{bucket.name}/m/check.json: S3 says AccessDenied" in said
     assert "Allow s3:DeleteObject." in said and "delete it" in said

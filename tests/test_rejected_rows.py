@@ -303,11 +303,11 @@ RECORDED = {
     "The specified S3 prefix 'log_data' does not exist": "Check LOG_DATA and SONG_DATA",
     "Problem reading manifest file - S3ServiceException:The specified key does not exist.,Status"
     " 404":
-        "MANIFESTS in dwh.cfg; if an object went away between listing and COPY, run again",
+        "MANIFESTS in dwh.cfg. If an object was deleted between listing and COPY, run again",
     "COPY with MANIFEST parameter requires full path of an Amazon S3 object.":
         "nothing else may write under MANIFESTS",
     "Number of jsonpaths and the number of columns should match. JSONPath size: 12, Number of"
-    " columns in table or column list: 13": "needs a path for each column of staging_events",
+    " columns in table or column list: 13": "needs one path for each column of staging_events",
     "Invalid JSONPath format: Member is not an object.": "Correct the file of LOG_JSONPATH",
 }
 
@@ -336,7 +336,7 @@ def test_a_jsonpaths_file_with_too_few_paths_comes_with_the_next_step(warehouse)
     warehouse.write("song_data/1.json", song())
     warehouse.configure(LOG_JSONPATH="paths.json")
     refused(warehouse, 1, "copy staging_events: ", "JSONPath size: 2, Number of columns",
-            "needs a path for each column of staging_events that COPY fills")
+            "needs one path for each column of staging_events that COPY fills")
 
 
 def test_a_malformed_manifest_comes_with_the_next_step(redshift, tmp_path):

@@ -38,7 +38,7 @@ def test_tls_is_used_without_a_word_about_it(settings):
 
 def test_an_authority_alone_means_verify_full(settings, certificates):
     config = settings(SSLROOTCERT=certificates / "root.crt")
-    assert connection.login(config)["sslmode"] == "verify-full"
+    assert connection.make_parameters(config)["sslmode"] == "verify-full"
 
 
 def test_the_file_of_the_authority_is_looked_for_beside_dwh_cfg(settings, certificates, tmp_path):
@@ -59,7 +59,7 @@ def test_the_right_authority_and_another_name_is_refused(settings, certificates,
     said = refusal(settings(HOST="127.0.0.1", SSLMODE="verify-full",
                             SSLROOTCERT=certificates / "root.crt"), caplog)
     assert 'does not match host name "127.0.0.1"' in said
-    assert "HOST must be the name in the certificate, no address or alias." in said
+    assert "HOST must be the name in the certificate, not an address or alias." in said
 
 
 def test_verify_ca_takes_another_name(settings, certificates):
@@ -84,7 +84,7 @@ def test_the_authorities_of_the_system_are_found_and_used(
     assert answer(config, IS_ENCRYPTED)
     monkeypatch.delenv("SSL_CERT_FILE")
     with contextlib.suppress(ConfigError):  # a machine without authorities
-        bundle = connection.system_roots()
+        bundle = connection.find_system_roots()
         assert f"No authority in {bundle} signed" in refusal(config, caplog)
 
 

@@ -10,7 +10,7 @@ import sql_queries
 from . import ConfigError, WarehouseError, history
 from .database.errors import explain_ddl
 from .database.statements import execute, subject_of
-from .database.transactions import refuse_to_wait, transaction, waiting
+from .database.transactions import raise_if_timed_out, transaction, waiting
 
 MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
               " --views, which keeps the tables (without --views where there are none yet), or GRANT"
@@ -196,7 +196,7 @@ def run_ddl(cursor: extensions.cursor, sql: str, lock_timeout: int) -> None:
         with waiting(cursor, lock_timeout):
             execute(cursor, sql, {})
     except WarehouseError as error:
-        refuse_to_wait(cursor, subject_of(sql), lock_timeout, error)
+        raise_if_timed_out(cursor, subject_of(sql), lock_timeout, error)
         if advice := explain_ddl(error):
             raise ConfigError(f"{error}. {advice}") from error
         raise

@@ -1,4 +1,4 @@
-"""dwh.cfg as a Config. The door is read()."""
+"""Read dwh.cfg into a Config. Other packages call read()."""
 
 from .settings import LOGINS, SETTINGS, Config, Data, Limits, Server, read
 

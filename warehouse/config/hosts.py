@@ -1,42 +1,48 @@
-"""What a HOST is: the text of the setting, or the address that AWS names. Nothing is looked up."""
+"""Classify and split host names: those of the setting HOST, and those that AWS returns.
+
+No function here resolves a name.
+"""
 import ipaddress
 import re
 
 REGION = r"[a-z]{2,5}(?:-[a-z]+){1,3}-[0-9]{1,2}"
 REDSHIFT = re.compile(
     rf".+?\.(?:({REGION})\.)?redshift(?:-serverless)?\.amazonaws\.com(?:\.cn)?", re.I | re.A)
-ON_THIS_MACHINE = ("local", "socket", "loopback")  # kinds, see kind()
+ON_THIS_MACHINE = ("local", "socket", "loopback")  # results of classify()
 ELSEWHERE = ("redshift", "remote")
 
 
-def kind(host: str) -> str:
-    """One of local, socket, loopback, redshift, remote, or unknown for no host at all."""
+def classify(host: str) -> str:
+    """Return local, socket, loopback, redshift, remote, or unknown for an empty host."""
     if host.lower() in ("", "local"):
         return host.lower() or "unknown"
     if host.startswith("/"):
         return "socket"
     if REDSHIFT.fullmatch(host):
         return "redshift"
-    found = address(host)
-    return "loopback" if host.lower() == "localhost" or found and found.is_loopback else "remote"
+    address = parse_address(host)
+    return "loopback" if host.lower() == "localhost" or address and address.is_loopback else "remote"
 
 
 def region_of(host: str) -> str | None:
-    """The region in the name of a Redshift endpoint."""
-    found = REDSHIFT.fullmatch(host.lower())
-    return found and found[1]
+    """Return the region in the name of a Redshift endpoint, or None."""
+    match = REDSHIFT.fullmatch(host.lower())
+    return match and match[1]
 
 
-def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
 
 
-def endpoint(text: str) -> tuple[str, str, str]:
-    """(host, port, database) of a HOST copied from the AWS console, or blanks. Never a secret."""
-    if address(text) or re.fullmatch("/[^,]*", text):
+def split_endpoint(text: str) -> tuple[str, str, str]:
+    """Return the host, port and database of an endpoint copied from the AWS console.
+
+    A part that is missing is ''. All three are '' if the text may contain a secret.
+    """
+    if parse_address(text) or re.fullmatch("/[^,]*", text):
         return text, "", ""
     rest = re.sub(r"^(?:jdbc:)?[a-z]+(?::iam)?://", "", text, flags=re.IGNORECASE)
     server, _, tail = rest.partition("/")

@@ -1,6 +1,6 @@
-"""Config -> a psycopg2 connection, to Redshift or to the PostgreSQL that stands in for it.
+"""Connect to the server of a Config: to Redshift, or to a PostgreSQL that stands in for it.
 
-Which of the two a host is, its own answer to SELECT version() tells. Nobody else asks.
+SELECT version() decides which of the two it is. Only this module asks.
 """
 
 import logging
@@ -16,22 +16,22 @@ from psycopg2.extensions import AsIs
 
 from .. import ConfigError, WarehouseError
 from ..config import Config, Server
-from ..config.hosts import ON_THIS_MACHINE, kind
+from ..config.hosts import ON_THIS_MACHINE, classify
 from . import logins
-from .errors import AUTHENTICATION, NO_SUCH_NAME, complaint_of, explain_login, is_login_transient
-from .retry import pauses
+from .errors import AUTHENTICATION, NO_SUCH_NAME, explain_login, is_login_transient, pick_message
+from .retry import generate_pauses
 
 log = logging.getLogger(__name__)
 
-# A COPY may be silent for hours, and NAT gateways drop flows that are silent for 350 seconds. A
-# peer that does not answer is given up after 60 + 5 × 30 s, whether or not data was on its way.
+# A COPY may be silent for hours, and NAT gateways drop connections that are silent for 350 seconds.
+# A peer that does not answer is given up after 60 + 5 × 30 s, even if sent data is not acknowledged.
 KEEPALIVES = {
     "keepalives": 1, "keepalives_idle": 60, "keepalives_interval": 30, "keepalives_count": 5,
     "tcp_user_timeout": 210_000,
 }
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries to connect
-PATIENCE_FOR_A_NAME = 5  # seconds, where the resolver says that there is no such host
-BUNDLES = (  # of certificate authorities: Debian, Amazon Linux and Fedora, macOS and Alpine
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two attempts to connect
+UNKNOWN_HOST_TIMEOUT = 5  # seconds, if the resolver answers that there is no such host
+BUNDLES = (  # certificate authorities: Debian, Amazon Linux and Fedora, macOS and Alpine
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -39,55 +39,56 @@ def connect(
     config: Config, on_progress: Callable[[int, int], None] = lambda done, total: None,
     query_group: str = "",
 ) -> extensions.connection:
-    """Connect and settle the session; what that asked of the server is committed.
+    """Connect, prepare the session and commit, so that no transaction is left open.
 
-    What may pass by waiting (a workgroup that wakes, a cluster that resumes, a restart) is tried
-    again for CONNECT_TIMEOUT seconds. Nothing else is: five wrong passwords lock a user (guide:
-    behavior-changes). Only a password from a secret that has changed meanwhile is tried, once.
-    on_progress(done, total) is told the bytes read by a COPY, by an engine that can tell.
-    Raises Unreachable, or another WarehouseError where it did not come to a try.
+    Failures that waiting may cure (a workgroup that wakes up, a cluster that resumes, a restart) are
+    retried for CONNECT_TIMEOUT seconds. Other failures are not: five wrong passwords lock a user
+    (guide: behavior-changes). One exception: if a secret has a new password, that is tried once.
+    on_progress(done, total) receives the bytes that a COPY has read; only the stand-in calls it.
+    Raise Unreachable if the server refuses or does not answer, or another WarehouseError if AWS
+    supplies no login or a setting is wrong.
     """
     deadline = time.monotonic() + config.limits.connect_timeout
-    parameters, rotated = login(config), False
-    for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
+    parameters, is_rotated = make_parameters(config), False
+    for pause in generate_pauses(FIRST_PAUSE, LONGEST_PAUSE):
         left = deadline - time.monotonic()
         try:
-            return connect_once(config, parameters | timeout(left), on_progress, query_group)
+            return connect_once(config, parameters | make_timeout(left), on_progress, query_group)
         except psycopg2.Error as error:
             problem = error
         left = deadline - time.monotonic()
-        if NO_SUCH_NAME.search(complaint_of(problem)):  # a cluster that is being made may get its name
-            left -= max(0, config.limits.connect_timeout - PATIENCE_FOR_A_NAME)
+        if NO_SUCH_NAME.search(pick_message(problem)):  # retried, as a new cluster may get its name soon
+            left -= max(0, config.limits.connect_timeout - UNKNOWN_HOST_TIMEOUT)
         if is_login_transient(problem) and left > 0:
-            logins.look_for_a_pause(config.server)
+            logins.refuse_if_paused(config.server)
             pause = min(pause, left)
             log.info("waiting for %s: %s; next try in %.1f s, giving up in %.0f s",
-                     parameters["host"], complaint_of(problem), pause, left)
+                     parameters["host"], pick_message(problem), pause, left)
             time.sleep(pause)
-            parameters = login(config)
-        elif (config.server.secret and not rotated
-              and AUTHENTICATION.search(complaint_of(problem))
-              and (fresh := login(config)) != parameters):
+            parameters = make_parameters(config)
+        elif (config.server.secret and not is_rotated
+              and AUTHENTICATION.search(pick_message(problem))
+              and (fresh := make_parameters(config)) != parameters):
             log.info("the password in SECRET = %s has changed; trying the new one",
                      config.server.secret)
-            parameters, rotated = fresh, True
+            parameters, is_rotated = fresh, True
         else:
             raise explain_login(config.server, parameters, problem) from problem
-    raise AssertionError("pauses() does not end")
+    raise AssertionError("generate_pauses() does not end")
 
 
-def timeout(seconds: float) -> dict[str, int]:
-    return {"connect_timeout": max(2, ceil(seconds))}  # libpq: 1 may be too short by rounding
+def make_timeout(seconds: float) -> dict[str, int]:
+    return {"connect_timeout": max(2, ceil(seconds))}  # libpq rounds, so 1 may be too short
 
 
 def connect_once(
     config: Config, parameters: dict[str, object], on_progress: Callable[[int, int], None],
     query_group: str,
 ) -> extensions.connection:
-    """One try to connect; raises psycopg2.Error or WarehouseError, and leaves nothing open."""
+    """Try to connect once. Close the connection before raising psycopg2.Error or WarehouseError."""
     connection = psycopg2.connect(**parameters)
     try:
-        settle(connection, config, parameters, on_progress, query_group)
+        prepare_session(connection, config, parameters, on_progress, query_group)
     except BaseException:
         connection.close()
         raise
@@ -95,36 +96,36 @@ def connect_once(
 
 
 def is_standin(connection: extensions.connection) -> bool:
-    """Whether the server stands in for Redshift: its COPY reads files of this machine, too."""
+    """Return True if the server stands in for Redshift. Its COPY then reads local files too."""
     return connection.cursor_factory is not None
 
 
-def login(config: Config) -> dict[str, object]:
-    """libpq's keywords. AWS is asked where dwh.cfg leaves something to it; see logins.
+def make_parameters(config: Config) -> dict[str, object]:
+    """Return libpq's keywords and values. AWS supplies what dwh.cfg leaves out; see logins.
 
-    Nothing is among them that Redshift would refuse: no options, no application_name.
+    Redshift refuses options and application_name, so neither is sent.
     """
     if config.server.is_local:
         return start_standin(config.server.database)
-    found = logins.find_login(config.server)
+    login = logins.find_login(config.server)
     parameters = {
-        "host": found.host,
-        "port": found.port,
-        "dbname": found.database,
-        "user": found.user,
-        "password": found.password,  # '' leaves it to PGPASSWORD or ~/.pgpass
-        **tls(config.server, found.host),
-        **timeout(config.limits.connect_timeout),
+        "host": login.host,
+        "port": login.port,
+        "dbname": login.database,
+        "user": login.user,
+        "password": login.password,  # '': libpq takes it from PGPASSWORD or ~/.pgpass
+        **choose_tls(config.server, login.host),
+        **make_timeout(config.limits.connect_timeout),
         **KEEPALIVES,
-        "gssencmode": "disable",  # libpq would ask for it first where this machine has a ticket
+        "gssencmode": "disable",  # libpq would try it first if this machine has a Kerberos ticket
     }
-    given = {key: value for key, value in parameters.items() if value != ""}
-    # Keeps PGHOSTADDR out, which would stand before HOST, and PGOPTIONS, which Redshift refuses.
-    return given | {"hostaddr": "", "options": ""}
+    parameters = {key: value for key, value in parameters.items() if value != ""}
+    # Override PGHOSTADDR, which would replace HOST, and PGOPTIONS, which Redshift refuses.
+    return parameters | {"hostaddr": "", "options": ""}
 
 
 def start_standin(database: str) -> dict[str, object]:
-    """libpq's keywords for a database of the private server, which is started, and made if missing."""
+    """Start the private server, create the database if it is missing, and return libpq's keywords."""
     from ..standin.server import Server as Standin
 
     standin = Standin()
@@ -132,36 +133,37 @@ def start_standin(database: str) -> dict[str, object]:
     try:
         standin.ensure_database(database)
     except psycopg2.Error as error:
-        raise WarehouseError(f"the server in {standin.folder}: {complaint_of(error)}") from error
+        raise WarehouseError(f"the server in {standin.folder}: {pick_message(error)}") from error
     return standin.connect_parameters(database)
 
 
-def tls(server: Server, host: str) -> dict[str, str]:
-    """sslmode and sslrootcert: never plain to another machine unless dwh.cfg says disable."""
-    here = kind(host) in ON_THIS_MACHINE
+def choose_tls(server: Server, host: str) -> dict[str, str]:
+    """Return sslmode and sslrootcert. Only SSLMODE = disable allows plain text to another machine."""
+    is_here = classify(host) in ON_THIS_MACHINE
     mode = server.sslmode or (
-        "verify-full" if server.sslrootcert else "prefer" if here else "require")
+        "verify-full" if server.sslrootcert else "prefer" if is_here else "require")
     roots = server.sslrootcert or ("system" if mode == "verify-full" else "")
-    return {"sslmode": mode, "sslrootcert": system_roots() if roots == "system" else roots}
+    return {"sslmode": mode, "sslrootcert": find_system_roots() if roots == "system" else roots}
 
 
-def system_roots() -> str:
-    """The file of the authorities that this machine trusts; SSL_CERT_FILE may name it.
+def find_system_roots() -> str:
+    """Return the file of the authorities that this machine trusts. SSL_CERT_FILE may name it.
 
-    libpq knows the word system too, but the OpenSSL that comes with psycopg2-binary then looks in
-    the folder where it was built, and finds none.
+    libpq knows the word system too. But the OpenSSL in psycopg2-binary then looks in the folder
+    where it was built, which this machine does not have.
     """
     for path in (ssl.get_default_verify_paths().cafile, *BUNDLES):
         if path and os.path.isfile(path):
             return path
-    raise ConfigError("SSLROOTCERT is system, and this machine has no file of certificate"
+    raise ConfigError("SSLROOTCERT is system, but this machine has no file of certificate"
                       " authorities. Install ca-certificates, or name a PEM file.")
 
 
-def settle(
+def prepare_session(
     connection: extensions.connection, config: Config, parameters: dict[str, object],
     on_progress: Callable[[int, int], None], query_group: str,
 ) -> None:
+    """Detect a stand-in, set the schema, query group and statement timeout, and commit."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT version()")
         version = cursor.fetchone()[0]
@@ -176,7 +178,7 @@ def settle(
         cursor.execute("SELECT CURRENT_SCHEMA()")
         if cursor.fetchone()[0] is None:
             raise ConfigError(
-                f"SCHEMA is {schema}, and {parameters.get('user', 'this user')} finds no"
+                f"SCHEMA is {schema}, but {parameters.get('user', 'this user')} finds no"
                 f" such schema in {parameters['dbname']}. Create it"
                 f" (CREATE SCHEMA {schema}), or set another.")
         if query_group:  # the query_label of sys_query_history (guide: r_query_group)
@@ -187,5 +189,3 @@ def settle(
     engine = version.split(" on ")[0] if "Redshift" not in version else "Amazon Redshift"
     log.info("connected to %s (%s)%s", config.server.host or parameters["host"], engine,
              f" as query group {query_group}" if query_group else "")
-
-

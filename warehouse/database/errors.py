@@ -1,7 +1,7 @@
-"""What an error of the server means: what to say, what to do, and whether it passes by itself.
+"""Explain errors of the server: what happened, what to do, and whether another try may succeed.
 
-Redshift has one code for most of what happens in it, and libpq has none for what it finds out itself,
-so much is told from the English text.
+Redshift uses one code for most of its errors, and libpq gives none for its own. So many errors are
+recognized by their English text.
 """
 
 import re
@@ -14,12 +14,12 @@ from ..config import Server
 from ..signals import INTERRUPTION
 
 NOTHING_COMMITTED = "Nothing was committed."
-IN_DOUBT = ("The connection was lost while a COMMIT was on its way, so the load is either complete"
-            " or undone. Run it again: that is safe in both cases.")
+IN_DOUBT = ("The connection was lost during COMMIT, so the load is either complete or undone. Run it"
+            " again: that is safe in both cases.")
 
 
 class RowsRejected(DataError):
-    """A COPY into a table failed because of its data; the load-error tables know which rows."""
+    """A COPY into `table` failed because of its data. The load-error tables name the rows."""
 
     def __init__(self, name: str):
         super().__init__(f"{name}: rows were rejected")
@@ -27,103 +27,103 @@ class RowsRejected(DataError):
 
 
 class CommitLost(WarehouseError):
-    """The connection was lost during COMMIT; nobody here knows whether it was carried out."""
+    """The connection was lost during COMMIT, so it is unknown whether the server committed."""
 
 
 class Unreachable(WarehouseError):
-    """Could not connect after all attempts; repeating the run would not help."""
+    """The login failed after all attempts. Repeating the run would not help."""
 
 
 def code_of(error: WarehouseError) -> str:
-    """The SQLSTATE of the server's error behind one of ours, or ''."""
+    """Return the SQLSTATE of the server's error that caused this one, or ''."""
     return getattr(error.__cause__, "pgcode", None) or ""
 
 
 def message_of(error: psycopg2.Error) -> str:
-    """The server's message with its detail, without the quotation of the statement."""
+    """Return the server's message and detail, without the excerpt of the statement."""
     diagnosis = error.diag
     if not diagnosis.message_primary:
         return " ".join(str(error).split()) or type(error).__name__
-    said = (diagnosis.message_primary, without_frame(diagnosis.message_detail or ""))
-    return ". ".join(part.strip().rstrip(".") for part in said if part)
+    parts = (diagnosis.message_primary, remove_frame(diagnosis.message_detail or ""))
+    return ". ".join(part.strip().rstrip(".") for part in parts if part)
 
 
-def without_frame(detail: str) -> str:
-    """Redshift frames many details and repeats the message in them; what is new stays.
+def remove_frame(detail: str) -> str:
+    """Remove the frame that Redshift puts around a detail, and the message repeated inside it.
 
-    >>> without_frame("\\n  ------\\n  error:  No.\\n  code:  8001\\n  query:  77\\n  ------")
+    >>> remove_frame("\\n  ------\\n  error:  No.\\n  code:  8001\\n  query:  77\\n  ------")
     'code 8001, query 77'
     """
     if "-----" not in detail:
         return " ".join(detail.split())
     fields = dict(re.findall(r"^\s*(\w+): +(.*\S)", detail, re.MULTILINE))
-    told = (key for key in ("context", "code", "query") if key in fields)
-    return ", ".join(f"{key} {fields[key]}" for key in told)
+    new = (key for key in ("context", "code", "query") if key in fields)
+    return ", ".join(f"{key} {fields[key]}" for key in new)
 
 
 # ------------------------------------------------------------------------------------- a statement
 
 LOAD_FAILED = re.compile(r"Check '(stl_load_errors|sys_load_error_detail)'")
-STALE = re.compile(
+CONFLICT = re.compile(
     r"\b1023\b|serializable isolation violation|conflict with concurrent transaction",
     re.IGNORECASE)
 
 
-def explain(name: str, error: psycopg2.Error) -> WarehouseError:
-    """The error of a statement, with what to do about it where that is known."""
-    said = message_of(error)
-    if LOAD_FAILED.search(said):
+def explain_failure(name: str, error: psycopg2.Error) -> WarehouseError:
+    """Return the error of the named statement, with advice if there is any."""
+    message = message_of(error)
+    if LOAD_FAILED.search(message):
         return RowsRejected(name)
     if error.pgcode == errorcodes.UNDEFINED_TABLE:
-        return WarehouseError(f"{name}: {said}. Run create_tables.py first.")
-    # Redshift's words for a timeout do not tell it from a cancellation by hand.
+        return WarehouseError(f"{name}: {message}. Run create_tables.py first.")
+    # Redshift's message is the same for a timeout and for a cancellation by hand.
     if error.pgcode == errorcodes.QUERY_CANCELED and not INTERRUPTION.number:
         return WarehouseError(
-            f"{name}: {said}. If it ran out of time, STATEMENT_TIMEOUT in dwh.cfg allows more.")
-    advice = next((advice for told, advice in NEXT_STEPS if told.search(said)), "")
-    return WarehouseError(f"{name}: {said}. {advice}" if advice else f"{name}: {said}")
+            f"{name}: {message}. If it ran out of time, raise STATEMENT_TIMEOUT in dwh.cfg.")
+    advice = next((advice for pattern, advice in ADVICE if pattern.search(message)), "")
+    return WarehouseError(f"{name}: {message}. {advice}" if advice else f"{name}: {message}")
 
 
-def is_stale(error: psycopg2.Error) -> bool:
-    """Whether the transaction failed because its snapshot is older than what another committed."""
-    return error.pgcode == errorcodes.SERIALIZATION_FAILURE or bool(STALE.search(message_of(error)))
+def is_conflict(error: psycopg2.Error) -> bool:
+    """Return True if the transaction failed because another one committed after its snapshot."""
+    return error.pgcode == errorcodes.SERIALIZATION_FAILURE or bool(CONFLICT.search(message_of(error)))
 
 
 def explain_ddl(error: WarehouseError) -> str:
-    """What stops a DROP or CREATE that is not ours, and what to do; '' if it is something else."""
-    code, said = code_of(error), str(error)
-    if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in said:
-        return ("Drop what depends on it first. To load everything again nothing needs to be dropped:"
-                " etl.py --full reloads the tables as they stand.")
-    if code == errorcodes.INVALID_TABLE_DEFINITION or "cannot change data type of view" in said:
-        return "With --force the views are dropped first, and with them what was granted on them."
+    """Return what to do about a foreign object that stops a DROP or CREATE, or '' for other errors."""
+    code, message = code_of(error), str(error)
+    if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in message:
+        return ("Drop what depends on it first. Or run etl.py --full: it loads everything again and drops"
+                " nothing.")
+    if code == errorcodes.INVALID_TABLE_DEFINITION or "cannot change data type of view" in message:
+        return "With --force the views are dropped first, and the rights granted on them are lost."
     if code == errorcodes.WRONG_OBJECT_TYPE:
         return "Drop it first, or set another SCHEMA in dwh.cfg."
     return ""
 
 
-# What Redshift says of a COPY that it cannot begin (guide: s3serviceexception-error,
-# r_Load_Error_Reference, copy-parameters-data-format), and what helps. The first that fits counts:
-# of a manifest that cannot be read it says the reason of S3, too.
-NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in (
+# Messages about a COPY that Redshift cannot begin, with advice (guide: s3serviceexception-error,
+# r_Load_Error_Reference, copy-parameters-data-format). The first match counts: a message about a
+# manifest that cannot be read also has the reason that S3 gave.
+ADVICE = tuple((re.compile(pattern, re.IGNORECASE), advice) for pattern, advice in (
     (r"Status 301|PermanentRedirect|in a different region|using the specified endpoint",
-     "Set REGION in dwh.cfg to the region of the buckets; data, manifests and JSONPaths file must"
-     " lie in one."),
+     "Set REGION in dwh.cfg to the region of the buckets. Data, manifests and JSONPaths file must"
+     " be in the same region."),
     (r"Status 403|Error AccessDenied",
      "Allow the role of [IAM_ROLE] ARN s3:ListBucket on the bucket and s3:GetObject on its"
-     " objects, and kms:Decrypt if a key of KMS encrypts them."),
+     " objects, and kms:Decrypt if a KMS key encrypts them."),
     (r"not authorized to assume IAM Role|not authorized to get credentials of role",
      "Attach the role of [IAM_ROLE] ARN to the cluster or namespace, and let its trust policy name"
      " redshift.amazonaws.com (serverless: redshift-serverless.amazonaws.com)."),
     (r"S3 prefix .* does not exist",
-     "Check LOG_DATA and SONG_DATA in dwh.cfg: a prefix is the text that keys begin with, in small"
-     " and capital letters."),
+     "Check LOG_DATA and SONG_DATA in dwh.cfg: a prefix is the text that keys begin with, and case"
+     " matters."),
     (r"Status 404|NoSuchKey|NoSuchBucket|is mandatory in the manifest",
-     "Check LOG_DATA, SONG_DATA, LOG_JSONPATH and MANIFESTS in dwh.cfg; if an object went away"
+     "Check LOG_DATA, SONG_DATA, LOG_JSONPATH and MANIFESTS in dwh.cfg. If an object was deleted"
      " between listing and COPY, run again."),
     (r"Number of jsonpaths and the number of columns",
-     "The file of LOG_JSONPATH needs a path for each column of staging_events that COPY fills, in"
-     " their order. Correct it, or leave LOG_JSONPATH out: then keys are matched by name."),
+     "The file of LOG_JSONPATH needs one path for each column of staging_events that COPY fills, in"
+     " the same order. Correct it, or leave LOG_JSONPATH out: then keys are matched by name."),
     (r"the JSONPaths file .*: (No such file|Is a directory|Not a directory)",
      "Check LOG_JSONPATH in dwh.cfg: it is the path of a file, relative to dwh.cfg."),
     (r"JSONPath",
@@ -142,8 +142,7 @@ NEXT_STEPS = tuple((re.compile(told, re.IGNORECASE), advice) for told, advice in
 
 # --------------------------------------------------------------------------------------- connecting
 
-# libpq gives no code for what it finds out itself, only text; what is not in these lists is not
-# tried again.
+# libpq gives its own errors a text but no code. An error that is in neither list is not retried.
 LOST = (
     "closed the connection unexpectedly|connection has been closed unexpectedly|eof detected|"
     "unexpected eof|connection reset by peer|connection timed out|broken pipe|"
@@ -155,69 +154,74 @@ UNREACHABLE = re.compile(
     "the database system is (?:starting up|shutting down|in recovery|not yet accepting|not acc)|"
     "too many (?:clients|connections)|connection slots are reserved|connection limit .*exceeded|"
     + LOST, re.IGNORECASE)
-# The resolver's words for a name that does not exist; those for one that it could not look up differ.
+# The resolver's messages for a name that does not exist. A failed lookup has other messages.
 NO_SUCH_NAME = re.compile(
     "Name or service not known|nodename nor servname provided|No address associated with hostname")
 AUTHENTICATION = re.compile("password|authentication")
-HINTS = (
-    ("authentication method 13 ", "The server keeps this user's password as SHA-256, which libpq "
-     "cannot send. Set it again, plain or as md5: ALTER USER … PASSWORD …"),
-    (AUTHENTICATION, "{who}"),
-    ("no pg_hba.conf entry", "The server does not admit this user from this machine."),
+LOGIN_ADVICE = (
+    ("authentication method 13 ", "The server stores this user's password as SHA-256, which libpq "
+     "does not support. Set it again, plain or as md5: ALTER USER … PASSWORD …"),
+    (AUTHENTICATION, "{credentials}"),
+    ("no pg_hba.conf entry", "The server does not accept this user from this machine."),
     ("database .* does not exist", "Check DB_NAME."),
     ("certificate verify failed", "No authority in {roots} signed the server's certificate. "
      "Redshift's is in SSLROOTCERT = system; for your own server, name the PEM file of its "
      "authority."),
-    ("does not match host name", "HOST must be the name in the certificate, no address or alias."),
+    ("does not match host name", "HOST must be the name in the certificate, not an address or alias."),
     ("root certificate file", "Check SSLROOTCERT: it names a PEM file, or is system."),
     ("does not support SSL", "The server offers no TLS: set SSLMODE = disable only where the "
      "network is trusted."),
     ("could not translate host name", "Check HOST."),
-    (UNREACHABLE, "Is the cluster running and not paused, and does its security group admit this"
+    (UNREACHABLE, "Is the cluster running and not paused, and does its security group allow this"
      " machine? For a stand-in: is PostgreSQL running?"),
 )
 
 
 def split_attempts(error: psycopg2.Error) -> list[str]:
-    """What libpq said, by address: localhost, for example, has two."""
-    said = str(error).strip() or type(error).__name__
-    return re.split(r"\n(?=connection to server |could not translate )", said)
+    """Return libpq's message for each address that it tried: localhost, for example, has two."""
+    text = str(error).strip() or type(error).__name__
+    return re.split(r"\n(?=connection to server |could not translate )", text)
 
 
 def is_login_transient(error: psycopg2.Error) -> bool:
-    """Whether waiting may help. A workgroup that wakes may also cancel the first statement."""
+    """Return True if waiting may help.
+
+    This includes a cancelled first statement: a workgroup may cancel it while it wakes up.
+    """
     return isinstance(error, psycopg2.OperationalError) and (
         error.pgcode == errorcodes.QUERY_CANCELED
-        or all(UNREACHABLE.search(f"{said}\n") for said in split_attempts(error)))
+        or all(UNREACHABLE.search(f"{text}\n") for text in split_attempts(error)))
 
 
-def complaint_of(error: psycopg2.Error) -> str:
-    """The line that says most: one that is not transient, if there is any."""
-    said = split_attempts(error)
-    lasting = [text for text in said if not UNREACHABLE.search(f"{text}\n")]
-    return (lasting or said)[-1].splitlines()[0]
+def pick_message(error: psycopg2.Error) -> str:
+    """Return the most useful line: one about a failure that is not transient, if there is any."""
+    attempts = split_attempts(error)
+    lasting = [text for text in attempts if not UNREACHABLE.search(f"{text}\n")]
+    return (lasting or attempts)[-1].splitlines()[0]
 
 
 def explain_login(
     server: Server, parameters: dict[str, object], error: psycopg2.Error
 ) -> Unreachable:
-    """What a failed login means, and what to look at."""
-    said = complaint_of(error)
-    hint = next((hint for pattern, hint in HINTS if re.search(pattern, f"{said}\n")), "")
-    who = "Check DB_USER and DB_PASSWORD (or PGPASSWORD, ~/.pgpass)."
+    """Return the error of a failed login with its address, user and advice."""
+    message = pick_message(error)
+    advice = next((text for pattern, text in LOGIN_ADVICE if re.search(pattern, f"{message}\n")), "")
+    credentials = "Check DB_USER and DB_PASSWORD (or PGPASSWORD, ~/.pgpass)."
     if server.secret:
-        who = f"Check username and password in SECRET = {server.secret}."
+        credentials = f"Check username and password in SECRET = {server.secret}."
     elif server.cluster_identifier or server.workgroup:
-        who = "Temporary credentials make no user: has somebody created this one in the database?"
-    where = f"{server.host or parameters['host']}:{parameters['port']}/{parameters['dbname']}"
-    where += f" as {parameters.get('user', 'this user')}"
-    hint = hint.format(who=who, roots=parameters.get("sslrootcert", "~/.postgresql/root.crt"))
-    return Unreachable(f"cannot connect to {where}: {said.rstrip('.')}. {hint}".strip())
+        credentials = ("Temporary credentials do not create a user: does this one exist in the"
+                       " database?")
+    address = f"{server.host or parameters['host']}:{parameters['port']}/{parameters['dbname']}"
+    user = parameters.get("user", "this user")
+    roots = parameters.get("sslrootcert", "~/.postgresql/root.crt")
+    advice = advice.format(credentials=credentials, roots=roots)
+    return Unreachable(f"cannot connect to {address} as {user}: {message.rstrip('.')}. {advice}".strip())
 
 
 # ---------------------------------------------------------------------------------------- transient
 
-CODES = {
+TRANSIENT_CODES = {
     errorcodes.ADMIN_SHUTDOWN: "session ended by the server",
     errorcodes.CRASH_SHUTDOWN: "server crashed",
     errorcodes.CANNOT_CONNECT_NOW: "server starting or stopping",
@@ -227,12 +231,12 @@ CODES = {
     errorcodes.LOCK_NOT_AVAILABLE: "lock not available",
 }
 
-# The second entry is for the extra connection that the stand-in's COPY opens.
+# The second entry is for the extra connection that COPY on the stand-in opens.
 TEXTS_WITHOUT_CODE = ((LOST, "connection lost"), (UNREACHABLE.pattern, "server not reachable"))
 
-# Redshift has one code for most of what happens in it, rejected rows included.
+# Redshift uses one code for most of its errors, rejected rows included.
 TEXTS_OF_REDSHIFT = (
-    (STALE.pattern, "conflict with another transaction"),
+    (CONFLICT.pattern, "conflict with another transaction"),
     # guide: c_serial_isolation-serializable-isolation-troubleshooting
     (r"\b1018\b", "a table is newer than the snapshot"),
     (r"could not open relation with OID", "a table was replaced meanwhile"),
@@ -240,14 +244,14 @@ TEXTS_OF_REDSHIFT = (
      "S3 is busy"),
 )
 
-# The function of Redshift that cancels the statement on which a serverless workgroup woke up.
+# The function in Redshift that cancels the statement that woke up a serverless workgroup.
 RESUMING = "NFTSetupSessionStateOnRestore"
 
 
 def explain_transient(error: WarehouseError) -> str:
-    """Why the same run may succeed a little later, in a few words; '' if it would not.
+    """Return in a few words why the same run may succeed a little later, or ''.
 
-    Connecting is patient by itself, so a run that could not connect is not repeated.
+    A run that could not connect is not repeated, because connect() has already retried.
     """
     cause = error.__cause__
     if isinstance(error, Unreachable) or not isinstance(cause, psycopg2.Error):
@@ -259,9 +263,9 @@ def explain_transient(error: WarehouseError) -> str:
     if cause.pgcode == errorcodes.QUERY_CANCELED and cause.diag.source_function == RESUMING:
         return "workgroup resuming"
     if cause.pgcode not in (None, errorcodes.INTERNAL_ERROR):
-        return CODES.get(cause.pgcode, "")
+        return TRANSIENT_CODES.get(cause.pgcode, "")
     texts = TEXTS_OF_REDSHIFT if cause.pgcode else TEXTS_WITHOUT_CODE
-    said = message_of(cause)
-    return next((why for text, why in texts if re.search(text, said, re.IGNORECASE)), "")
+    message = message_of(cause)
+    return next((reason for text, reason in texts if re.search(text, message, re.IGNORECASE)), "")
 
 

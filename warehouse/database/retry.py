@@ -1,7 +1,7 @@
-"""A run that is repeated until it ends well, where what failed passes by itself.
+"""Repeat a run after a transient failure.
 
-A run is one transaction. An attempt that failed has left nothing, so the next one begins with
-nothing: it connects, locks, lists, plans, loads and commits again.
+A run is one transaction, so a failed attempt leaves nothing behind. The next attempt starts from the
+beginning: it connects, locks, lists, plans, loads and commits.
 """
 
 import logging
@@ -22,34 +22,36 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds
 GROWTH = 4  # a deadlock is over at once, a restart takes a while
 
 
-def pauses(first: float, longest: float, growth: int = 2) -> Iterator[float]:
-    """Seconds to wait before each next try: ever longer, and spread, so that many who lost the
-    same server do not return at once."""
+def generate_pauses(first: float, longest: float, growth: int = 2) -> Iterator[float]:
+    """Yield the seconds to wait before each next attempt, without end.
+
+    They grow, and they are random, so that clients that lost the same server do not return at once.
+    """
     while True:
         yield min(first, longest) * random.uniform(0.5, 1)
         first *= growth
 
 
 def repeat(run: Callable[[], Result], limits: Limits) -> Result:
-    """Call run until it ends well: up to RETRIES times more where the reason is transient.
+    """Return what run returns. After a transient failure call it again, up to RETRIES times.
 
-    No attempt begins later than RETRY_TIMEOUT seconds after the first. Raises the last error,
-    which says how many attempts there were.
+    No attempt begins later than RETRY_TIMEOUT seconds after the first. Raise the last error, with a
+    note on the number of attempts if it was transient.
     """
     started = time.monotonic()
     in_doubt = False
-    for attempt, pause in enumerate(pauses(FIRST_PAUSE, LONGEST_PAUSE, GROWTH), start=1):
+    for attempt, pause in enumerate(generate_pauses(FIRST_PAUSE, LONGEST_PAUSE, GROWTH), start=1):
         try:
             return run()
         except WarehouseError as error:
             in_doubt = in_doubt or isinstance(error, CommitLost)
-            why = explain_transient(error)
+            reason = explain_transient(error)
             if attempt > 1 and isinstance(error, BusyError):
-                why = "perhaps the session that an earlier attempt lost"
+                reason = "the lost session of an earlier attempt may still hold the lock"
             elapsed = time.monotonic() - started
-            late = limits.retry_timeout and elapsed + pause > limits.retry_timeout
-            if not why or late or attempt > limits.retries:
-                if why and limits.retries:
+            is_late = limits.retry_timeout and elapsed + pause > limits.retry_timeout
+            if not reason or is_late or attempt > limits.retries:
+                if reason and limits.retries:
                     attempts = f"{attempt} attempt{'s' * (attempt > 1)}"
                     error.add_note(f"Gave up after {attempts} in {elapsed:.1f} s.")
                 if attempt > 1:
@@ -58,7 +60,7 @@ def repeat(run: Callable[[], Result], limits: Limits) -> Result:
             try:
                 with INTERRUPTION.sleeper() as sleep:
                     log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1,
-                             limits.retries + 1, pause, error, why)
+                             limits.retries + 1, pause, error, reason)
                     sleep(pause)
             except Interrupted as interrupted:
                 correct_notes(interrupted, in_doubt)
@@ -66,7 +68,7 @@ def repeat(run: Callable[[], Result], limits: Limits) -> Result:
 
 
 def correct_notes(error: WarehouseError, in_doubt: bool) -> None:
-    """Put right what the last of several attempts says: it does not know of those before it."""
+    """Replace the note on what was committed, because an attempt does not know of earlier ones."""
     notes = [note for note in getattr(error, "__notes__", ())
              if note not in (NOTHING_COMMITTED, IN_DOUBT)]
     error.__notes__ = [IN_DOUBT if in_doubt else NOTHING_COMMITTED, *notes]

@@ -1,4 +1,4 @@
-"""Statements as sql_queries.py writes them: their names, their values, and running them."""
+"""Run the statements of sql_queries.py: their names, their values, and the checks."""
 
 import logging
 import time
@@ -12,23 +12,23 @@ from ..config import Config
 from ..objects import Object, escape, find_line
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION
-from .errors import explain
+from .errors import explain_failure
 
 log = logging.getLogger(__name__)
 
-FIRSTS = ("first_play", "first_changed")  # of the spans that statements are about
-OFFENDING = "SELECT *, COUNT(*) OVER () AS found\nFROM (\n<check>) AS offending\nLIMIT 3\n"
+SPAN_STARTS = ("first_play", "first_changed")  # None if no plays are in the span
+CHECK_WRAPPER = "SELECT *, COUNT(*) OVER () AS found\nFROM (\n<check>) AS offending\nLIMIT 3\n"
 
 
-class Done(NamedTuple):
-    """What a statement did: rows changed or found, and how long it took."""
+class Result(NamedTuple):
+    """The rows that a statement changed or returned, and the seconds that it took."""
 
     rows: int
     seconds: float
 
 
 def name_of(sql: str) -> str:
-    """The name of a statement: that of its first line, or the whole of a statement of one line.
+    """Return the name in the first line of a statement. A statement of one line is its own name.
 
     >>> name_of("-- copy staging_events: every log file under LOG_DATA\\nCOPY …")
     'copy staging_events'
@@ -39,20 +39,20 @@ def name_of(sql: str) -> str:
 
 
 def subject_of(sql: str) -> str:
-    """The table that a statement is about: the last word of its name."""
+    """Return the last word of a statement's name, which is its table."""
     return name_of(sql).split()[-1]
 
 
 def purpose_of(sql: str) -> str:
-    """What the first line of a statement says after its name; '' if that is all."""
+    """Return the first line of a statement without its name, or ''."""
     return sql.partition("\n")[0].partition(": ")[2]
 
 
 def values_of(config: Config) -> dict[str, object]:
-    """What the placeholders of sql_queries.py stand for."""
+    """Return the values of those placeholders in sql_queries.py that dwh.cfg sets."""
     return {
         "log_jsonpath": config.data.log_jsonpath,
-        # DEFAULT is a keyword of IAM_ROLE and not a string.
+        # DEFAULT is a keyword after IAM_ROLE, not a string.
         "iam_role": AsIs("default") if config.data.iam_role == "default" else config.data.iam_role,
         "region": config.data.region,
         "maxerror": config.limits.max_errors + 1,  # COPY fails at this many
@@ -60,8 +60,8 @@ def values_of(config: Config) -> dict[str, object]:
     }
 
 
-def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
-    """Run one statement; raises WarehouseError with its name."""
+def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Result:
+    """Run one statement. Raise WarehouseError, with the statement's name, if it fails."""
     name = name_of(sql)
     INTERRUPTION.check()
     started = time.monotonic()
@@ -69,30 +69,30 @@ def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> D
         with PROGRESS.during(name):
             cursor.execute(sql, values)
     except psycopg2.Error as error:
-        raise explain(name, error) from error
-    done = Done(cursor.rowcount, time.monotonic() - started)
+        raise explain_failure(name, error) from error
+    result = Result(cursor.rowcount, time.monotonic() - started)
     text = "" if name == sql else f"\n{sql.strip()}"
-    log.debug("%s in %.3f s%s", name, done.seconds, text)
-    return done
+    log.debug("%s in %.3f s%s", name, result.seconds, text)
+    return result
 
 
 def is_without_plays(sql: str, values: dict[str, object]) -> bool:
-    """Whether a statement is about the plays of a span of time in which there are none."""
-    return any(f"%({name})s" in sql and values.get(name) is None for name in FIRSTS)
+    """Return True if a statement is about the plays in a span of time, and there are none."""
+    return any(f"%({name})s" in sql and values.get(name) is None for name in SPAN_STARTS)
 
 
-def run(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
-    """Run one statement of a load, unless it is about plays of a span in which there are none.
+def run(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Result:
+    """Run one statement of a load, unless it is about plays in a span that has none.
 
-    Adds to values what a SELECT finds, by the names of its columns.
+    A SELECT must return one row, which is added to values under the names of its columns.
     """
     if is_without_plays(sql, values):
-        return Done(0, 0.0)
-    done = execute(cursor, sql, values)
+        return Result(0, 0.0)
+    result = execute(cursor, sql, values)
     if sql.partition("\n")[2].startswith("SELECT"):
         names = (column.name for column in cursor.description)
         values |= zip(names, cursor.fetchone(), strict=True)
-    return done
+    return result
 
 
 def run_all(cursor: extensions.cursor, values: dict[str, object], queries: Iterable[str]) -> None:
@@ -102,23 +102,22 @@ def run_all(cursor: extensions.cursor, values: dict[str, object], queries: Itera
 
 def check(cursor: extensions.cursor, sql: str, values: dict[str, object],
           files: Sequence[Object] = ()) -> str:
-    """Run a check; returns '' if it passes, else a sentence with up to three rows that offend, each
-    with its place in the files where that is found.
+    """Run a check. Return '' if it passes, else a sentence with up to three offending rows.
 
-    It runs within another SELECT, so that no more than these rows and their number come from the
-    server: libpq would take all of them into memory.
+    Each row comes with its file and line, if it is found in files. The check runs inside another
+    SELECT that returns only these rows and their number: libpq would read all rows into memory.
     """
     first_line, _, query = sql.partition("\n")
-    execute(cursor, f"{first_line}\n{OFFENDING.replace('<check>', query)}", values)
+    execute(cursor, f"{first_line}\n{CHECK_WRAPPER.replace('<check>', query)}", values)
     rows = cursor.fetchall()
     if not rows:
         return ""
     *names, _ = (column.name for column in cursor.description)
-    shown = "; ".join(
+    examples = "; ".join(
         ", ".join(f"{name} = {escape(str(value))}" for name, value in zip(names, row, strict=False))
         + find_line(files, row[:-1])
         for row in rows
     )
-    found = rows[0][-1]
-    many = f"{found:,} rows, for example " if found > len(rows) else ""
-    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {many}{shown}"
+    count = rows[0][-1]
+    many = f"{count:,} rows, for example " if count > len(rows) else ""
+    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {many}{examples}"

@@ -1,4 +1,4 @@
-"""Transactions: one that commits, one that is undone, and the one of a load, which holds etl_lock."""
+"""Transactions: one that commits, one that rolls back, and that of a load, which holds etl_lock."""
 
 import threading
 from contextlib import contextmanager, suppress
@@ -14,25 +14,25 @@ from .. import BusyError, WarehouseError
 from ..config import Limits
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION, cancel
-from .errors import IN_DOUBT, NOTHING_COMMITTED, CommitLost, code_of, is_stale, message_of
+from .errors import IN_DOUBT, NOTHING_COMMITTED, CommitLost, code_of, is_conflict, message_of
 from .statements import execute
 
-MOST_STALE_STARTS = 20
-GRACE = 2  # seconds between the end of a wait on the server and from here
+MAX_STARTS = 20  # of a load that finds its snapshot outdated
+GRACE = 2  # seconds that the server has to end a wait before this side cancels it
 
 
 @contextmanager
 def transaction(connection: extensions.connection) -> Iterator[extensions.cursor]:
-    """One transaction: committed at the end, rolled back on any error, which then says so.
+    """Commit at the end of the block. Roll back on any error, and add a note to it that says so.
 
-    Raises CommitLost where the outcome of COMMIT is not known.
+    Raise CommitLost if the outcome of COMMIT is unknown.
     """
     try:
         with connection.cursor() as cursor:
             yield cursor
         INTERRUPTION.check()
     except BaseException as error:
-        with suppress(psycopg2.Error):  # a connection that is lost has rolled back by itself
+        with suppress(psycopg2.Error):  # the server rolls back if the connection is lost
             connection.rollback()
         error.add_note(NOTHING_COMMITTED)
         raise
@@ -40,16 +40,16 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
         with PROGRESS.during("COMMIT"), INTERRUPTION.committing:
             connection.commit()
     except psycopg2.Error as error:
-        lost = connection.closed  # else the server has answered, and has rolled back
-        said = f"COMMIT: {message_of(error)}"
-        failure = CommitLost(said) if lost else WarehouseError(said)
-        failure.add_note(IN_DOUBT if lost else NOTHING_COMMITTED)
+        is_lost = connection.closed  # if not, the server has answered, and has rolled back
+        message = f"COMMIT: {message_of(error)}"
+        failure = CommitLost(message) if is_lost else WarehouseError(message)
+        failure.add_note(IN_DOUBT if is_lost else NOTHING_COMMITTED)
         raise failure from error
 
 
 @contextmanager
 def undoing(connection: extensions.connection) -> Iterator[extensions.cursor]:
-    """One transaction, rolled back at the end, for reading only."""
+    """Roll back at the end of the block, which only reads or tries something."""
     try:
         with connection.cursor() as cursor:
             yield cursor
@@ -60,11 +60,11 @@ def undoing(connection: extensions.connection) -> Iterator[extensions.cursor]:
 
 @contextmanager
 def locking(connection: extensions.connection, limits: Limits) -> Iterator[extensions.cursor]:
-    """A transaction that holds etl_lock and sees all that was committed before it got the lock.
+    """Run the block in a transaction that holds etl_lock and sees everything committed before.
 
-    Raises BusyError, saying who has the lock, after LOCK_TIMEOUT seconds.
+    Raise BusyError, which names the holder of the lock, after LOCK_TIMEOUT seconds.
     """
-    for _ in range(MOST_STALE_STARTS):
+    for _ in range(MAX_STARTS):
         with transaction(connection) as cursor:
             if not take_lock(cursor, limits):
                 continue
@@ -76,17 +76,17 @@ def locking(connection: extensions.connection, limits: Limits) -> Iterator[exten
 
 
 def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
-    """Take etl_lock; False if another load committed while this one waited, so that it must begin
-    again: what this transaction sees may be older than what that load committed.
+    """Take etl_lock. Return False if another load committed while this one waited.
 
-    LOCK_TIMEOUT bounds the LOCK and not the UPDATE: on a busy or cold warehouse any may take long.
+    Then this transaction may not see what that load committed, and must begin again. LOCK_TIMEOUT
+    bounds the LOCK but not the UPDATE after it, which may be slow on a busy or cold warehouse.
     """
     try:
         wait_for_lock(cursor, limits.lock_timeout)
         set_timeout(cursor, limits.statement_timeout)
         execute(cursor, sql_queries.etl_lock_count, {})
     except WarehouseError as error:
-        if isinstance(error.__cause__, psycopg2.Error) and is_stale(error.__cause__):
+        if isinstance(error.__cause__, psycopg2.Error) and is_conflict(error.__cause__):
             with suppress(psycopg2.Error):
                 cursor.connection.rollback()
             return False
@@ -95,7 +95,7 @@ def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
 
 
 def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
-    """LOCK etl_lock; raises BusyError, saying who has it, where that takes longer."""
+    """LOCK etl_lock. Raise BusyError, which names its holder, after so many seconds."""
     try:
         with waiting(cursor, seconds):
             execute(cursor, sql_queries.etl_lock_take, {})
@@ -103,16 +103,17 @@ def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
         if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
             raise
         raise BusyError(
-            f"{describe_load(cursor)} This one waited {seconds} s (LOCK_TIMEOUT) and stops. Try again"
-            " later.") from error
+            f"{describe_lock_holder(cursor)} This run waited {seconds} s (LOCK_TIMEOUT) and gave up. Try"
+            " again later.") from error
 
 
 @contextmanager
 def waiting(cursor: extensions.cursor, seconds: int) -> Iterator[None]:
-    """Bound the statements in this block, which take no time but to wait for others; at least a second.
+    """Bound each statement in this block to so many seconds, but at least one.
 
-    The server's timeout ends them. No page of the guide says that it covers a wait for a lock, so this
-    side cancels a little later.
+    Use it for statements that take long only if they wait for a lock. The server's statement_timeout
+    ends them. No page of the guide states that it covers such a wait, so this side cancels
+    them a little later.
     """
     seconds = max(1, seconds)
     set_timeout(cursor, seconds)
@@ -122,12 +123,12 @@ def waiting(cursor: extensions.cursor, seconds: int) -> Iterator[None]:
 
 @contextmanager
 def cancelling_after(connection: extensions.connection, seconds: float) -> Iterator[None]:
-    """Cancel what the connection does in this block if it takes longer; never what comes after it."""
-    over, guard = False, threading.Lock()
+    """Cancel the statement in this block if the block takes longer. Never cancel a later statement."""
+    is_over, guard = False, threading.Lock()
 
     def stop() -> None:
         with guard:
-            if not over:
+            if not is_over:
                 cancel(connection)
 
     timer = threading.Timer(seconds, stop)
@@ -138,15 +139,15 @@ def cancelling_after(connection: extensions.connection, seconds: float) -> Itera
     finally:
         timer.cancel()
         with guard:
-            over = True
+            is_over = True
 
 
 def set_timeout(cursor: extensions.cursor, seconds: int) -> None:
-    """Bound the statements from here on; 0 is no bound."""
+    """Bound each statement from now on. 0 removes the bound."""
     execute(cursor, "SET statement_timeout TO %(ms)s", {"ms": seconds * 1000})
 
 
-# A load holds etl_lock for itself alone (guide: r_SVV_TRANSACTIONS, r_LOCK).
+# A load holds etl_lock exclusively, so it comes first (guide: r_SVV_TRANSACTIONS, r_LOCK).
 LOCK_HOLDER = """-- lock holder: who else holds a table or view, how, and since when
 SELECT t.pid, TRIM(t.txn_owner) AS txn_owner, t.txn_start, TRIM(t.lock_mode) AS lock_mode
 FROM svv_transactions t
@@ -162,8 +163,8 @@ LIMIT 1
 """
 
 
-class Holder(NamedTuple):
-    """A transaction that holds a table. The time is UTC."""
+class LockHolder(NamedTuple):
+    """A transaction that holds a lock on a table. The time is UTC."""
 
     pid: int
     owner: str
@@ -171,12 +172,16 @@ class Holder(NamedTuple):
     mode: str
 
     @property
-    def end(self) -> str:
+    def termination(self) -> str:
+        """The SQL that ends the session."""
         return f"SELECT pg_terminate_backend({self.pid})"
 
 
-def find_holder(cursor: extensions.cursor, table: str) -> Holder | None:
-    """Who else holds a table, as far as the server tells; after what failed, which is rolled back."""
+def find_holder(cursor: extensions.cursor, table: str) -> LockHolder | None:
+    """Return who else holds a table, or None if the server does not report it.
+
+    Roll back first: this is called after a statement failed.
+    """
     with suppress(psycopg2.Error):
         cursor.connection.rollback()
     try:
@@ -186,43 +191,43 @@ def find_holder(cursor: extensions.cursor, table: str) -> Holder | None:
         row = None
     with suppress(psycopg2.Error):
         cursor.connection.rollback()
-    return Holder(*row) if row else None
+    return LockHolder(*row) if row else None
 
 
-def describe_load(cursor: extensions.cursor) -> str:
-    """A sentence about who holds etl_lock, and how to end that."""
+def describe_lock_holder(cursor: extensions.cursor) -> str:
+    """Return a sentence that names the holder of etl_lock and the SQL that ends its session."""
     holder = find_holder(cursor, "etl_lock")
     if not holder:
         return "another load or reset is running."
     who = ("another load or reset is running" if holder.mode == "AccessExclusiveLock" else
            "a session that only read etl_lock keeps it locked: its transaction is open")
     return (f"{who} (process {holder.pid} of {holder.owner}, since {holder.start:%Y-%m-%d %H:%M:%S} UTC;"
-            f" to end it: {holder.end}).")
+            f" to end it: {holder.termination}).")
 
 
 def reserve(cursor: extensions.cursor, queries: Iterable[str], limits: Limits) -> None:
-    """Take the write locks of tables by statements that delete nothing from them.
+    """Take the write locks of tables with DELETE statements that delete no row.
 
-    Raises BusyError, saying who uses a table, after LOCK_TIMEOUT seconds.
+    Raise BusyError, which names who uses a table, after LOCK_TIMEOUT seconds.
     """
     for sql in queries:
         try:
             with waiting(cursor, limits.lock_timeout):
                 execute(cursor, sql, {})
         except WarehouseError as error:
-            refuse_to_wait(cursor, sql.split()[2], limits.lock_timeout, error)
+            raise_if_timed_out(cursor, sql.split()[2], limits.lock_timeout, error)
             raise
     set_timeout(cursor, limits.statement_timeout)
 
 
-def refuse_to_wait(
+def raise_if_timed_out(
     cursor: extensions.cursor, table: str, seconds: int, error: WarehouseError
 ) -> None:
-    """Raise BusyError, naming who holds the table, where a statement that only waits ran out of time."""
+    """Raise BusyError, which names the holder of the table, if the error is a timeout."""
     if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
         return
     holder = find_holder(cursor, table)
-    who = ("perhaps somebody uses it in an open transaction. Try again later" if not holder else
+    who = ("another session may be using it in an open transaction. Try again later" if not holder else
            f"process {holder.pid} of {holder.owner} has used it since {holder.start:%Y-%m-%d %H:%M:%S} UTC"
-           f" in an open transaction. Let it COMMIT, or end it: {holder.end}")
+           f" in an open transaction. Let it COMMIT, or end it: {holder.termination}")
     raise BusyError(f"waited {seconds} s (LOCK_TIMEOUT) for {table}: {who}.") from error

@@ -1,7 +1,7 @@
-"""etl.py --check: could a load run here? Every part of the set-up is tried; nothing is changed.
+"""etl.py --check: try every part of the set-up that a load needs, and change nothing.
 
-A part that fails does not keep the others from being tried. Transactions are rolled back, and the
-one object that is written is removed again. The door is run().
+All parts are tried, even after one has failed. Transactions are rolled back, and the one object that
+is written is removed again. Other packages call run().
 """
 
 import argparse
@@ -16,13 +16,13 @@ from ..manifests import Manifests
 from ..session import connecting
 from ..signals import INTERRUPTION
 from . import redshift, storage
-from .findings import Doubt, Findings, NotReady
+from .findings import Findings, NotReady, PreflightWarning
 
-SHORT = 60  # seconds; a COPY, or a cluster that resumes, may well take longer
+SHORT_TIMEOUT = 60  # seconds; a COPY, or a cluster that resumes, may take longer
 
 
 def run(config: Config, arguments: argparse.Namespace) -> None:
-    """Try everything in the order of a load; at the end raises NotReady if one could not run."""
+    """Try everything in the order of a load. Raise NotReady at the end if a load could not run."""
     if arguments.full or arguments.force or arguments.no_reload:
         raise ConfigError(
             "--check changes nothing, so it takes neither --full nor --force nor --no-reload.")
@@ -37,7 +37,7 @@ def run(config: Config, arguments: argparse.Namespace) -> None:
 def try_world(
     findings: Findings, connection: extensions.connection | None, config: Config
 ) -> None:
-    """What lies outside of dwh.cfg; connection is None where nobody could log in."""
+    """Try everything outside of dwh.cfg. The connection is None if the login failed."""
     if connection:
         redshift.try_database(findings, connection, config)
     with Manifests(config.data, connection) as manifests:
@@ -45,7 +45,7 @@ def try_world(
 
 
 def log_in(findings: Findings, config: Config, stack: ExitStack) -> extensions.connection | None:
-    """A connection for as long as the stack lasts; without one, signals are minded as well."""
+    """Return a connection that the stack closes, or None. Signals are handled in both cases."""
     try:
         return stack.enter_context(connecting(config))
     except WarehouseError as error:
@@ -61,26 +61,26 @@ def try_settings(findings: Findings, config: Config) -> None:
     findings.add("ok", "configuration", f"{config.path}{ignored}")
     for warning in config.warnings:
         findings.add("warn", "configuration", warning)
-    findings.attempt("[LOAD]", describe_limits, config)
-    findings.attempt("[IAM_ROLE]", describe_role, config.data.iam_role)
+    findings.attempt("[LOAD]", inspect_limits, config)
+    findings.attempt("[IAM_ROLE]", inspect_role, config.data.iam_role)
 
 
-def describe_limits(config: Config) -> str:
+def inspect_limits(config: Config) -> str:
     limits = config.limits
-    if 0 < limits.statement_timeout < max(SHORT, limits.lock_timeout):
-        raise Doubt(
-            f"STATEMENT_TIMEOUT = {limits.statement_timeout} ends any statement after so many"
-            f" seconds: too few for a COPY of many files, or fewer than LOCK_TIMEOUT ="
-            f" {limits.lock_timeout}. Leave it at 0, or allow an hour (3600).")
-    if limits.connect_timeout < SHORT and not config.server.is_on_this_machine:
-        raise Doubt(
-            f"CONNECT_TIMEOUT = {limits.connect_timeout}: a cluster that resumes, or a workgroup"
-            " that wakes, may take minutes. Leave it at 120.")
+    if 0 < limits.statement_timeout < max(SHORT_TIMEOUT, limits.lock_timeout):
+        raise PreflightWarning(
+            f"STATEMENT_TIMEOUT = {limits.statement_timeout} is too short for a COPY of many files, or"
+            f" shorter than LOCK_TIMEOUT = {limits.lock_timeout}. Write 0 for no limit, or allow an hour"
+            " (3600).")
+    if limits.connect_timeout < SHORT_TIMEOUT and not config.server.is_on_this_machine:
+        raise PreflightWarning(
+            f"CONNECT_TIMEOUT = {limits.connect_timeout} is short: a cluster that resumes, or a"
+            " workgroup that wakes up, may take minutes. Write 120 or more.")
     return ", ".join(f"{name.upper()} = {getattr(limits, name)}" for name in (
         "max_errors", "lock_timeout", "connect_timeout", "statement_timeout"))
 
 
-def describe_role(iam_role: str) -> str:
+def inspect_role(iam_role: str) -> str:
     if iam_role == "default":
         return "the default role of the cluster"
     roles = re.findall("::([0-9]{12}):role/([^,]+)", iam_role)

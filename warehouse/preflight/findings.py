@@ -1,4 +1,4 @@
-"""What etl.py --check finds, a line each, and what that says of a load."""
+"""The findings of etl.py --check, and whether a load could run."""
 
 import re
 from typing import Callable, TypeVar
@@ -10,23 +10,23 @@ from ..console import say
 from ..database.errors import message_of
 from ..signals import INTERRUPTION
 
-Found = TypeVar("Found")
+Outcome = TypeVar("Outcome")
 
 
-class Doubt(Exception):
-    """A load could run, but the user should know what the message says."""
+class PreflightWarning(Exception):
+    """A load could run, but the message tells the user what to look at."""
 
     verdict = "warn"
 
 
-class Untried(Doubt):
-    """What could not be tried, and why."""
+class PreflightSkipped(PreflightWarning):
+    """A part could not be tried. The message gives the reason."""
 
     verdict = "skip"
 
 
 class NotReady(WarehouseError):
-    """A load could not run. The exit status is the one that it would have had."""
+    """A load could not run. The exit status is the one that the load would have had."""
 
     def __init__(self, failures: list[WarehouseError]):
         what = "1 line above says" if len(failures) == 1 else f"{len(failures)} lines above say"
@@ -35,41 +35,41 @@ class NotReady(WarehouseError):
 
 
 class Findings:
-    """Findings, a line each on stdout as they come: verdict, part, what is well or what to do."""
+    """Print each finding on stdout as it comes: verdict, part, message. Collect the failures."""
 
     def __init__(self, quiet: bool):
         self.quiet = quiet
         self.failures: list[WarehouseError] = []
 
-    def add(self, verdict: str, part: str, said: str) -> None:
+    def add(self, verdict: str, part: str, message: str) -> None:
         if not self.quiet or verdict in ("warn", "FAIL"):
-            one_line = re.sub(r"\s*\n\s*", " ", said)
+            one_line = re.sub(r"\s*\n\s*", " ", message)
             say(f"{verdict:<4}  {part:<17}  {one_line}")
 
-    def attempt(self, part: str, find: Callable[..., Found], *arguments, needed: bool = True
-                ) -> Found | None:
-        """Add what find returns, which is well, or what it raises; where a load could do without
-        (needed=False), the latter as a warning.
+    def attempt(self, part: str, inspect: Callable[..., Outcome], *arguments, needed: bool = True
+                ) -> Outcome | None:
+        """Call inspect, add what it returns or raises as a finding, and return the result or None.
 
-        What is well is a sentence, or something whose str() is one; it is returned, None if nothing is.
+        The result is a sentence, or its str() is one. An error is a failure, but only a warning if a
+        load does not need the part (needed=False).
         """
         INTERRUPTION.check()
-        well = None
+        result = None
         try:
-            well = find(*arguments)
-            verdict, said = "ok", str(well)
-        except Doubt as doubt:
-            verdict, said = doubt.verdict, str(doubt)
-        except (WarehouseError, psycopg2.Error) as error:  # the latter of a lost connection
+            result = inspect(*arguments)
+            verdict, message = "ok", str(result)
+        except PreflightWarning as warning:
+            verdict, message = warning.verdict, str(warning)
+        except (WarehouseError, psycopg2.Error) as error:  # psycopg2's, if the connection is lost
             INTERRUPTION.check()
             if isinstance(error, psycopg2.Error):
                 error = WarehouseError(message_of(error))
-            verdict, said = "FAIL" if needed else "warn", str(error)
+            verdict, message = "FAIL" if needed else "warn", str(error)
             if needed:
                 self.failures.append(error)
-        self.add(verdict, part, said)
-        return well
+        self.add(verdict, part, message)
+        return result
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         return any(isinstance(error, BusyError) for error in self.failures)

@@ -1,4 +1,7 @@
-"""The part of etl.py --check that is about S3: listing, reading, writing, and COPY itself."""
+"""The storage part of etl.py --check: list, read and write objects, and let COPY read them.
+
+A function for one part returns a sentence, or an object with one, if all is well. If not, it raises.
+"""
 
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,15 +22,15 @@ from ..jsonpaths import jsonpaths
 from ..manifests import Manifests, format_rows
 from ..objects import Object, ObjectError
 from ..plan import Plan, Source, list_files, list_sources
-from .findings import Doubt, Findings, Untried
+from .findings import Findings, PreflightSkipped, PreflightWarning
 
-SAMPLE = 64 * 1024  # bytes read of an object
-CHECKED = Plan(  # what is written to MANIFESTS, for COPY to read
+SAMPLE_BYTES = 64 * 1024  # read from one object
+EXAMPLE_PLAN = Plan(  # its ledger rows are written to MANIFESTS, for COPY to read
     Source("staging_events", new=[Object("s3://bucket/check", 1, "check")]), Source("staging_songs"))
 
 
 class Sample(NamedTuple):
-    """A file under a prefix that could be read, of how many."""
+    """A file that could be read, and the number and size of all files under its prefix."""
 
     url: str
     prefix: str
@@ -39,8 +42,8 @@ class Sample(NamedTuple):
                 " them")
 
 
-class Written(NamedTuple):
-    """An object that was written; its version, where the bucket keeps versions."""
+class WrittenObject(NamedTuple):
+    """An object that was written, with its version if the bucket keeps versions."""
 
     url: str
     version: str
@@ -51,29 +54,29 @@ class Written(NamedTuple):
 
 def try_storage(findings: Findings, connection: extensions.connection | None, config: Config,
                 manifests: Manifests) -> None:
-    """connection is None where nobody could log in."""
+    """Try everything about S3 or folders. The connection is None if the login failed."""
     standin = is_standin(connection) if connection else config.server.is_on_this_machine
-    # By prefix only the cluster reads S3, so this machine need not; COPY then proves what it can.
+    # A load by prefix reads S3 only on the cluster, so failures here are warnings, and COPY decides.
     data = config.data
     needed = bool(data.manifests or standin)
-    places = [data.log_data, data.song_data, data.log_jsonpath, data.manifests]
-    if any(map(objects.is_s3, places)) or any(getattr(config.server, name) for name in LOGINS):
-        findings.attempt("AWS", find_identity, data.region)
-    # A file of each for COPY to read; where none can be listed here and need not be, all of them.
+    locations = [data.log_data, data.song_data, data.log_jsonpath, data.manifests]
+    if any(map(objects.is_s3, locations)) or any(getattr(config.server, name) for name in LOGINS):
+        findings.attempt("AWS", inspect_identity, data.region)
+    # COPY reads one file of each prefix, or the whole prefix if it cannot and need not be listed here.
     files = {}
     for table, setting, prefix in list_sources(data):
-        sample = findings.attempt(setting, find_sample, setting, prefix, needed=needed)
+        sample = findings.attempt(setting, read_sample, setting, prefix, needed=needed)
         files[f"{table}_files"] = sample.url if sample else "" if needed else prefix
-    findings.attempt("LOG_JSONPATH", find_jsonpaths, data.log_jsonpath, needed=needed)
-    for bucket in sorted({objects.split_s3(place)[0] for place in places if objects.is_s3(place)}):
-        findings.attempt("REGION", find_region, data, bucket, standin)
+    findings.attempt("LOG_JSONPATH", inspect_jsonpaths, data.log_jsonpath, needed=needed)
+    for bucket in sorted({objects.split_s3(uri)[0] for uri in locations if objects.is_s3(uri)}):
+        findings.attempt("REGION", inspect_region, data, bucket, standin)
     with writing_object(findings, connection, manifests) as url:
         if connection:
             try_copies(findings, connection, config, files | {"loaded_files": url})
 
 
-def find_identity(region: str) -> str:
-    """Who AWS takes this machine for. Nothing needs it, so it is not waited for."""
+def inspect_identity(region: str) -> str:
+    """Return the AWS identity of this machine. No load needs it, so the timeouts are short."""
     try:
         client = aws.client("sts", fallback=region, connect_timeout=3, read_timeout=5,
                             retries={"mode": "standard", "total_max_attempts": 1})
@@ -81,49 +84,49 @@ def find_identity(region: str) -> str:
     except Exception as error:
         if not aws.is_aws(error):
             raise
-        raise Untried("who this machine is to AWS is not known:"
-                      f" {aws.explanation(error, 'STS', {})}") from error
+        raise PreflightSkipped("AWS did not report the identity of this machine:"
+                               f" {aws.explanation(error, 'STS', {})}") from error
 
 
-def find_sample(setting: str, prefix: str) -> Sample:
-    """List a prefix and read an object of it."""
+def read_sample(setting: str, prefix: str) -> Sample:
+    """List a prefix and read the smallest file under it."""
     files = list_files(setting, prefix)
     smallest = min(files, key=lambda file: file.size or float("inf"))
     with objects.opened(smallest.url) as stream:
-        stream.read(SAMPLE)
+        stream.read(SAMPLE_BYTES)
     return Sample(smallest.url, prefix, len(files), sum(file.size for file in files))
 
 
-def find_jsonpaths(how: str) -> str:
-    if how == "auto ignorecase":
+def inspect_jsonpaths(log_jsonpath: str) -> str:
+    if log_jsonpath == "auto ignorecase":
         return "auto ignorecase: each key fills the column of its name"
-    if how == "auto":
-        raise Doubt("auto finds no key with a capital letter, such as sessionId. Write auto"
-                    " ignorecase, or name a JSONPaths file.")
+    if log_jsonpath == "auto":
+        raise PreflightWarning("auto ignores every key with a capital letter, such as sessionId. Write"
+                               " auto ignorecase, or name a JSONPaths file.")
     declared = tables.declared_columns(sql_queries.staging_events_table_create)
     needed = f"It needs {len(declared)} paths, for these columns: {', '.join(declared)}."
     try:
-        paths = jsonpaths(objects.read(how))
+        paths = jsonpaths(objects.read(log_jsonpath))
     except ValueError as error:
-        raise WarehouseError(f"{how} is not a JSONPaths file: {error}. {needed}") from error
+        raise WarehouseError(f"{log_jsonpath} is not a JSONPaths file: {error}. {needed}") from error
     if paths is None:
-        raise DataError(f'{how} has no key "jsonpaths", so COPY would ignore it and take keys as'
-                        f" they are. {needed}")
+        raise DataError(f'{log_jsonpath} has no key "jsonpaths", so COPY would ignore the file and'
+                        f" match keys as auto does. {needed}")
     if len(paths) != len(declared):
-        plural = "s" * (len(paths) != 1)
-        raise WarehouseError(f"{how} has {len(paths)} path{plural}. {needed}")
-    return f"{len(paths)} paths for as many columns in {how}"
+        number = "1 path" if len(paths) == 1 else f"{len(paths)} paths"
+        raise WarehouseError(f"{log_jsonpath} has {number}. {needed}")
+    return f"{len(paths)} paths for as many columns in {log_jsonpath}"
 
 
-def find_region(data: Data, bucket: str, standin: bool) -> str:
+def inspect_region(data: Data, bucket: str, standin: bool) -> str:
     region = objects.region_of(bucket)
     if not region:
-        raise Untried(f"S3 does not tell where the bucket {bucket} is")
+        raise PreflightSkipped(f"S3 does not report the region of the bucket {bucket}")
     if region == data.region:
         return f"the bucket {bucket} is in {region}"
-    said = (f"the bucket {bucket} is in {region}, and REGION is {data.region}: COPY on Redshift"
-            f" would be refused. Write REGION = {region} under [S3].")
-    raise Doubt(said) if standin else WarehouseError(said)
+    message = (f"the bucket {bucket} is in {region}, but REGION is {data.region}: Redshift would refuse"
+               f" the COPY. Write REGION = {region} under [S3].")
+    raise PreflightWarning(message) if standin else WarehouseError(message)
 
 
 # ---------------------------------------------------------------------------------------- MANIFESTS
@@ -132,7 +135,7 @@ def find_region(data: Data, bucket: str, standin: bool) -> str:
 def writing_object(
     findings: Findings, connection: extensions.connection | None, manifests: Manifests
 ) -> Iterator[str]:
-    """An object under MANIFESTS that is there within the block only; its url, '' if it is not."""
+    """Write an object under MANIFESTS, and remove it after the block. Yield its URL, or ''."""
     url = manifests.url("check.json") if manifests.place else ""
     folders = [] if objects.is_s3(url) else [
         folder for folder in Path(url).parents if not folder.exists()]
@@ -149,26 +152,26 @@ def writing_object(
             findings.add(*finding)
 
 
-def write_object(connection: extensions.connection | None, url: str) -> Written:
+def write_object(connection: extensions.connection | None, url: str) -> WrittenObject:
     if not url and connection:
-        raise Doubt("not set, so every run on Redshift copies every file again. Write"
-                    " MANIFESTS = s3://bucket/prefix/ where this machine may write.")
+        raise PreflightWarning("not set, so every run on Redshift copies every file again. Write"
+                               " MANIFESTS = s3://bucket/prefix/ where this machine may write.")
     if not url:
-        raise Untried("not set, which only Redshift minds")
+        raise PreflightSkipped("not set; only a load on Redshift needs it")
     try:
-        return Written(url, objects.write_new(url, format_rows(CHECKED)))
+        return WrittenObject(url, objects.write_new(url, format_rows(EXAMPLE_PLAN)))
     except ObjectError as error:
-        with suppress(ObjectError):  # S3 may have it although its answer was lost
+        with suppress(ObjectError):  # S3 may have written it even if its answer was lost
             objects.remove(url)
         raise ObjectError(f"{error} etl.py writes its manifests there.") from error
 
 
-def remove_object(written: Written) -> tuple[str, str, str]:
-    """Remove the object; returns the finding."""
+def remove_object(written: WrittenObject) -> tuple[str, str, str]:
+    """Remove the object. Return the finding: verdict, part, message."""
     try:
         objects.remove(*written)
     except ObjectError as error:
-        return "warn", "MANIFESTS", f"{error} The object is left: delete it. A load deletes none."
+        return "warn", "MANIFESTS", f"{error} The object is still there: delete it. A load never deletes one."
     return "ok", "MANIFESTS", "removed it again"
 
 
@@ -176,9 +179,11 @@ def remove_object(written: Written) -> tuple[str, str, str]:
 
 def try_copies(findings: Findings, connection: extensions.connection, config: Config,
                files: dict[str, str]) -> None:
-    """Let the server read what a load would, by the same COPYs: with its role, in REGION, by its own
-    rules. NOLOAD: they read and convert all of a file, and load nothing."""
-    if findings.busy:
+    """Run the COPYs of a load on the server with NOLOAD: they read and convert files, and load nothing.
+
+    They use the role in ARN and the REGION, and the server's own rules.
+    """
+    if findings.is_busy:
         findings.add("skip", "COPY", "not tried while another load is running")
         return
     values = values_of(config) | files | {
@@ -192,7 +197,7 @@ def try_copies(findings: Findings, connection: extensions.connection, config: Co
 def try_copy(connection: extensions.connection, sql: str, values: dict, source: str) -> str:
     table = subject_of(sql)
     if not values[source]:
-        raise Untried(f"{table}: there is no file for it to read")
+        raise PreflightSkipped(f"{table}: there is no file for it to read")
     try:
         with undoing(connection) as cursor:
             execute(cursor, sql, values)
