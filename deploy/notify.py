@@ -12,16 +12,16 @@ def publish(topic: str, subject: str, message: str) -> None:
     """Raises WarehouseError; the region is the one in the topic's ARN."""
     if topic.count(":") != 5 or not topic.startswith("arn:"):
         raise WarehouseError(f"SPARKIFY_TOPIC is {topic!r} and should be the ARN of an SNS topic.")
-    client = aws.client("sns", topic.split(":")[3])
+    client = aws.make_client("sns", topic.split(":")[3])
     try:
         client.publish(TopicArn=topic, Subject=subject[:99],
                        Message=message[-MOST_BYTES // 4 :] or "The log says nothing.")
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         steps = {"AuthorizationError": "Allow sns:Publish to this machine.",
                  "NotFound": "Is SPARKIFY_TOPIC right?"}
-        raise WarehouseError(f"{topic}: {aws.explanation(error, 'SNS', steps)}") from error
+        raise WarehouseError(f"{topic}: {aws.explain_error(error, 'SNS', steps)}") from error
 
 
 def main(arguments: list[str]) -> int:

@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 def tear_down(name: str, region: str, sure: bool) -> None:
     """Raises WarehouseError. What was deleted before a failure stays deleted: run it again."""
-    formation = aws.client("cloudformation", region)
+    formation = aws.make_client("cloudformation", region)
     with explained(name):
         [stack] = formation.describe_stacks(StackName=name)["Stacks"]
         pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
@@ -95,7 +95,7 @@ def asked() -> str:
 
 def empty(bucket: str, region: str) -> None:
     """Delete every object of a bucket, with every version and delete marker."""
-    s3, count = aws.client("s3", region), 0
+    s3, count = aws.make_client("s3", region), 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         found = [{"Key": each["Key"], "VersionId": each["VersionId"]}
                  for kind in ("Versions", "DeleteMarkers") for each in page.get(kind, ())]
@@ -114,10 +114,10 @@ def explained(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         steps = {"ValidationError": "Are the name and --region right?"}
-        said = aws.explanation(error, "AWS", steps)
+        said = aws.explain_error(error, "AWS", steps)
         if type(error).__name__ == "WaiterError":
             said = ("it is not deleted. See why, mend that and run this again: aws cloudformation"
                     f" describe-stack-events --stack-name {name}")

@@ -576,7 +576,7 @@ def files(bench: Bench) -> None:
                    Figures("reading each", taken["read"]))
         count = bench.sized(10_000)
         url = bench.bucket("files", bench.data(100, count) / "song_data")
-        keys = [objects.split_s3(found.url)[1] for found in objects.listed(url)]
+        keys = [objects.split_s3(found.url)[1] for found in objects.list_objects(url)]
         get = partial(objects.s3().get_object, Bucket="files")
         taken = bench.in_turn(
             copy=partial(copied, connection, "staging_songs", url),

@@ -235,7 +235,7 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
     objects.s3.cache_clear()
     manifests = f"s3://{stack['ManifestsBucket']}/manifests"
     forbidden = [
-        lambda: objects.listed(manifests),
+        lambda: objects.list_objects(manifests),
         lambda: objects.read(f"{manifests}/a"),
         lambda: objects.read("s3://sparkify-data/secret.json"),
         lambda: objects.write_new("s3://sparkify-data/log_data/b.json", b"{}"),
@@ -244,7 +244,7 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
     ]
     enforce(s3_endpoint, "0")
     try:
-        assert [file.url for file in objects.listed("s3://sparkify-data/log_data/")] == [
+        assert [file.url for file in objects.list_objects("s3://sparkify-data/log_data/")] == [
             "s3://sparkify-data/log_data/a.json"]
         assert objects.read("s3://sparkify-data/log_data/a.json") == b"{}"
         objects.write_new(f"{manifests}/a", b"{}")

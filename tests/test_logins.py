@@ -89,7 +89,7 @@ def stubbed(aws, monkeypatch):
         client = aws(service)
         stubber = Stubber(client)
         stubber.activate()
-        monkeypatch.setattr(logins.aws, "client", lambda *arguments: client)
+        monkeypatch.setattr(logins.aws, "make_client", lambda *arguments: client)
         return stubber
 
     return stubbed

@@ -7,7 +7,7 @@ elsewhere.
 from . import ConfigError
 
 
-def client(service: str, region: str = "", fallback: str = "us-east-1", **options):
+def make_client(service: str, region: str = "", fallback: str = "us-east-1", **options):
     """A client in the region, else in that of the usual AWS settings, else in the fallback."""
     import boto3
     from botocore.config import Config
@@ -22,7 +22,7 @@ def client(service: str, region: str = "", fallback: str = "us-east-1", **option
         region = region or boto3.session.Session().region_name or fallback
         return boto3.client(service, region_name=region, config=settings)
     except ValueError as error:  # of what it found in the environment
-        if is_aws(error):
+        if is_aws_error(error):
             raise
         raise ConfigError(f"{error}. Check the AWS_ settings of the environment; an"
                           " AWS_ENDPOINT_URL begins with http:// or https://.") from error
@@ -51,20 +51,20 @@ UNANSWERED = {
 }
 
 
-def is_aws(error: Exception) -> bool:
+def is_aws_error(error: Exception) -> bool:
     """Whether boto3 raised it: its classes are not known until it is imported."""
     return type(error).__module__.startswith(("botocore", "boto3", "urllib3"))
 
 
-def code_of(error: Exception) -> str:
+def get_code(error: Exception) -> str:
     """AWS's code without the endings that only some services add; '' if AWS did not answer."""
     code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
     return code.removesuffix("Exception").removesuffix("Fault")
 
 
-def explanation(error: Exception, service: str, next_steps: dict[str, str]) -> str:
+def explain_error(error: Exception, service: str, next_steps: dict[str, str]) -> str:
     """What boto3 raised and what to do; next_steps, by code, go before the general ones."""
-    if code := code_of(error):
+    if code := get_code(error):
         said = error.response["Error"].get("Message") or code
         if "Signature" in code:  # the message quotes the request's headers, tokens among them
             said = "the signature is wrong"

@@ -63,7 +63,7 @@ class Manifests:
             for source in plan.sources:
                 if source.to_copy:
                     objects.write_new(
-                        values[f"{source.table}_files"], objects.manifest(source.to_copy))
+                        values[f"{source.table}_files"], objects.format_manifest(source.to_copy))
             objects.write_new(values["loaded_files"], format_rows(plan))
         return values
 

@@ -66,17 +66,17 @@ def split_s3(url: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def listed(prefix: str) -> list[Object]:
+def list_objects(prefix: str) -> list[Object]:
     """All objects whose url begins with the prefix, in the order of their keys.
 
     A prefix is text and not a folder, as in COPY: s3://b/log_data also names s3://b/log_data2/x.
     """
-    return listed_in_s3(prefix) if is_s3(prefix) else listed_in_folder(prefix)
+    return list_s3(prefix) if is_s3(prefix) else list_folder(prefix)
 
 
-def listed_in_s3(prefix: str) -> list[Object]:
+def list_s3(prefix: str) -> list[Object]:
     bucket, key = split_s3(prefix)
-    with explained(prefix):
+    with explaining(prefix):
         pages = s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
         return [
             Object(f"s3://{bucket}/{found['Key']}", found["Size"], found["ETag"].strip('"'),
@@ -86,13 +86,13 @@ def listed_in_s3(prefix: str) -> list[Object]:
         ]
 
 
-def listed_in_folder(prefix: str) -> list[Object]:
+def list_folder(prefix: str) -> list[Object]:
     folder, start = os.path.split(prefix)
-    with explained(prefix):
-        return sorted(files(folder, start)) if os.path.isdir(folder) else []
+    with explaining(prefix):
+        return sorted(walk_folder(folder, start)) if os.path.isdir(folder) else []
 
 
-def files(
+def walk_folder(
     folder: str, start: str = "", above: frozenset[tuple[int, int]] = frozenset()
 ) -> Iterator[Object]:
     """The files of a folder at any depth, under names that begin with start. Links are followed, but
@@ -108,12 +108,12 @@ def files(
             if entry.is_file():
                 status = entry.stat()
                 etag = f"{status.st_size}-{status.st_mtime_ns}"
-                yield Object(utf_8(entry.path), status.st_size, etag)
+                yield Object(require_utf_8(entry.path), status.st_size, etag)
             elif entry.is_dir():
-                yield from files(entry.path, above=above | {itself})
+                yield from walk_folder(entry.path, above=above | {itself})
 
 
-def utf_8(path: str) -> str:
+def require_utf_8(path: str) -> str:
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -122,9 +122,9 @@ def utf_8(path: str) -> str:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[BinaryIO]:
+def opening(url: str) -> Iterator[BinaryIO]:
     """The bytes of one object. What goes wrong while they are read is explained as well."""
-    with explained(url):
+    with explaining(url):
         if is_s3(url):
             bucket, key = split_s3(url)
             stream = s3().get_object(Bucket=bucket, Key=key)["Body"]
@@ -137,16 +137,16 @@ def opened(url: str) -> Iterator[BinaryIO]:
 def read(url: str) -> bytes:
     """The whole of a small object."""
     if is_s3(url):
-        with opened(url) as stream:
+        with opening(url) as stream:
             return stream.read()
     try:
         with open(url, "rb", buffering=0) as file:  # there may be a hundred thousand of them
             return file.read()
     except OSError as error:
-        raise unreadable(url, error) from error
+        raise make_error(url, error) from error
 
 
-def begins_as(file: Object, loaded: Object) -> bool | None:
+def has_only_grown(file: Object, loaded: Object) -> bool | None:
     """Whether an object that grew still begins with what it was when it was loaded; None if that cannot
     be told. Raises ObjectError.
 
@@ -158,7 +158,7 @@ def begins_as(file: Object, loaded: Object) -> bool | None:
         return None
     bucket, key = split_s3(file.url)
     digest = hashlib.md5(usedforsecurity=False)
-    with explained(file.url):
+    with explaining(file.url):
         answer = s3().get_object(
             Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}", IfMatch=f'"{file.etag}"')
         if answer.get("ServerSideEncryption", "AES256") != "AES256":
@@ -189,7 +189,7 @@ def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
 def write_new(url: str, data: bytes) -> str:
     """Write an object that must not exist yet; one that does is never overwritten. Returns its
     version, '' in a folder or a bucket that keeps none."""
-    with explained(url, "s3:PutObject"):
+    with explaining(url, "s3:PutObject"):
         if is_s3(url):
             bucket, key = split_s3(url)
             put = s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
@@ -202,7 +202,7 @@ def write_new(url: str, data: bytes) -> str:
 
 def remove(url: str, version: str = "") -> None:
     """Delete an object; in a bucket that keeps versions, the version, so that nothing is left."""
-    with explained(url, "s3:DeleteObjectVersion" if version else "s3:DeleteObject"):
+    with explaining(url, "s3:DeleteObjectVersion" if version else "s3:DeleteObject"):
         if is_s3(url):
             bucket, key = split_s3(url)
             chosen = {"VersionId": version} if version else {}
@@ -211,19 +211,19 @@ def remove(url: str, version: str = "") -> None:
             os.remove(url)
 
 
-def region_of(bucket: str) -> str:
+def find_region(bucket: str) -> str:
     """Where a bucket is, or '' if S3 does not say. It says so also to whom it denies the bucket."""
     try:
         answer = s3().head_bucket(Bucket=bucket)
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         answer = getattr(error, "response", {})
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return headers.get("x-amz-bucket-region", "")
 
 
-def manifest(files: list[Object]) -> bytes:
+def format_manifest(files: list[Object]) -> bytes:
     """A COPY manifest of exactly these objects (guide: loading-data-files-using-manifest).
 
     mandatory: COPY would pass over a missing object in silence otherwise.
@@ -242,7 +242,7 @@ def refuse_archived(files: list[Object]) -> None:
         if file.storage_class not in ARCHIVES:
             continue
         bucket, key = split_s3(file.url)
-        with explained(file.url):
+        with explaining(file.url):
             restored = s3().head_object(Bucket=bucket, Key=key).get("Restore", "")
         if 'ongoing-request="false"' not in restored:
             raise ObjectError(
@@ -254,7 +254,7 @@ def refuse_archived(files: list[Object]) -> None:
 @functools.cache
 def s3():
     """The process's S3 client. AWS_ENDPOINT_URL_S3 points it at any S3-compatible server."""
-    return aws.client("s3", max_pool_connections=32)
+    return aws.make_client("s3", max_pool_connections=32)
 
 
 NEXT_STEPS = {
@@ -262,11 +262,11 @@ NEXT_STEPS = {
     "NoSuchKey": "It is not there, or not any more.",
     "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
 }
-READING = "s3:ListBucket on the bucket and s3:GetObject on its objects"
+READ_ACTIONS = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 
 
 @contextmanager
-def explained(url: str, allow: str = READING) -> Iterator[None]:
+def explaining(url: str, allow: str = READ_ACTIONS) -> Iterator[None]:
     """Turn the errors of the file system and of boto3 into an ObjectError that names the object.
 
     allow: the IAM actions that are needed.
@@ -274,13 +274,13 @@ def explained(url: str, allow: str = READING) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # botocore's streaming errors are OSErrors too
-        raise unreadable(url, error) from error
+        raise make_error(url, error) from error
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         steps = NEXT_STEPS | dict.fromkeys(("AccessDenied", "403"), f"Allow {allow}.")
-        raise ObjectError(f"{escape(url)}: {aws.explanation(error, 'S3', steps)}") from error
+        raise ObjectError(f"{escape(url)}: {aws.explain_error(error, 'S3', steps)}") from error
 
 
-def unreadable(url: str, error: OSError) -> ObjectError:
+def make_error(url: str, error: OSError) -> ObjectError:
     return ObjectError(f"{escape(url)}: {error.strerror or error}")

@@ -183,7 +183,7 @@ def list_files(
     that was loaded and is empty now has changed.
     """
     files = [
-        file for file in objects.listed(prefix)
+        file for file in objects.list_objects(prefix)
         if file.size and not file.url.endswith("/") or file.url in (loaded or {})
     ]
     if not any(file.size for file in files):
@@ -258,7 +258,7 @@ def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     unknown, reason = [], ""
     for file in source.changed:
         try:
-            is_longer = objects.begins_as(file, loaded[file.url])
+            is_longer = objects.has_only_grown(file, loaded[file.url])
         except objects.ObjectError as error:
             is_longer, reason = None, f" ({error})"
         if is_longer is False:

@@ -120,7 +120,7 @@ def client(service: str, server: Server):
     in_arn = server.secret.split(":")[3] if server.secret.startswith("arn:") else ""
     region = in_arn or region_of(server.host) or server.cluster_region
     with asking(service, f"the use of {service}", "AWS"):
-        return aws.client(service, region, server.fallback_region)
+        return aws.make_client(service, region, server.fallback_region)
 
 
 def endpoint(server: Server, key: str, found: dict | None, status: str | None) -> tuple[str, int]:
@@ -165,8 +165,8 @@ def asking(service: str, action: str, key: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         steps = {code: step.format(action=action, key=key.partition(" ")[0])
                  for code, step in NEXT_STEPS.items()}
-        raise WarehouseError(f"{key}: {aws.explanation(error, service, steps)}") from error
+        raise WarehouseError(f"{key}: {aws.explain_error(error, service, steps)}") from error

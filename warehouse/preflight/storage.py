@@ -15,7 +15,7 @@ from ..database.connection import is_standin
 from ..database.errors import RowsRejected
 from ..database.statements import execute, subject_of, values_of
 from ..database.transactions import undoing
-from ..jsonpaths import jsonpaths
+from ..jsonpaths import parse_jsonpaths
 from ..manifests import Manifests, format_rows
 from ..objects import Object, ObjectError
 from ..plan import Plan, Source, list_files, list_sources
@@ -75,21 +75,21 @@ def try_storage(findings: Findings, connection: extensions.connection | None, co
 def find_identity(region: str) -> str:
     """Who AWS takes this machine for. Nothing needs it, so it is not waited for."""
     try:
-        client = aws.client("sts", fallback=region, connect_timeout=3, read_timeout=5,
+        client = aws.make_client("sts", fallback=region, connect_timeout=3, read_timeout=5,
                             retries={"mode": "standard", "total_max_attempts": 1})
         return f"this machine is {client.get_caller_identity()['Arn']}"
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         raise Untried("who this machine is to AWS is not known:"
-                      f" {aws.explanation(error, 'STS', {})}") from error
+                      f" {aws.explain_error(error, 'STS', {})}") from error
 
 
 def find_sample(setting: str, prefix: str) -> Sample:
     """List a prefix and read an object of it."""
     files = list_files(setting, prefix)
     smallest = min(files, key=lambda file: file.size or float("inf"))
-    with objects.opened(smallest.url) as stream:
+    with objects.opening(smallest.url) as stream:
         stream.read(SAMPLE)
     return Sample(smallest.url, prefix, len(files), sum(file.size for file in files))
 
@@ -103,7 +103,7 @@ def find_jsonpaths(how: str) -> str:
     declared = tables.declared_columns(sql_queries.staging_events_table_create)
     needed = f"It needs {len(declared)} paths, for these columns: {', '.join(declared)}."
     try:
-        paths = jsonpaths(objects.read(how))
+        paths = parse_jsonpaths(objects.read(how))
     except ValueError as error:
         raise WarehouseError(f"{how} is not a JSONPaths file: {error}. {needed}") from error
     if paths is None:
@@ -116,7 +116,7 @@ def find_jsonpaths(how: str) -> str:
 
 
 def find_region(data: Data, bucket: str, standin: bool) -> str:
-    region = objects.region_of(bucket)
+    region = objects.find_region(bucket)
     if not region:
         raise Untried(f"S3 does not tell where the bucket {bucket} is")
     if region == data.region:

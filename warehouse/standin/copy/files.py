@@ -68,7 +68,7 @@ def opening(file: objects.Object, fetched: Future | None) -> tuple[objects.Objec
         return file, io.BytesIO(fetched.result())
     if file.size <= SMALL:
         return file, io.BytesIO(objects.read(file.url))
-    return file, objects.opened(file.url)
+    return file, objects.opening(file.url)
 
 
 def unpacked(stream: BinaryIO, options: dict) -> BinaryIO:
@@ -82,7 +82,7 @@ def unpacked(stream: BinaryIO, options: dict) -> BinaryIO:
 
 def listed(prefix: str) -> list[objects.Object]:
     """Every object under a prefix, which is no folder (guide: copy-parameters-data-source-s3)."""
-    files = objects.listed(prefix)
+    files = objects.list_objects(prefix)
     if not files:
         key = objects.split_s3(prefix)[1] if objects.is_s3(prefix) else prefix
         raise objects.ObjectError(f"The specified S3 prefix '{key}' does not exist")
@@ -125,6 +125,6 @@ def found(urls: set[str]) -> dict[str, objects.Object]:
         folders.setdefault(url.rpartition("/")[0], []).append(url)
     present = {}
     for names in folders.values():
-        present |= {file.url: file for file in objects.listed(os.path.commonprefix(names))
+        present |= {file.url: file for file in objects.list_objects(os.path.commonprefix(names))
                     if file.url in urls}
     return present

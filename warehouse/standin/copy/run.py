@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2 import errorcodes, errors, extensions
 
 from warehouse import objects
-from warehouse.jsonpaths import jsonpaths
+from warehouse.jsonpaths import parse_jsonpaths
 
 from ..sql.tokens import Token, quoted
 from . import files
@@ -218,7 +218,7 @@ def mapping_of(
         raise errors.FeatureNotSupported(
             "the stand-in does not emulate Redshift's COPY with JSON 'noshred'")
     try:
-        paths = jsonpaths(objects.read(how))
+        paths = parse_jsonpaths(objects.read(how))
     except ValueError as error:
         raise objects.ObjectError(f"{how} is not a JSONPaths file: {error}") from error
     except objects.ObjectError as error:
