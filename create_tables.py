@@ -32,13 +32,13 @@ def run(config, arguments):
     with connecting(config) as connection:
         if not arguments.force:  # asked again under the lock, but a refusal should create nothing
             with transaction(connection) as cursor:
-                tables.refuse_strangers(cursor, creates)
+                tables.refuse_foreign_tables(cursor, creates)
         if not arguments.views:  # with --views the tables exist already
-            tables.make_lasting(connection)
+            tables.create_lasting_tables(connection)
         with locking(connection, config.limits) as cursor:
             execute(cursor, sql_queries.etl_lock_fill, {})
             if not arguments.force:
-                tables.refuse_strangers(cursor, creates)
+                tables.refuse_foreign_tables(cursor, creates)
             plays = "" if arguments.views else tables.describe_plays(cursor)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, config.limits.lock_timeout)
@@ -50,7 +50,7 @@ def run(config, arguments):
     log.info("created %s", ", ".join(map(subject_of, creates)))
 
 
-def options():
+def make_parser():
     parser = command.make_parser(__doc__, run)
     parser.add_argument(
         "--views", action="store_true",
@@ -64,4 +64,4 @@ def options():
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(options()))
+    sys.exit(command.main(make_parser()))

@@ -14,7 +14,7 @@ from warehouse.database import statements
 from warehouse.database.statements import is_without_plays, name_of, run_all, subject_of
 from warehouse.database.transactions import locking, reserve
 from warehouse.manifests import Manifests
-from warehouse.plan import describe, make_plan, refuse_archived, refuse_reload
+from warehouse.plan import describe_plan, make_plan, refuse_archived, refuse_reload
 from warehouse.session import connecting
 
 log = logging.getLogger("warehouse.etl")
@@ -33,14 +33,14 @@ def run(config, arguments):
         ):
             plan = make_plan(cursor, config.data, by_prefix=not manifests.place,
                              full=arguments.full, reload=not arguments.no_reload)
-            if plan.nothing_new:
-                log.info("found nothing new: %s", describe(plan))
+            if plan.has_nothing_new:
+                log.info("found nothing new: %s", describe_plan(plan))
                 history.record(cursor, "nothing new", summary.begun_at)
                 return None
             refuse_reload(plan, config.limits.max_reload,
                           full=arguments.full, force=arguments.force)
             refuse_archived(plan)
-            log.info("found %s", describe(plan))
+            log.info("found %s", describe_plan(plan))
             reserve(cursor, plan.reserve_queries, config.limits)
             values = statements.values_of(config) | manifests.write(plan)
             run_all(cursor, values, plan.empty_queries)
@@ -104,7 +104,7 @@ def warn(cursor, values, checks):
             log.warning("%s", failure)
 
 
-def options():
+def make_parser():
     parser = command.make_parser(__doc__, run)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--full", action="store_true",
@@ -125,9 +125,9 @@ def options():
     parser.add_argument("--max-age", type=preview.parse_hours, metavar="HOURS",
                         help="with --status: exit 1 where no run has succeeded for so many hours; with"
                              " --quiet, print nothing else")
-    parser.go_with["max_age"] = "--status", preview.show_status
+    parser.required_options["max_age"] = "--status", preview.show_status
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(options()))
+    sys.exit(command.main(make_parser()))

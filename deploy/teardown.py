@@ -18,7 +18,7 @@ POLL = {"Delay": 10, "MaxAttempts": 360}  # an hour; deleting a workgroup takes 
 
 
 def main(arguments: list[str]) -> int:
-    options = parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         tear_down(options.stack, options.region, options.yes)
     except WarehouseError as error:
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m deploy.teardown",
         description="Delete the stack that deploy/cloudformation.yaml made: say what goes and what"
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 def tear_down(name: str, region: str, sure: bool) -> None:
     """Raises WarehouseError. What was deleted before a failure stays deleted: run it again."""
     formation = aws.make_client("cloudformation", region)
-    with explained(name):
+    with explaining(name):
         [stack] = formation.describe_stacks(StackName=name)["Stacks"]
         pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
         resources = {found["LogicalResourceId"]: found
@@ -54,12 +54,12 @@ def tear_down(name: str, region: str, sure: bool) -> None:
                              " deleted.")
     left = {key: found.get("PhysicalResourceId", "") for key, found in resources.items()
             if found["ResourceStatus"] != "DELETE_COMPLETE"}
-    print(told(stack, left))
-    if not sure and asked() != name:
+    print(describe_deletion(stack, left))
+    if not sure and ask_name() != name:
         raise WarehouseError("Nothing was deleted: that is not the name of the stack.")
-    with explained(name):
+    with explaining(name):
         if left.get(BUCKET):
-            empty(left[BUCKET], formation.meta.region_name)
+            empty_bucket(left[BUCKET], formation.meta.region_name)
         formation.delete_stack(StackName=stack["StackId"])
         print("deleting the stack, which takes some minutes", flush=True)
         formation.get_waiter("stack_delete_complete").wait(
@@ -67,7 +67,7 @@ def tear_down(name: str, region: str, sure: bool) -> None:
     print(f"deleted {name}")
 
 
-def told(stack: dict, left: dict[str, str]) -> str:
+def describe_deletion(stack: dict, left: dict[str, str]) -> str:
     """What goes and what stays."""
     given = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
     full = ", with all that is in it"
@@ -77,23 +77,23 @@ def told(stack: dict, left: dict[str, str]) -> str:
           for key, name in left.items()),
         "This stays:",
         f"  the data in s3://{given['DataBucket']}, which is never touched",
-        f"  a snapshot of the warehouse, {snapshot(stack['StackId'])}, billed for 30 days",
+        f"  a snapshot of the warehouse, {name_snapshot(stack['StackId'])}, billed for 30 days",
         "  the machine that runs etl.py: terminate it first, for it holds a security group",
     ])
 
 
-def snapshot(stack_id: str) -> str:
+def name_snapshot(stack_id: str) -> str:
     """The FinalSnapshotName of the template."""
     _, name, unique = stack_id.split("/")
     return f"{name}-final-{unique}"
 
 
-def asked() -> str:
+def ask_name() -> str:
     print("Type the name of the stack to delete it: ", end="", flush=True)
     return sys.stdin.readline().strip()
 
 
-def empty(bucket: str, region: str) -> None:
+def empty_bucket(bucket: str, region: str) -> None:
     """Delete every object of a bucket, with every version and delete marker."""
     s3, count = aws.make_client("s3", region), 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
@@ -109,7 +109,7 @@ def empty(bucket: str, region: str) -> None:
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
+def explaining(name: str) -> Iterator[None]:
     """Turn boto3's errors into a WarehouseError that names the stack."""
     try:
         yield

@@ -177,7 +177,7 @@ def test_verbose_shows_every_statement_of_a_load(ready):
     said = ready.load("--verbose").stderr
     plan = Plan(*(Source(table, new=[Object("a file", 1, "")])
                   for table in ("staging_events", "staging_songs")))
-    after_the_lock = preview.in_order(plan)[2:]
+    after_the_lock = preview.list_statements(plan)[2:]
     ran = [sql for sql in after_the_lock if "%(first_changed)s" not in sql]  # no earlier plays changed
     assert len(ran) == len(after_the_lock) - 2
     for sql in ran:
@@ -308,12 +308,12 @@ def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, ca
     at(100.0)
     shown = progress.Progress()
     with caplog.at_level("INFO", "warehouse"):
-        with shown.during("copy songs"):
+        with shown.showing("copy songs"):
             for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
                 at(moment)
                 shown(int(moment * 1e6), 200_000_000)
                 shown.show()
-        with shown.during("insert songs"):
+        with shown.showing("insert songs"):
             for moment in (191.0, 193.0, 224.0):
                 at(moment)
                 shown.show()

@@ -306,7 +306,7 @@ def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
 
 def test_a_teardown_that_aws_stops_says_how_to_see_why():
     with pytest.raises(WarehouseError, match="aws cloudformation describe-stack-events"):
-        with teardown.explained("sparkify"):
+        with teardown.explaining("sparkify"):
             raise WaiterError("StackDeleteComplete", "DELETE_FAILED", {})
 
 
@@ -318,7 +318,7 @@ def test_teardown_of_a_stack_that_is_not_there_says_so(cloud, capsys):
 def test_teardown_names_the_snapshot_that_the_template_leaves():
     text, given = RESOURCES["Namespace"]["Properties"]["FinalSnapshotName"]["Fn::Sub"]
     assert given["Id"] == {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
-    named = teardown.snapshot("arn:aws:cloudformation:us-west-2:123456789012:stack/sparkify/1b-2c")
+    named = teardown.name_snapshot("arn:aws:cloudformation:us-west-2:123456789012:stack/sparkify/1b-2c")
     assert named == text.replace("${AWS::StackName}", "sparkify").replace("${Id}", "1b-2c")
 
 

@@ -23,7 +23,7 @@ from support.tcp_project import assert_permanent
 from warehouse import WarehouseError, config, rejected_rows
 from warehouse.advice import advise
 from warehouse.database import connection, errors, statements, transactions
-from warehouse.rejected_rows import Row, listed
+from warehouse.rejected_rows import Row, describe_rows
 
 WAY_OUT = "\nOr let MAX_ERRORS in dwh.cfg leave such rows out."
 
@@ -87,8 +87,8 @@ def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
 
 def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
     row = Row("f", 1, "c", "int4", "", 1207, "Invalid digit", None, alike=1, rejected=12_345)
-    assert listed([row])[-1] == "  and 12,344 more in other files or columns"
-    assert listed([]) == []
+    assert describe_rows([row])[-1] == "  and 12,344 more in other files or columns"
+    assert describe_rows([]) == []
 
 
 @pytest.mark.parametrize("code, kind, reason, value, told", [

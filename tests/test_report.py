@@ -117,9 +117,9 @@ def test_every_view_is_shown_and_their_totals_agree(sample, monkeypatch):
         (shown.total.plays, shown.total.listeners)]
     assert sample.query("SELECT COUNT(*) FROM listening_by_session") == [(shown.total.sessions,)]
     assert sample.query("SELECT MIN(start_time), MAX(start_time) FROM songplays") == [
-        (shown.total.first, shown.total.last)]
+        (shown.total.first_play, shown.total.last_play)]
     for answer in shown.answers:
-        rows = [*answer.rows, *answer.ends]
+        rows = [*answer.rows, *answer.end_rows]
         assert {tuple(row) for row in rows} == {answer.question.heads}
         if "plays" in answer.question.heads:
             *listed, total = (row["plays"] for row in rows)
@@ -133,11 +133,11 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
     found = {answer.question.view: answer for answer in ask(sample, monkeypatch, top=3).answers}
     for view in ("top_songs", "top_artists", "listening_by_user", "plays_by_location"):
         assert len(found[view].rows) == 3
-        assert charts.name_of(found[view].ends[0]).endswith("others")
+        assert charts.get_name(found[view].end_rows[0]).endswith("others")
         plays = [row["plays"] for row in found[view].rows]
         assert plays == sorted(plays, reverse=True)
     everything = ask(sample, monkeypatch, top=100_000)
-    assert all(len(answer.ends) == 1 for answer in everything.answers)
+    assert all(len(answer.end_rows) == 1 for answer in everything.answers)
 
 
 def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
@@ -155,7 +155,7 @@ def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
     load_events(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
         for n in reversed(range(len(letters)))])
-    listed = {answer.question.view: [charts.name_of(row) for row in answer.rows]
+    listed = {answer.question.view: [charts.get_name(row) for row in answer.rows]
               for answer in ask(emptied, monkeypatch, top=5).answers}
     for view in ("top_songs", "top_artists", "plays_by_location"):
         assert listed[view] == list("ABCDE")
@@ -178,7 +178,7 @@ def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
                  if found.question.view == "plays_by_weekday")
     assert [row["days"] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
     assert answer.rows[0]["plays per day"] == 0.5
-    assert (answer.ends[0]["days"], answer.ends[0]["plays per day"]) == (22, 2 / 22)
+    assert (answer.end_rows[0]["days"], answer.end_rows[0]["plays per day"]) == (22, 2 / 22)
 
 
 @pytest.mark.parametrize("days", [1, 6, 7, 8, 366, 1000])
@@ -302,10 +302,10 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
     assert [c for c in said if c != "\n" and not texts.clean(c) == c] == []
     (table,) = (block for block in said.split("\n\n") if block.startswith("song "))
     head, rule, *lines = table.splitlines()
-    right = texts.width(rule) - len(rule.split()[-1]) - 2  # where the listeners end
+    right = texts.measure_width(rule) - len(rule.split()[-1]) - 2  # where the listeners end
     assert len(lines) == len(HOSTILE) + 2
     for line in lines[:-2]:
-        columns = texts.width(line[: line.rindex("  ") + 2].rstrip())
+        columns = texts.measure_width(line[: line.rindex("  ") + 2].rstrip())
         assert columns == right, line
     assert "(not known)" in table and "(blank)" in table and "椎名林檎" in table
 
@@ -317,7 +317,7 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
 ])
 def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
     assert texts.cut(text, most) == cut
-    assert texts.width(cut) <= most
+    assert texts.measure_width(cut) <= most
 
 
 @pytest.mark.parametrize("text, printed", [
@@ -602,7 +602,7 @@ def test_a_page_is_written_into_a_pipe_or_a_device_and_does_not_replace_it(tmp_p
 ])
 def test_wrong_usage_exits_2(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
-        report.options().parse_args(arguments)
+        report.make_parser().parse_args(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: python -m warehouse.report")
 

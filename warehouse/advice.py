@@ -18,26 +18,26 @@ def advise(rows: list, table: str) -> list[str]:
     """A sentence or two for each column and reason of rows that a COPY into the table rejected."""
     ordered = sorted(rows, key=lambda row: (row.column, row.code))
     by_kind = groupby(ordered, key=lambda row: (row.column, row.code))
-    return list(dict.fromkeys(next_step(list(alike), table) for _, alike in by_kind))
+    return list(dict.fromkeys(advise_kind(list(alike), table) for _, alike in by_kind))
 
 
-def next_step(rows: list, table: str) -> str:
+def advise_kind(rows: list, table: str) -> str:
     """What to do about rows of one column and code."""
     row = rows[0]
     whole_file = row.code == 1216 or row.reason.startswith(("Missing data", "Invalid JSONPath"))
-    if whole_file and (looks := looks_like_the_other(rows, table)):
+    if whole_file and (looks := advise_swapped(rows, table)):
         return looks
     if "JSONPath" in row.reason:
-        return for_mapping(table)
+        return advise_mapping(table)
     if row.reason.startswith("Missing data") or row.code == 1213:
-        return f"{for_missing(row, table)} {for_other_files(table)}"
+        return f"{advise_missing(row, table)} {advise_other_files(table)}"
     if row.code == 1216:
-        return f"{for_json(rows)} {for_other_files(table)}"
+        return f"{advise_json(rows)} {advise_other_files(table)}"
     if "char" in row.type and row.code == 1204:
-        return for_long_texts(rows)
+        return advise_long_texts(rows)
     is_number = row.type in INTEGERS or row.type in ("numeric", "float4", "float8")
     if is_number and row.code in (1204, 1207, 1222):
-        return for_numbers(row)
+        return advise_numbers(row)
     return {
         1205: f"Write dates in the files as YYYY-MM-DD, or say how {row.column} is written by"
               " DATEFORMAT in the COPY of sql_queries.py.",
@@ -49,7 +49,7 @@ def next_step(rows: list, table: str) -> str:
     }.get(row.code, "Correct the files.")
 
 
-def looks_like_the_other(rows: list, table: str) -> str:
+def advise_swapped(rows: list, table: str) -> str:
     """What to say where the documents are songs among the logs, or logs among the songs."""
     what, other = {"staging_events": ("song", {"song_id", "artist_id"}),
                    "staging_songs": ("log", {"sessionid", "iteminsession"})}.get(table, ("", set()))
@@ -60,7 +60,7 @@ def looks_like_the_other(rows: list, table: str) -> str:
             " swapped, or do both kinds of files lie in one place?")
 
 
-def for_mapping(table: str) -> str:
+def advise_mapping(table: str) -> str:
     array = ("Where a file is one JSON array: COPY takes one object after another, which"
              " jq -c '.[]' FILE makes of it.")
     if table == "staging_songs":
@@ -68,14 +68,14 @@ def for_mapping(table: str) -> str:
     return f"{array} Else correct the file of LOG_JSONPATH, which the documents do not fit, or leave it out."
 
 
-def for_missing(row, table: str) -> str:
+def advise_missing(row, table: str) -> str:
     if table == "staging_songs":
         return f"Let every song have {row.column}, under that name."
     return (f"Let every event have {row.column}. Where the logs have it under another name, correct"
             " LOG_JSONPATH; auto also compares the case of letters, auto ignorecase does not.")
 
 
-def for_json(rows: list) -> str:
+def advise_json(rows: list) -> str:
     names = {row.file.rpartition("/")[2].lower() for row in rows}
     for ending, kind in PACKED.items():
         if any(name.endswith(ending) for name in names):
@@ -84,12 +84,12 @@ def for_json(rows: list) -> str:
             " without a byte order mark, not packed.")
 
 
-def for_other_files(table: str) -> str:
+def advise_other_files(table: str) -> str:
     setting, what = ("SONG_DATA", "song") if table == "staging_songs" else ("LOG_DATA", "log")
     return f"A file that is no {what}: move it out of {setting}, for all that lies there is read."
 
 
-def for_numbers(row) -> str:
+def advise_numbers(row) -> str:
     """Integers take digits, within bounds; decimals and floats a number with a point."""
     if row.type in INTEGERS:
         most = INTEGERS[row.type]
@@ -103,7 +103,7 @@ def for_numbers(row) -> str:
     return f"Correct the values in the files: {row.column} takes a number such as 200.5."
 
 
-def for_long_texts(rows: list) -> str:
+def advise_long_texts(rows: list) -> str:
     """Columns count bytes; a text that is shown cut, or not at all, is longer than its column."""
     column = rows[0].column
     values = [row.value or "" for row in rows]

@@ -18,7 +18,7 @@ from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
-BESIDE_THE_SCRIPTS = Path(sql_queries.__file__).resolve().parent
+SCRIPTS_FOLDER = Path(sql_queries.__file__).resolve().parent
 
 EXIT_STATUS = """\
 exit status:
@@ -35,16 +35,16 @@ Run = Callable[[Config, argparse.Namespace], object]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses an option without the one it goes with: go_with has, by its dest, that
+    """A parser that refuses an option without the one it goes with: required_options has, by its dest, that
     option and the run that it chooses."""
 
     def __init__(self, **settings):
         super().__init__(**settings)
-        self.go_with: dict[str, tuple[str, Run]] = {}
+        self.required_options: dict[str, tuple[str, Run]] = {}
 
     def parse_args(self, args=None, namespace=None):
         arguments = super().parse_args(args, namespace)
-        for dest, (other, run) in self.go_with.items():
+        for dest, (other, run) in self.required_options.items():
             if getattr(arguments, dest) is not None and arguments.run is not run:
                 self.error(f"--{dest.replace('_', '-')} goes with {other}")
         return arguments
@@ -60,7 +60,7 @@ def make_parser(description: str, run: Run) -> Parser:
     )
     options.set_defaults(run=run)
     options.add_argument(
-        "--config", metavar="FILE", type=Path, default=BESIDE_THE_SCRIPTS / "dwh.cfg",
+        "--config", metavar="FILE", type=Path, default=SCRIPTS_FOLDER / "dwh.cfg",
         help="configuration file (default: dwh.cfg beside etl.py)",
     )
     loudness = options.add_mutually_exclusive_group()
@@ -105,7 +105,7 @@ def report_failure(error: BaseException, status: int) -> int:
     if notes and said[-1] not in ".!?":
         said += "."
     log.error("%s", " ".join([said, *notes]))
-    INTERRUPTION.told = True
+    INTERRUPTION.reported = True
     return status
 
 

@@ -62,7 +62,7 @@ def start_log(arguments: argparse.Namespace) -> None:
     logger.setLevel(
         logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
     )
-    PROGRESS.shown = not arguments.quiet
+    PROGRESS.enabled = not arguments.quiet
 
 
 # ------------------------------------------------------------------------------------------ summary

@@ -13,7 +13,7 @@ from . import BusyError, WarehouseError
 from .database.statements import execute
 from .database.transactions import undoing, waiting
 
-MOST_ASKED = 5  # seconds for the age of the last run, where this one has waited in vain
+AGE_TIMEOUT = 5  # seconds for the age of the last run, where this one has waited in vain
 
 
 def now() -> datetime:
@@ -79,12 +79,12 @@ def record(cursor: extensions.cursor, kind: str, begun_at: datetime,
             "run": RUN, "kind": kind, "begun_at": begun_at, "finished_at": now()})
 
 
-def read_last(cursor: extensions.cursor, most: int) -> list[Load]:
+def read_last_loads(cursor: extensions.cursor, most: int) -> list[Load]:
     execute(cursor, LAST_LOADS, {"most": most})
     return [Load(*row) for row in cursor.fetchall()]
 
 
-class Last(NamedTuple):
+class LastRuns(NamedTuple):
     """The row of LAST_RUNS: when a run last succeeded and when the tables were last reset. The times
     are UTC; None is never."""
 
@@ -102,12 +102,12 @@ class Last(NamedTuple):
         return None if self.is_reset_since else self.success
 
 
-def find_last(cursor: extensions.cursor) -> Last:
+def find_last_runs(cursor: extensions.cursor) -> LastRuns:
     execute(cursor, LAST_RUNS, {})
-    return Last(*cursor.fetchone())
+    return LastRuns(*cursor.fetchone())
 
 
-def explain_stale(last: Last, hours: int, allowed: str) -> str:
+def explain_stale(last: LastRuns, hours: int, allowed: str) -> str:
     """Say that no run has succeeded for so many hours, or ever; '' where one has. allowed names the
     setting with the hours."""
     if not last.success:
@@ -132,7 +132,7 @@ def format_age(time: datetime) -> str:
 
 def refuse_stale(cursor: extensions.cursor, hours: int) -> None:
     """Raise WarehouseError where no run has succeeded for so many hours, or none ever has."""
-    last = find_last(cursor)
+    last = find_last_runs(cursor)
     if stale := explain_stale(last, hours, f"--max-age {hours}"):
         ended = f"; the last that did ended at {last.success:%Y-%m-%d %H:%M:%S} UTC" if last.success else ""
         raise WarehouseError(stale + ended)
@@ -144,11 +144,11 @@ class Stale(BusyError):
     exit_status = 1
 
 
-def name_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
+def escalate_if_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
     """The error of a run that waited in vain, as Stale where no run has succeeded for so many hours."""
     try:
-        with undoing(connection) as cursor, waiting(cursor, MOST_ASKED):
-            last = find_last(cursor)
+        with undoing(connection) as cursor, waiting(cursor, AGE_TIMEOUT):
+            last = find_last_runs(cursor)
     except (WarehouseError, psycopg2.Error):  # no table loads, somebody holds it, or a lost connection
         return error
     said = explain_stale(last, hours, f"STALE_AFTER = {hours}")

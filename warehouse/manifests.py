@@ -43,22 +43,22 @@ class Manifests:
         if self.folder:
             self.folder.cleanup()
 
-    def url(self, name: str) -> str:
+    def make_url(self, name: str) -> str:
         """Where something of this run is written."""
         return f"{self.place.rstrip('/')}/{self.run}-{name}"
 
-    def values(self, plan: Plan) -> dict[str, object]:
+    def make_values(self, plan: Plan) -> dict[str, object]:
         """What each COPY reads, and whether that is a manifest, by placeholder."""
         values: dict[str, object] = {"loaded_files": None if plan.by_prefix else
-                                     self.url("loaded_files.json")}
+                                     self.make_url("loaded_files.json")}
         for table, _, prefix in list_sources(self.data):
-            values[f"{table}_files"] = prefix if plan.by_prefix else self.url(f"{table}.manifest")
+            values[f"{table}_files"] = prefix if plan.by_prefix else self.make_url(f"{table}.manifest")
             values[f"{table}_manifest"] = AsIs("" if plan.by_prefix else "MANIFEST")
         return values | NOTHING_COPIED
 
     def write(self, plan: Plan) -> dict[str, object]:
         """Write them; returns the values for the SQL."""
-        values = self.values(plan)
+        values = self.make_values(plan)
         if not plan.by_prefix:
             for source in plan.sources:
                 if source.to_copy:

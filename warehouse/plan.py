@@ -13,7 +13,7 @@ from .objects import Object
 
 log = logging.getLogger(__name__)
 
-MOST_TOLD = 1000  # characters of a reason, in the history
+LONGEST_REASON = 1000  # characters of a reason, in the history
 NO_MANIFESTS = "MANIFESTS is not set, so every file is copied by prefix"
 LOADED_BY_PREFIX = "the tables hold rows of a load by prefix"
 
@@ -31,8 +31,8 @@ class Source(NamedTuple):
     changed: list[Object] = []
     vanished: list[str] = []
     whole: bool = False
-    why: str = ""
-    first: bool = False
+    reason: str = ""
+    is_first: bool = False
 
     @property
     def files(self) -> list[Object]:
@@ -69,7 +69,7 @@ class Plan(NamedTuple):
     logs: Source
     songs: Source
     full: bool = False
-    why: str = ""
+    reason: str = ""
     by_prefix: bool = False
 
     @property
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
         return self.logs, self.songs
 
     @property
-    def nothing_new(self) -> bool:
+    def has_nothing_new(self) -> bool:
         return not self.by_prefix and not any(source.files for source in self.sources)
 
     @property
@@ -91,10 +91,10 @@ class Plan(NamedTuple):
     @property
     def totals(self) -> dict[str, object]:
         """What the history keeps of a plan."""
-        whole = self.why or "; ".join(source.why for source in self.sources if source.whole)
+        whole = self.reason or "; ".join(source.reason for source in self.sources if source.whole)
         size = {"files": sum(len(source.files) for source in self.sources),
                 "bytes": sum(source.bytes for source in self.sources)}
-        return {"loaded_whole": whole[:MOST_TOLD] or None} | ({} if self.by_prefix else size)
+        return {"loaded_whole": whole[:LONGEST_REASON] or None} | ({} if self.by_prefix else size)
 
     # The statements of a load, in the order of its steps. A statement about the plays between
     # %(first_play)s and %(last_play)s is skipped where there are none.
@@ -206,21 +206,21 @@ def make_plan(
     """
     loaded = ledger.read_ledger(cursor)
     if by_prefix:
-        sources = (Source(table, whole=True, why=NO_MANIFESTS, first=True)
+        sources = (Source(table, whole=True, reason=NO_MANIFESTS, is_first=True)
                    for table, *_ in list_sources(data))
-        return Plan(*sources, full=True, why=NO_MANIFESTS, by_prefix=True)
+        return Plan(*sources, full=True, reason=NO_MANIFESTS, by_prefix=True)
     why = "--full" if full else ""
     if not full and not loaded and ledger.has_earlier_rows(cursor):
         why = LOADED_BY_PREFIX
     sources = []
     for table, setting, prefix in list_sources(data):
         known = loaded.get(table, {})
-        source = compare(table, list_files(setting, prefix, known), known)
+        source = compare_files(table, list_files(setting, prefix, known), known)
         if not full:
             refuse_swapped(setting, source, loaded)
         reason = why or (explain_whole(source, known) if reload else "")
-        sources.append(source._replace(whole=bool(reason), why=reason, first=not known))
-    return Plan(*sources, full=bool(why), why=why)
+        sources.append(source._replace(whole=bool(reason), reason=reason, is_first=not known))
+    return Plan(*sources, full=bool(why), reason=why)
 
 
 def refuse_swapped(setting: str, source: Source, loaded: dict[str, dict[str, Object]]) -> None:
@@ -233,7 +233,7 @@ def refuse_swapped(setting: str, source: Source, loaded: dict[str, dict[str, Obj
                 " and SONG_DATA swapped in dwh.cfg? If they were swapped then, run etl.py --full.")
 
 
-def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
+def compare_files(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
     listed = {file.url for file in files}
     return Source(
         table,
@@ -284,10 +284,10 @@ def name_first(what: str, files: list[Object]) -> str:
     return what.format(f"{objects.escape(files[0].url)}{more}")
 
 
-def describe(plan: Plan) -> str:
+def describe_plan(plan: Plan) -> str:
     """What the plan found and what is loaded whole, for the log."""
     if plan.by_prefix:
-        return f"everything to load: {plan.why}"
+        return f"everything to load: {plan.reason}"
     parts = [
         f"{len(source.listed):,} files for {source.table} ({len(source.new):,} new,"
         f" {len(source.changed):,} changed)"
@@ -299,9 +299,9 @@ def describe(plan: Plan) -> str:
             parts.append(
                 f"files of {source.table} that are gone and {fate}: {len(source.vanished):,}")
     if plan.full:
-        parts.append(f"all are loaded, because {plan.why}")
+        parts.append(f"all are loaded, because {plan.reason}")
     else:
-        parts += [f"all for {source.table} are loaded, because {source.why}"
+        parts += [f"all for {source.table} are loaded, because {source.reason}"
                   for source in plan.sources if source.whole]
     return "; ".join(parts)
 
@@ -324,10 +324,10 @@ def explain_refusal(plan: Plan, max_reload: int, *, full: bool, force: bool) -> 
     """Why the load of a plan is refused, and the ways out; '' if it is not."""
     refused = []
     for source in plan.sources:
-        if force or source.first or not source.whole:
+        if force or source.is_first or not source.whole:
             continue
         what = f"all {len(source.listed):,} files of {source.table} are to be loaded again"
-        what += "" if full else f" ({source.why})"
+        what += "" if full else f" ({source.reason})"
         if source.vanished:
             names = ", ".join(map(objects.escape, source.vanished[:3]))
             names += ", …" if len(source.vanished) > 3 else ""

@@ -14,7 +14,7 @@ from .database.statements import values_of
 from .database.transactions import undoing
 from .manifests import Manifests
 from .objects import escape
-from .plan import NO_MANIFESTS, Plan, describe, explain_refusal, make_plan
+from .plan import NO_MANIFESTS, Plan, describe_plan, explain_refusal, make_plan
 from .session import connecting
 
 MOST_FILES = 20  # are shown by name
@@ -40,10 +40,10 @@ def show_status(config: Config, arguments: argparse.Namespace) -> str | None:
             plan = make_plan(cursor, config.data, by_prefix=False, full=arguments.full,
                              reload=not arguments.no_reload)
             if not manifests.place:  # what is listed is still shown
-                plan = plan._replace(full=True, why=NO_MANIFESTS, by_prefix=True)
+                plan = plan._replace(full=True, reason=NO_MANIFESTS, by_prefix=True)
             refusal = "" if plan.by_prefix else explain_refusal(
                 plan, config.limits.max_reload, full=arguments.full, force=arguments.force)
-            due = f"next load: refused, because {refusal}" if refusal else describe_next(plan)
+            due = f"next load: refused, because {refusal}" if refusal else describe_next_load(plan)
             return format_status(plan, due, cursor)
 
 
@@ -56,7 +56,7 @@ def show_dry_run(config: Config, arguments: argparse.Namespace) -> str:
     ):
         plan = make_plan(cursor, config.data, by_prefix=not manifests.place, full=arguments.full,
                          reload=not arguments.no_reload)
-        return "\n\n".join([describe_files(plan), *bind(cursor, config, manifests, plan)])
+        return "\n\n".join([describe_files(plan), *bind_statements(cursor, config, manifests, plan)])
 
 
 def format_status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
@@ -82,14 +82,14 @@ def format_status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
     return "\n".join([table, gone, due, format_loads(cursor)])
 
 
-def describe_next(plan: Plan) -> str:
+def describe_next_load(plan: Plan) -> str:
     """What the next load will do."""
-    if plan.nothing_new:
+    if plan.has_nothing_new:
         return "next load: nothing to do"
     if plan.full:
-        return f"next load: all files, because {plan.why}"
+        return f"next load: all files, because {plan.reason}"
     parts = [
-        f"all files for {source.table}, because {source.why}" if source.whole
+        f"all files for {source.table}, because {source.reason}" if source.whole
         else f"new and changed files for {source.table}"
         for source in plan.sources if source.files
     ]
@@ -98,7 +98,7 @@ def describe_next(plan: Plan) -> str:
 
 def format_loads(cursor: extensions.cursor) -> str:
     """The age of the last success, and the last runs that succeeded, the latest first."""
-    last = history.find_last(cursor)
+    last = history.find_last_runs(cursor)
     success = "none" if not last.success else (
         f"{last.success:%Y-%m-%d %H:%M:%S} UTC, {history.format_age(last.success)}")
     if last.is_reset_since:
@@ -108,7 +108,7 @@ def format_loads(cursor: extensions.cursor) -> str:
          *("" if count is None else f"{count:,}" for count in (
              load.files, load.bytes, load.songplays, load.with_song, load.with_artist,
              load.changed_plays, load.rejected)))
-        for load in history.read_last(cursor, MOST_LOADS)
+        for load in history.read_last_loads(cursor, MOST_LOADS)
     ]
     heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
              "changed plays", "rejected")
@@ -123,7 +123,7 @@ def parse_hours(text: str) -> int:
 
 def describe_files(plan: Plan) -> str:
     """The files that would be loaded, as SQL comments."""
-    lines = [f"-- dry run: {describe(plan)}"]
+    lines = [f"-- dry run: {describe_plan(plan)}"]
     for source in plan.sources:
         chosen = source.files
         lines += [
@@ -134,15 +134,15 @@ def describe_files(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def bind(cursor, config: Config, manifests: Manifests, plan: Plan) -> list[str]:
+def bind_statements(cursor, config: Config, manifests: Manifests, plan: Plan) -> list[str]:
     """The statements of a load in their order, with their values as far as they are known yet."""
-    if plan.nothing_new:
+    if plan.has_nothing_new:
         return []
-    values = values_of(config) | manifests.values(plan) | SPANS
-    return [f"{cursor.mogrify(sql, values).decode().strip()};" for sql in in_order(plan)]
+    values = values_of(config) | manifests.make_values(plan) | SPANS
+    return [f"{cursor.mogrify(sql, values).decode().strip()};" for sql in list_statements(plan)]
 
 
-def in_order(plan: Plan) -> list[str]:
+def list_statements(plan: Plan) -> list[str]:
     """What etl.run executes, in its order, but for what it only reads to plan and to report."""
     queries = [sql_queries.etl_lock_take, sql_queries.etl_lock_count, *plan.reserve_queries,
                *plan.empty_queries]

@@ -68,7 +68,7 @@ def explain_rejected(connection: extensions.connection, error: RowsRejected) -> 
     """
     rows, problem = read_rows(connection, error.table, 1)
     if rows:
-        message = "\n".join([f"{error}:", *listed(rows),
+        message = "\n".join([f"{error}:", *describe_rows(rows),
                              "  COPY stopped there: the files may hold more such rows.",
                              *advise(rows, error.table),
                              "Or let MAX_ERRORS in dwh.cfg leave such rows out."])
@@ -104,7 +104,7 @@ def warn(connection: extensions.connection, summary: Summary) -> None:
         if line.rejected == 0:
             continue
         rows, problem = read_rows(connection, line.table, line.rejected or 0)
-        which = "".join(f"\n{row}" for row in listed(rows)) or (
+        which = "".join(f"\n{row}" for row in describe_rows(rows)) or (
             f"; which ones cannot be told here{f' ({problem})' if problem else ''}")
         how_many = ("rejected an unknown number of" if line.rejected is None else
                     f"rejected {line.rejected:,}")
@@ -205,7 +205,7 @@ def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[
     asked = {"table": table, "since": STARTED - SKEW}
     for sql in (LOAD_ERRORS, LOAD_ERRORS_WITH_VALUES):
         try:
-            found.append([make_row(*row) for row in fetched(connection, sql, asked)])
+            found.append([make_row(*row) for row in fetch_rows(connection, sql, asked)])
         except psycopg2.Error as error:
             found.append([])
             problems.append(message_of(error))
@@ -242,7 +242,7 @@ def read_document(raw_line: str) -> dict[str, object]:
     return {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
 
 
-def fetched(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:
+def fetch_rows(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:
     """The rows of a query in a transaction of its own; raises psycopg2.Error."""
     try:
         with connection.cursor() as cursor:
@@ -253,7 +253,7 @@ def fetched(connection: extensions.connection, sql: str, values: dict) -> list[t
             connection.rollback()
 
 
-def listed(rows: list[Row]) -> list[str]:
+def describe_rows(rows: list[Row]) -> list[str]:
     """A line for each row, and how many more there are like them, or of other kinds."""
     lines, told = [], 0
     for _, alike in groupby(rows, key=lambda row: row.kind):

@@ -11,7 +11,7 @@ from . import BusyError, rejected_rows
 from .config import Config
 from .database.connection import connect
 from .database.errors import RowsRejected
-from .history import RUN, name_stale
+from .history import RUN, escalate_if_stale
 from .progress import PROGRESS
 from .signals import INTERRUPTION
 
@@ -19,15 +19,15 @@ from .signals import INTERRUPTION
 @contextmanager
 def connecting(config: Config) -> Iterator[extensions.connection]:
     """A connection that signals interrupt, closed at the end. Rejected rows are explained."""
-    with INTERRUPTION.ends_at_once():
+    with INTERRUPTION.ending_at_once():
         connection = connect(config, PROGRESS, f"{Path(sys.argv[0]).stem}-{RUN}")
     try:
-        with INTERRUPTION.cancels(connection):
+        with INTERRUPTION.cancelling(connection):
             try:
                 yield connection
             except RowsRejected as error:
                 raise rejected_rows.explain_rejected(connection, error) from error
             except BusyError as error:
-                raise name_stale(connection, error, config.limits.stale_after) from None
+                raise escalate_if_stale(connection, error, config.limits.stale_after) from None
     finally:
         connection.close()

@@ -31,33 +31,33 @@ class Interruption:
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
-    over = signal.SIGUSR1  # which only ever tells the thread that it is not needed any more
+    stop_signal = signal.SIGUSR1  # which only ever tells the thread that it is not needed any more
     patience = 1.5  # seconds from a signal to the end; orchestrators kill after a few
 
     def __init__(self):
         self.number = 0
-        self.told = False  # the user, by whoever ends the run in order
+        self.reported = False  # the user, by whoever ends the run in order
         self.committing = threading.Lock()  # held while COMMIT is on its way
 
-    def check(self) -> None:
+    def raise_if_interrupted(self) -> None:
         """Raise Interrupted if a signal has come."""
         if self.number:
             raise Interrupted(self.number)
 
     @contextmanager
-    def sleeper(self) -> Iterator[Callable[[float], None]]:
+    def sleeping(self) -> Iterator[Callable[[float], None]]:
         """What waits for some seconds; it raises Interrupted as soon as a signal comes."""
         woken = threading.Event()
 
         def sleep(seconds: float) -> None:
             woken.wait(seconds)
-            self.check()
+            self.raise_if_interrupted()
 
-        with self.calls(woken.set):
+        with self.calling(woken.set):
             yield sleep
 
     @contextmanager
-    def ends_at_once(self) -> Iterator[None]:
+    def ending_at_once(self) -> Iterator[None]:
         """In this block SIGINT ends the process, as SIGTERM does: libpq, which connects, would not
         return to Python for it, and there is nothing to roll back yet."""
         handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -67,11 +67,11 @@ class Interruption:
             signal.signal(signal.SIGINT, handler)
 
     @contextmanager
-    def cancels(self, connection=None) -> Iterator[None]:
+    def cancelling(self, connection=None) -> Iterator[None]:
         """In this block a signal cancels what the connection does, if there is one; then Interrupted
         is raised, where there is none by the next check()."""
         try:
-            with self.calls(lambda: connection and cancel(connection)):
+            with self.calling(lambda: connection and cancel(connection)):
                 yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
@@ -81,20 +81,20 @@ class Interruption:
             raise
 
     @contextmanager
-    def calls(self, stop: Callable[[], None]) -> Iterator[None]:
+    def calling(self, stop: Callable[[], None]) -> Iterator[None]:
         """In this block a signal is noted and stop called, by another thread."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.signals, self.over))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.signals, self.stop_signal))
         watcher = threading.Thread(target=self.watch, args=(stop,), daemon=True)
         watcher.start()
         try:
             yield
         finally:
             # Not joined: a cancellation may wait for a server that does not answer.
-            signal.pthread_kill(watcher.ident, self.over)
+            signal.pthread_kill(watcher.ident, self.stop_signal)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def watch(self, stop: Callable[[], None]) -> None:
-        while (number := signal.sigwait((*self.signals, self.over))) != self.over:
+        while (number := signal.sigwait((*self.signals, self.stop_signal))) != self.stop_signal:
             if self.number:
                 os._exit(128 + number)
             self.number = number
@@ -110,7 +110,7 @@ class Interruption:
             with self.committing:
                 pass
             time.sleep(self.patience)
-        if not self.told:
+        if not self.reported:
             log.error("%s. The server undoes what was not committed.", Interrupted(self.number))
         os._exit(128 + self.number)
 

@@ -17,14 +17,14 @@ MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Ru
               " the right")
 
 
-def declared_columns(sql: str) -> dict[str, str]:
+def parse_columns(sql: str) -> dict[str, str]:
     """Read the columns that a CREATE statement declares, one a line; a view's have no type.
 
     In a table the line begins with the column. In a view it ends with it, by itself or after AS.
 
-    >>> declared_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
+    >>> parse_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
     {'a': 'INT'}
-    >>> declared_columns("CREATE VIEW v AS\\nSELECT\\n    t.a,  -- key\\n    MAX(b) AS c\\nFROM t")
+    >>> parse_columns("CREATE VIEW v AS\\nSELECT\\n    t.a,  -- key\\n    MAX(b) AS c\\nFROM t")
     {'a': '', 'c': ''}
     """
     if is_view(sql):
@@ -45,7 +45,7 @@ ORDER BY table_name, ordinal_position
 """
 
 
-def existing_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
+def read_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
     """Read the columns of every table and view of the schema, with their types as we declare them.
 
     Those on which the user has no right may be left out.
@@ -53,7 +53,7 @@ def existing_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
     execute(cursor, EXISTING_COLUMNS, {})
     existing: dict[str, dict[str, str]] = {}
     for table, column, *kind in cursor.fetchall():
-        existing.setdefault(table, {})[column] = type_of(*kind)
+        existing.setdefault(table, {})[column] = format_type(*kind)
     return existing
 
 
@@ -63,7 +63,7 @@ def has_our_columns(columns: Iterable[str], sql: str) -> bool:
     A table's may be in another, as ALTER TABLE … ADD COLUMN puts a column last: every COPY and
     INSERT names its columns.
     """
-    ours = declared_columns(sql)
+    ours = parse_columns(sql)
     return list(columns) == list(ours) if is_view(sql) else set(columns) == set(ours)
 
 
@@ -71,10 +71,10 @@ def is_view(sql: str) -> bool:
     return "\nSELECT\n" in sql
 
 
-def type_of(name: str, length: int | None, precision: int | None, scale: int | None) -> str:
+def format_type(name: str, length: int | None, precision: int | None, scale: int | None) -> str:
     """Write a type of information_schema as sql_queries does.
 
-    >>> type_of("character varying", 64, None, None)
+    >>> format_type("character varying", 64, None, None)
     'VARCHAR(64)'
     """
     if name == "character varying":
@@ -96,9 +96,9 @@ OLDER_VERSION = (
 )
 
 
-def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
+def refuse_foreign_tables(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
     """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
-    existing = existing_columns(cursor)
+    existing = read_columns(cursor)
     ours = {subject_of(sql): sql for sql in creates}
     if set(existing.get("staging_catalogue", ())) == OLDER_CATALOGUE:
         raise ConfigError(OLDER_VERSION)
@@ -134,9 +134,9 @@ def is_readable(cursor: extensions.cursor, sql: str, existing: dict[str, dict[st
     return cursor.fetchone()[0]
 
 
-def unreadable_views(cursor: extensions.cursor) -> list[str]:
+def list_unreadable_views(cursor: extensions.cursor) -> list[str]:
     """List our views that are missing, have other columns, or may not be read by this user."""
-    existing = existing_columns(cursor)
+    existing = read_columns(cursor)
     return [subject_of(sql) for sql in sql_queries.create_view_queries
             if not is_readable(cursor, sql, existing)]
 
@@ -149,16 +149,16 @@ FROM songplays
 
 def describe_plays(cursor: extensions.cursor) -> str:
     """Say how many plays there are and of when; '' where there are none that this user may read."""
-    if not is_readable(cursor, sql_queries.songplay_table_create, existing_columns(cursor)):
+    if not is_readable(cursor, sql_queries.songplay_table_create, read_columns(cursor)):
         return ""
     execute(cursor, COUNT_PLAYS, {})
     (count,) = cursor.fetchone()
-    loaded_at = history.find_last(cursor).loaded_at
+    loaded_at = history.find_last_runs(cursor).loaded_at
     when = f", the last load was of {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
     return f"{count:,} play{'s' * (count > 1)}{when}" if count else ""
 
 
-def make_lasting(connection: extensions.connection) -> None:
+def create_lasting_tables(connection: extensions.connection) -> None:
     """Create what a reset keeps, etl_lock without its row and loads, where missing; commit it.
 
     What is there is not touched: a load may hold it. Raises ConfigError if its columns are not ours.
@@ -167,7 +167,7 @@ def make_lasting(connection: extensions.connection) -> None:
     for last_try in (False, True):
         try:
             with transaction(connection) as cursor:
-                existing = existing_columns(cursor)
+                existing = read_columns(cursor)
                 for sql in sql_queries.create_lasting_queries:
                     table = subject_of(sql)
                     if table not in existing:

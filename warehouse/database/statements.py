@@ -63,10 +63,10 @@ def values_of(config: Config) -> dict[str, object]:
 def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Done:
     """Run one statement; raises WarehouseError with its name."""
     name = name_of(sql)
-    INTERRUPTION.check()
+    INTERRUPTION.raise_if_interrupted()
     started = time.monotonic()
     try:
-        with PROGRESS.during(name):
+        with PROGRESS.showing(name):
             cursor.execute(sql, values)
     except psycopg2.Error as error:
         raise explain(name, error) from error

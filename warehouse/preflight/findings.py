@@ -53,7 +53,7 @@ class Findings:
 
         What is well is a sentence, or something whose str() is one; it is returned, None if nothing is.
         """
-        INTERRUPTION.check()
+        INTERRUPTION.raise_if_interrupted()
         well = None
         try:
             well = find(*arguments)
@@ -61,7 +61,7 @@ class Findings:
         except Doubt as doubt:
             verdict, said = doubt.verdict, str(doubt)
         except (WarehouseError, psycopg2.Error) as error:  # the latter of a lost connection
-            INTERRUPTION.check()
+            INTERRUPTION.raise_if_interrupted()
             if isinstance(error, psycopg2.Error):
                 error = WarehouseError(message_of(error))
             verdict, said = "FAIL" if needed else "warn", str(error)

@@ -109,9 +109,9 @@ NEEDED_ELSEWHERE = ("SELECT", "INSERT", "DELETE")
 
 def find_table(connection: extensions.connection, create: str) -> str:
     """The columns and their types, and what the user may do. A longer VARCHAR is as good."""
-    table, wanted = subject_of(create), tables.declared_columns(create)
+    table, wanted = subject_of(create), tables.parse_columns(create)
     with undoing(connection) as cursor:
-        found = tables.existing_columns(cursor).get(table)
+        found = tables.read_columns(cursor).get(table)
         if not found:
             raise WarehouseError("there is no such table, or the user has no right to it. Run"
                                  " create_tables.py, or GRANT the rights.")
@@ -140,7 +140,7 @@ def find_table(connection: extensions.connection, create: str) -> str:
 
 def find_views(connection: extensions.connection) -> str:
     with undoing(connection) as cursor:
-        unreadable = tables.unreadable_views(cursor)
+        unreadable = tables.list_unreadable_views(cursor)
     if unreadable:
         raise Doubt(f"{', '.join(unreadable)}: {tables.MAKE_VIEWS}. A load needs none of them.")
     return f"{len(sql_queries.create_view_queries)} views; the user may SELECT"

@@ -76,7 +76,7 @@ def find_identity(region: str) -> str:
     """Who AWS takes this machine for. Nothing needs it, so it is not waited for."""
     try:
         client = aws.make_client("sts", fallback=region, connect_timeout=3, read_timeout=5,
-                            retries={"mode": "standard", "total_max_attempts": 1})
+                                 retries={"mode": "standard", "total_max_attempts": 1})
         return f"this machine is {client.get_caller_identity()['Arn']}"
     except Exception as error:
         if not aws.is_aws_error(error):
@@ -100,7 +100,7 @@ def find_jsonpaths(how: str) -> str:
     if how == "auto":
         raise Doubt("auto finds no key with a capital letter, such as sessionId. Write auto"
                     " ignorecase, or name a JSONPaths file.")
-    declared = tables.declared_columns(sql_queries.staging_events_table_create)
+    declared = tables.parse_columns(sql_queries.staging_events_table_create)
     needed = f"It needs {len(declared)} paths, for these columns: {', '.join(declared)}."
     try:
         paths = parse_jsonpaths(objects.read(how))
@@ -133,7 +133,7 @@ def writing_object(
     findings: Findings, connection: extensions.connection | None, manifests: Manifests
 ) -> Iterator[str]:
     """An object under MANIFESTS that is there within the block only; its url, '' if it is not."""
-    url = manifests.url("check.json") if manifests.place else ""
+    url = manifests.make_url("check.json") if manifests.place else ""
     folders = [] if objects.is_s3(url) else [
         folder for folder in Path(url).parents if not folder.exists()]
     written = None

@@ -18,8 +18,8 @@ from ..database.transactions import undoing
 from ..history import RUN
 from ..session import connecting
 from . import page, questions
-from .answers import Answer, Report, describe
-from .text import cut, format_count, format_value, is_number, width
+from .answers import Answer, Report, describe_total
+from .text import cut, format_count, format_value, is_number, measure_width
 
 log = logging.getLogger("warehouse.report")
 
@@ -70,7 +70,7 @@ def replace(path: Path, data: bytes) -> None:
 # --------------------------------------------------------------------------------------- terminal
 
 def format_report(report: Report) -> str:
-    head = f"{describe(report.total)}\n{report.as_of}"
+    head = f"{describe_total(report.total)}\n{report.as_of}"
     return "\n\n".join([head, *map(format_table, report.answers)])
 
 
@@ -81,8 +81,8 @@ def format_table(answer: Answer) -> str:
     hidden = max(0, len(answer.rows) - MOST_DAYS) if isinstance(values[0], date) else 0
     numeric = list(map(is_number, values))
     cells = [answer.question.heads] + [
-        tuple(map(format_value, row.values())) for row in [*answer.rows[hidden:], *answer.ends]]
-    widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+        tuple(map(format_value, row.values())) for row in [*answer.rows[hidden:], *answer.end_rows]]
+    widths = [max(map(measure_width, column)) for column in zip(*cells, strict=True)]
     room = screen - sum(size + 2 for size, is_right in zip(widths, numeric, strict=True) if is_right)
     most = fit_width(room, [size for size, is_right in zip(widths, numeric, strict=True)
                             if not is_right])
@@ -90,7 +90,7 @@ def format_table(answer: Answer) -> str:
     lines = ["  ".join(pad(*cell) for cell in zip(line, widths, numeric, strict=True)).rstrip()
              for line in cells]
     rule = "  ".join("-" * size for size in widths)
-    lines.insert(len(lines) - len(answer.ends), rule)
+    lines.insert(len(lines) - len(answer.end_rows), rule)
     lines.insert(1, rule)
     if hidden:
         lines.insert(2, f"… {format_count(hidden, 'earlier row')}, which --html shows")
@@ -116,7 +116,7 @@ def fit_width(room: int, sizes: list[int]) -> int:
 
 def pad(text: str, size: int, to_the_right: bool) -> str:
     text = cut(text, size)
-    blanks = " " * (size - width(text))
+    blanks = " " * (size - measure_width(text))
     return blanks + text if to_the_right else text + blanks
 
 
@@ -134,7 +134,7 @@ def parse_file(text: str) -> Path:
     return Path(text)
 
 
-def options() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = command.make_parser(__doc__, run)
     parser.prog = "python -m warehouse.report"
     parser.add_argument("--top", type=parse_number, default=10, metavar="N",
@@ -146,4 +146,4 @@ def options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(options()))
+    sys.exit(command.main(make_parser()))

@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..database.statements import subject_of
-from ..history import Last
+from ..history import LastRuns
 from .text import format_count
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -24,8 +24,8 @@ class Total(NamedTuple):
     sessions: int
     listeners: int
     hours: float
-    first: datetime | None
-    last: datetime | None
+    first_play: datetime | None
+    last_play: datetime | None
 
 
 class Question(NamedTuple):
@@ -56,7 +56,7 @@ class Answer(NamedTuple):
 
     question: Question
     rows: list[Row]
-    ends: list[Row]
+    end_rows: list[Row]
 
 
 class Report(NamedTuple):
@@ -65,16 +65,16 @@ class Report(NamedTuple):
     as_of: str  # a sentence that names the load
 
 
-def describe(total: Total) -> str:
+def describe_total(total: Total) -> str:
     """Say in a sentence or two what the report is about."""
     if not total.plays:
         return "There are no plays in the warehouse yet. Run etl.py to load some."
     return (f"{format_count(total.plays, 'play')} of {format_count(total.listeners, 'listener')} in"
             f" {format_count(total.sessions, 'session')}, {total.hours:,.1f} hours of music.\n"
-            f"From {format_time(total.first)}, to {format_time(total.last)} (UTC).")
+            f"From {format_time(total.first_play)}, to {format_time(total.last_play)} (UTC).")
 
 
-def describe_last(last: Last | None) -> str:
+def describe_last(last: LastRuns | None) -> str:
     """Say as of which load the warehouse speaks; None is a history that cannot be read."""
     if not last:
         return "The load is not known: there is no table loads that this user may read."
@@ -97,7 +97,7 @@ def compute_percent(row: Row, total: Total) -> float:
 def compute_days(row: Row, total: Total) -> int:
     """Count the Mondays, Tuesdays, … from the first day to the last."""
     day = WEEKDAYS.index(row["weekday"]) + 1
-    before, last = total.first.toordinal() - 1, total.last.toordinal()  # day 1 was a Monday
+    before, last = total.first_play.toordinal() - 1, total.last_play.toordinal()  # day 1 was a Monday
     return (last - day) // 7 - (before - day) // 7
 
 
@@ -121,8 +121,8 @@ COMPUTED = {
 
 def list_days(total: Total) -> list[date]:
     """List the days from the first to the last; none where they span years."""
-    first = total.first.date()
-    days = (total.last.date() - first).days + 1
+    first = total.first_play.date()
+    days = (total.last_play.date() - first).days + 1
     return [first + timedelta(n) for n in range(days)] if days <= MOST_DAYS_FILLED else []
 
 

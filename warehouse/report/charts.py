@@ -9,7 +9,7 @@ from datetime import timedelta
 from xml.etree.ElementTree import Element, SubElement
 
 from .answers import Answer, Row
-from .text import cut, format_count, format_value, is_number, width
+from .text import cut, format_count, format_value, is_number, measure_width
 
 WIDTH, NARROW = 360, 280
 LETTER = 6.4  # units that a letter of 12 takes, at most, on average
@@ -41,7 +41,7 @@ def draw_days(section: Element, answer: Answer, value: str, parts: tuple[str, ..
 def draw_columns(section: Element, answer: Answer, letters: int, every: int) -> None:
     """Draw columns of plays, named by the first letters of every n-th row."""
     section.append(stack_columns(
-        describe_most(answer, "plays"), [name_of(row)[:letters] for row in answer.rows],
+        describe_most(answer, "plays"), [get_name(row)[:letters] for row in answer.rows],
         {"plays": [row["plays"] for row in answer.rows]}, every))
 
 
@@ -59,7 +59,7 @@ def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = ""
     most = max(row["plays"] for row in rows) or 1
     for i, row in enumerate(rows):
         y, number = i * ROW, format_plays(row)
-        name, more = name_of(row), row[detail] if detail else ""
+        name, more = get_name(row), row[detail] if detail else ""
         if unit:
             name += f" {unit}" if name == "1" else f" {unit}s"
         if is_number(more):
@@ -67,7 +67,7 @@ def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = ""
         room = int((across - LETTER * len(number) - 12) / LETTER)
         short = cut(format_value(name), max(room - 12, room * 2 // 3) if more else room)
         words = add_words(svg, 0, y + 14, short, "name")
-        left = room - width(short) - 2
+        left = room - measure_width(short) - 2
         if more and left > 3:
             softer = SubElement(words, "tspan", {"class": "soft", "dx": "8"})
             softer.text = cut(format_value(more), left)
@@ -84,8 +84,8 @@ def draw_shares(section: Element, answer: Answer, colours: dict[str, str]) -> No
     svg = start_chart(describe_most(answer, "plays"), 42 + 26 * len(answer.rows), NARROW)
     whole, x = sum(row["plays"] for row in answer.rows) or 1, 0.0
     for i, row in enumerate(answer.rows):
-        name, number = format_value(name_of(row)), format_plays(row)
-        colour = colours.get(name_of(row), "series3")
+        name, number = format_value(get_name(row)), format_plays(row)
+        colour = colours.get(get_name(row), "series3")
         size = NARROW * row["plays"] / whole
         add_rect(svg, x, 4, max(0.0, size - 2), 26, colour, f"{name}: {number}", row["plays"],
                  rx="3")
@@ -101,11 +101,11 @@ def draw_heatmap(section: Element, answer: Answer, lines: tuple[str, ...]) -> No
     """Draw a line of cells for each of these columns of the table, the darker the more plays; every
     third row of the table is named above."""
     cell_width, cell_height = (WIDTH - LEFT) / len(answer.rows), 24
-    most, line, name = max((row[line], line, name_of(row)) for row in answer.rows for line in lines)
+    most, line, name = max((row[line], line, get_name(row)) for row in answer.rows for line in lines)
     label = f"{answer.question.title}. Most: {line} {name}, {format_count(most, 'play')}."
     svg = start_chart(label, 20 + cell_height * len(lines))
     for j, row in enumerate(answer.rows[::3]):
-        add_words(svg, LEFT + 3 * j * cell_width, 12, name_of(row), "soft")
+        add_words(svg, LEFT + 3 * j * cell_width, 12, get_name(row), "soft")
     for i, line in enumerate(lines):
         y = 20 + i * cell_height
         add_words(svg, 0, y + 15, line, "soft")
@@ -114,12 +114,12 @@ def draw_heatmap(section: Element, answer: Answer, lines: tuple[str, ...]) -> No
             strength = {"fill-opacity": f"{0.12 + 0.88 * plays / (most or 1):.2f}"} if plays else {}
             add_rect(svg, LEFT + j * cell_width, y, cell_width - 1.5, cell_height - 1.5,
                      "series1" if plays else "track",
-                     f"{line} {name_of(row)}: {format_count(plays, 'play')}", plays,
+                     f"{line} {get_name(row)}: {format_count(plays, 'play')}", plays,
                      rx="2", **strength)
     section.append(svg)
 
 
-def name_of(row: Row) -> str:
+def get_name(row: Row) -> str:
     """The first column of a table names its rows."""
     return next(iter(row.values()))
 
@@ -132,7 +132,7 @@ def describe_most(answer: Answer, head: str) -> str:
     """Say what is read aloud in a chart's place; head is the column that the chart shows."""
     most = max(answer.rows, key=lambda row: row[head])
     number = format_count(most[head], head.removesuffix("s"))
-    return f"{answer.question.title}. Most: {format_value(name_of(most))}, {number}."
+    return f"{answer.question.title}. Most: {format_value(get_name(most))}, {number}."
 
 
 def add_legend(parent: Element, *names: str) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from .answers import Answer, Report, describe
+from .answers import Answer, Report, describe_total
 from .text import format_value, is_number
 
 STYLE = Path(__file__).with_name("page.css")
@@ -45,7 +45,7 @@ def add_header(parent: Element, report: Report) -> None:
     total = report.total
     SubElement(parent, "h1").text = "What people listen to on Sparkify"
     SubElement(parent, "p", {"class": "covered"}).text = (
-        f"{describe(total).splitlines()[-1]} {report.as_of}")
+        f"{describe_total(total).splitlines()[-1]} {report.as_of}")
     if not total.plays:
         return
     tiles = SubElement(parent, "dl", {"class": "tiles"})
@@ -74,7 +74,7 @@ def add_table(parent: Element, answer: Answer) -> None:
     SubElement(element, "caption").text = answer.question.title
     heads = [{head: head for head in answer.question.heads}]
     for part, tag, rows in (("thead", "th", heads), ("tbody", "td", answer.rows),
-                            ("tfoot", "td", answer.ends)):
+                            ("tfoot", "td", answer.end_rows)):
         group = SubElement(element, part)
         for row in rows:
             line = SubElement(group, "tr")

@@ -23,8 +23,8 @@ SELECT
     COUNT(*) AS sessions,
     COUNT(DISTINCT user_id) AS listeners,
     CAST(COALESCE(SUM(listening_seconds), 0) AS DOUBLE PRECISION) / 3600 AS hours,
-    MIN(first_play) AS first,
-    MAX(last_play) AS last
+    MIN(first_play) AS first_play,
+    MAX(last_play) AS last_play
 FROM listening_by_session
 """
 
@@ -258,7 +258,7 @@ ORDER BY part
 
 def read(cursor: extensions.cursor, top: int) -> answers.Report:
     """Ask every view. Raises WarehouseError, naming all of them that cannot be asked."""
-    if unreadable := tables.unreadable_views(cursor):
+    if unreadable := tables.list_unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
     execute(cursor, ALL_PLAYS, {})
     total = answers.Total(**fetch(cursor)[0])
@@ -266,14 +266,14 @@ def read(cursor: extensions.cursor, top: int) -> answers.Report:
     for question in QUESTIONS if total.plays else ():
         execute(cursor, question.sql, {"top": top})
         found.append(answers.make_answer(question, fetch(cursor, question.heads), total))
-    return answers.Report(total, found, answers.describe_last(find_last(cursor)))
+    return answers.Report(total, found, answers.describe_last(find_last_runs(cursor)))
 
 
-def find_last(cursor: extensions.cursor) -> history.Last | None:
+def find_last_runs(cursor: extensions.cursor) -> history.LastRuns | None:
     """Read the history, where there is one that this user may read."""
-    existing = tables.existing_columns(cursor)
+    existing = tables.read_columns(cursor)
     if tables.is_readable(cursor, sql_queries.loads_table_create, existing):
-        return history.find_last(cursor)
+        return history.find_last_runs(cursor)
     return None
 
 

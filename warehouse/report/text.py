@@ -43,7 +43,7 @@ def clean(text: str) -> str:
     those that turn the direction of writing, halves of characters, heaps of marks."""
     kept, marks = [], 0
     for character in map(clean_character, text.replace("\N{SOFT HYPHEN}", "")):
-        marks = 0 if width_of(character) else marks + 1
+        marks = 0 if measure_character(character) else marks + 1
         if marks <= MOST_MARKS:
             kept.append(character)
     return "".join(kept)
@@ -61,16 +61,16 @@ def clean_character(character: str) -> str:
     return character
 
 
-def width(text: str) -> int:
+def measure_width(text: str) -> int:
     """Return how many columns of a terminal a clean text takes.
 
-    >>> width("Björk"), width("Bjo\u0308rk"), width("椎名林檎")
+    >>> measure_width("Björk"), measure_width("Bjo\u0308rk"), measure_width("椎名林檎")
     (5, 5, 8)
     """
-    return sum(map(width_of, text))
+    return sum(map(measure_character, text))
 
 
-def width_of(character: str) -> int:
+def measure_character(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me") or character in JOINERS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
@@ -78,11 +78,11 @@ def width_of(character: str) -> int:
 
 def cut(text: str, most: int) -> str:
     """Cut the text to so many columns where it is wider."""
-    if width(text) <= most:
+    if measure_width(text) <= most:
         return text
     kept, left = [], most - 1
     for character in text:
-        left -= width_of(character)
+        left -= measure_character(character)
         if left < 0:
             break
         kept.append(character)
