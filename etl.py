@@ -50,7 +50,7 @@ def run(config, arguments):
             run_all(cursor, values, plan.record_queries)
             check(cursor, values, plan.ledger_checks)
             history.record(cursor, "load", summary.begun_at, plan.totals | summary.totals)
-        log.info("committed %s", summary.total())
+        log.info("committed %s", summary.format_total())
         rejected_rows.warn(connection, summary)
     return None if arguments.quiet else summary
 

@@ -91,7 +91,7 @@ def test_max_age_goes_with_status_only(arguments):
     done = called("etl.py", "--max-age", "36", "--config", "/nowhere", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: etl.py")
-    assert "--max-age goes with --status" in done.stderr
+    assert "--max-age needs --status" in done.stderr
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "1.5", "day", "", "100000", "9" * 5000])
@@ -211,7 +211,7 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
             env=ready.process_environment)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(
-        "standard output: No space left on device. Only what was to be printed there is lost.")
+        "standard output: No space left on device. Only the output to it was lost.")
     assert "Exception" not in done.stderr and "Nothing was committed" not in done.stderr
     assert ready.query("SELECT COUNT(*) FROM songplays") == [(2,)]
 

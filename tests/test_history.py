@@ -163,7 +163,7 @@ def test_max_age_is_a_failure_where_no_run_has_succeeded_for_so_long(loaded):
     age_the_history(loaded, 41.02)
     assert loaded.run("create_tables.py").returncode == 0  # which is no success
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
-    said = refused(loaded, 1, "no run has succeeded for 41 hours (--max-age 36); the last that did ended"
+    said = refused(loaded, 1, "no run has succeeded for 41 hours (--max-age 36); the last success ended"
                    f" at {finished:%Y-%m-%d %H:%M:%S} UTC", arguments=("--status", "--max-age", "36",
                                                                       "--quiet"), rolled_back=False)
     assert len(said.splitlines()) == 1

@@ -156,7 +156,7 @@ def test_a_name_that_is_not_utf_8_is_shown_and_refused(tmp_path):
 # ---------------------------------------------------------------------------------------- failures
 
 def test_a_missing_object_is_named(place):
-    with pytest.raises(ObjectError, match="nothing.json.*(No such file|It is not there)"):
+    with pytest.raises(ObjectError, match="nothing.json.*(No such file|It does not exist)"):
         objects.read(f"{place.root}nothing.json")
 
 

@@ -96,12 +96,12 @@ def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
     (1204, "varchar", "String length exceeds DDL length", "x" * 1024, "more than 1,024 bytes"),
     (1204, "varchar", "String length exceeds DDL length", None, "more than 10 bytes"),
     (1204, "numeric", "Numeric data overflow", "1e99", "numbers in the files: c takes numeric 10"),
-    (1205, "date", "Invalid Date Format", "x", "YYYY-MM-DD, or say how c is written by DATE"),
+    (1205, "date", "Invalid Date Format", "x", "YYYY-MM-DD, or describe the format of c with DATE"),
     (1206, "timestamp", "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]", "15411",
-     "YYYY-MM-DD HH:MI:SS, or say how c is written by TIMEFORMAT"),
+     "YYYY-MM-DD HH:MI:SS, or describe the format of c with TIMEFORMAT"),
     (1207, "int4", "Invalid digit, Value 'a', Pos 0, Type: Integer", "a",
      "takes whole numbers up to 2147483647"),
-    (1213, "int8", "Missing data for not-null field", "", "Let every event have c."),
+    (1213, "int8", "Missing data for not-null field", "", "Every event needs c."),
     (1216, "", "Invalid JSON", "{", "Correct the JSON"),
     (1216, "", "Invalid JSONPath format: Member is not an object.", "[", "file of LOG_JSONPATH"),
     (1220, "varchar", "String contains invalid or unsupported UTF-8 codepoints", "?", "as UTF-8"),
@@ -307,7 +307,8 @@ RECORDED = {
         "nothing else may write under MANIFESTS",
     "Number of jsonpaths and the number of columns should match. JSONPath size: 12, Number of"
     " columns in table or column list: 13": "needs a path for each column of staging_events",
-    "Invalid JSONPath format: Member is not an object.": "Correct the file of LOG_JSONPATH",
+    "Invalid JSONPath format: Member is not an object.":
+        "the documents do not fit the file of LOG_JSONPATH: correct that file",
 }
 
 

@@ -37,7 +37,8 @@ REFUSED = {
     "a clock that is wrong": (
         LIST, refuse(403, "RequestTimeTooSkewed"), ("RequestTimeTooSkewed", "The clock of this")),
     "keys that are unknown": (
-        LIST, refuse(403, "InvalidAccessKeyId"), ("InvalidAccessKeyId", "are not known there")),
+        LIST, refuse(403, "InvalidAccessKeyId"), (
+            "InvalidAccessKeyId", "AWS does not know these credentials.")),
     "another region": (
         LIST, refuse(301, "PermanentRedirect"), ("PermanentRedirect", "set REGION and AWS_REGION")),
     "throttling that does not end": (LIST, refuse(503, "SlowDown"), ("log_data/", "SlowDown")),

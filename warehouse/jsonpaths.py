@@ -1,4 +1,4 @@
-"""A JSONPaths file: which values of a document a COPY takes, in the order of the columns.
+"""JSONPaths files: the values of a document that a COPY reads, in the order of the columns.
 
 Guide: copy-parameters-data-format, copy-usage_notes-copy-from-json.
 """
@@ -14,13 +14,13 @@ STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
 
 
 def parse_jsonpath(path: object) -> list[str | int] | None:
-    """The steps of a JSONPath expression, or None if Redshift does not support it.
+    """Parse a JSONPath expression into its steps; return None if Redshift does not support it.
 
     >>> parse_jsonpath("$['a']['b'][0]")
     ['a', 'b', 0]
     >>> parse_jsonpath("$.a.b[0]")
     ['a', 'b', 0]
-    >>> parse_jsonpath("$.a['b']") is None    # the notations do not mix
+    >>> parse_jsonpath("$.a['b']") is None    # the notations cannot be mixed
     True
     """
     if not isinstance(path, str) or not (BRACKETS.fullmatch(path) or DOTS.fullmatch(path)):
@@ -31,8 +31,11 @@ def parse_jsonpath(path: object) -> list[str | int] | None:
 
 
 def parse_jsonpaths(text: bytes) -> list[list[str | int]] | None:
-    """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
-    'auto'. Raises ValueError, whose message says what is wrong."""
+    """Parse a JSONPaths file into the steps of each path.
+
+    Returns None if the file has no key "jsonpaths": Redshift then loads as with 'auto'. Raises
+    ValueError with a message for the user.
+    """
     if text.startswith(BYTE_ORDER_MARKS):
         raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
     try:
