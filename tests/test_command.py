@@ -98,7 +98,7 @@ def test_max_age_goes_with_status_only(arguments):
 def test_max_age_is_a_whole_number_of_hours(hours):
     done = called("etl.py", "--status", f"--max-age={hours}", "--config", "/nowhere")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is no whole number from 1 to 99,999" in done.stderr
+    assert "is not a whole number from 1 to 99,999" in done.stderr
 
 
 @both_scripts

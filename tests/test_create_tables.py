@@ -50,7 +50,7 @@ def dropped(project: Project, *arguments: str) -> list[str]:
 def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
     assert dropped(loaded, "--views") == []
-    assert dropped(loaded) == [f"2 plays, the last load was of {finished:%Y-%m-%d %H:%M:%S} UTC"]
+    assert dropped(loaded) == [f"2 plays, the last load ended at {finished:%Y-%m-%d %H:%M:%S} UTC"]
     assert dropped(loaded) == []
     execute(loaded, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
                     " VALUES (MD5('1'), '2018-11-09 09:09:09', 'free', 0)")

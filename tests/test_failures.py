@@ -186,7 +186,7 @@ BAD_FILES = {
 def test_rows_that_are_rejected(loaded, name, content, parts):
     before = loaded.snapshot()
     loaded.write(name, content)
-    said = refused(loaded, 3, *parts, "\nOr let MAX_ERRORS in dwh.cfg leave such rows out.",
+    said = refused(loaded, 3, *parts, "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out.",
                    arguments=("--quiet",))
     assert len(said.splitlines()) == 5
     assert loaded.snapshot() == before
@@ -222,7 +222,7 @@ def test_as_many_rejected_rows_as_max_errors_allows_are_left_out_with_a_warning(
     loaded.configure(MAX_ERRORS="2")
     loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
     done = loaded.load("--quiet")
-    assert " WARNING rejected 2 rows of staging_events, within MAX_ERRORS" in done.stderr
+    assert " WARNING rejected rows of staging_events, within MAX_ERRORS: 2; " in done.stderr
     assert plays(loaded) == 3
 
 

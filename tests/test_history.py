@@ -253,7 +253,7 @@ def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fres
 @pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["", "--force"])
 def test_somebody_elses_table_of_that_name_is_named_and_kept(project, arguments):
     execute(project, "CREATE TABLE loads (weight INT)")
-    refused(project, 2, "loads (weight) is in the way", "Set another SCHEMA", "by hand",
+    refused(project, 2, "loads (weight) is not of this toolkit", "Set another SCHEMA", "by hand",
             script="create_tables.py", arguments=arguments)
     assert project.query("SELECT table_name FROM information_schema.tables"
                          " WHERE table_schema = 'public'") == [("loads",)]

@@ -333,7 +333,8 @@ def test_status_counts_what_is_listed_loaded_new_changed_and_vanished(loaded):
     assert lines[0] == ["for", "objects", "bytes", "loaded", "new", "changed"]
     assert lines[1][0] == "staging_events" and lines[1][3:] == ["0", "1", "1"]
     assert lines[2][0] == "staging_songs" and lines[2][3:] == ["0", "1", "0"]
-    assert "vanished: 1 loaded files" in done.stdout and "other.json" in done.stdout
+    assert "vanished (loaded files that are no longer there): 1" in done.stdout
+    assert "other.json" in done.stdout
     assert loaded.snapshot() == before
 
 

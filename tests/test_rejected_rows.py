@@ -25,7 +25,7 @@ from warehouse.advice import advise
 from warehouse.database import connection, errors, statements, transactions
 from warehouse.rejected_rows import Row, describe_rows
 
-WAY_OUT = "\nOr let MAX_ERRORS in dwh.cfg leave such rows out."
+WAY_OUT = "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out."
 
 
 # ------------------------------------------------------------------------------------ rejected rows
@@ -74,9 +74,9 @@ def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
     many_bad_rows.configure(MAX_ERRORS="106")
     done = many_bad_rows.load("--quiet")
     assert re.search(
-        r"WARNING rejected 106 rows of staging_events, within MAX_ERRORS; SELECT \* FROM"
+        r"WARNING rejected rows of staging_events, within MAX_ERRORS: 106; SELECT \* FROM"
         r" sys_load_error_detail ORDER BY start_time DESC shows them all\n", done.stderr)
-    assert "WARNING rejected 1 rows of staging_songs" in done.stderr
+    assert "WARNING rejected rows of staging_songs, within MAX_ERRORS: 1; " in done.stderr
     assert "song_data/2.json:1: column duration" in done.stderr
     assert len(done.stderr.splitlines()) == 12
     summary = [line.split() for line in many_bad_rows.load("--full").stdout.splitlines()]
@@ -208,8 +208,8 @@ def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, lo
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.sys_load_error_detail", cut)
     assert load_fresh() == 1
-    assert "rejected 1 rows of staging_events" in caplog.text
-    assert "; which ones cannot be told here (server closed the connection" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in caplog.text
+    assert "; this run could not read them (server closed the connection" in caplog.text
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]
 
 
@@ -219,7 +219,7 @@ def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.say", instead("SELECT 1"), times=4)
     assert load_fresh() == 1
-    assert "rejected an unknown number of rows of staging_events, within MAX_ERRORS" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: an unknown number; " in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(None, 1)]
 
@@ -240,7 +240,7 @@ def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones
     bad_row.configure(MAX_ERRORS="1")
     assert load_fresh() == 1
     assert bad_row.query("SELECT COUNT(*) FROM standin.sys_load_error_detail") == [(2,)]
-    assert "rejected 1 rows of staging_events" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text and "another/session" not in caplog.text
 
 
@@ -252,7 +252,7 @@ def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_er
         said = assert_permanent(load_fresh, 3, caplog)
     else:
         assert load_fresh() == 1
-        assert "rejected 1 rows of staging_events" in (said := caplog.text)
+        assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in (said := caplog.text)
     assert "log_data/1.json:2: column userid (int8): Invalid digit" in said and "in 'abc'" in said
 
 
@@ -264,7 +264,7 @@ def test_as_on_a_cluster_log_summary_and_history_tell_of_three_rejected_rows(war
                                         event(5, userId="x")])
     warehouse.configure(MAX_ERRORS="5")
     done = warehouse.load()
-    assert "rejected 3 rows of staging_events, within MAX_ERRORS" in done.stderr
+    assert "rejected rows of staging_events, within MAX_ERRORS: 3; " in done.stderr
     for row in ("1.json:2: column userid", "1.json:3: column ts", "1.json:5: column userid"):
         assert row in done.stderr
     assert re.search(r"^staging_events +1 +2 +3 ", done.stdout, re.MULTILINE), done.stdout
@@ -281,11 +281,12 @@ def test_views_that_stay_behind_hide_neither_the_refusal_nor_the_number(
     execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '1h'")
     said = assert_permanent(load_fresh, 3, caplog)
     assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
-    assert "Ask sys_load_error_detail or stl_load_errors which" in said
+    assert "Look for the rows in sys_load_error_detail or stl_load_errors" in said
     bad_row.configure(MAX_ERRORS="5")
     caplog.clear()
     assert load_fresh() == 1
-    assert "rejected 1 rows of staging_events" in caplog.text and "cannot be told here" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in caplog.text
+    assert "; this run could not read them" in caplog.text
 
 
 # ------------------------------------------------------------------------ a COPY that cannot begin

@@ -1,4 +1,4 @@
-"""The connection of a run: a signal interrupts it, and the rows that a COPY rejects are explained."""
+"""The connection of a run, which signals can interrupt and whose errors are explained."""
 
 import sys
 from contextlib import contextmanager
@@ -18,7 +18,11 @@ from .signals import INTERRUPTION
 
 @contextmanager
 def connecting(config: Config) -> Iterator[extensions.connection]:
-    """A connection that signals interrupt, closed at the end. Rejected rows are explained."""
+    """Connect, and close the connection at the end. A signal cancels its statement.
+
+    Errors of the block are explained: rejected rows are listed, and a lock that could not be taken says
+    so if no run has succeeded for STALE_AFTER.
+    """
     with INTERRUPTION.ending_at_once():
         connection = connect(config, PROGRESS, f"{Path(sys.argv[0]).stem}-{RUN}")
     try:
