@@ -281,7 +281,7 @@ def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, c
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{doomed.name}, with all that is in it" in done.stdout
     assert "s3://sparkify-data, which is never touched" in done.stdout
-    assert f"emptied s3://{doomed.name}: 4 objects and versions" in done.stdout
+    assert f"emptied s3://{doomed.name}: deleted objects and versions: 4" in done.stdout
     assert "doomed" not in stacks() and not exists(doomed.name)
     assert [each.key for each in cloud.objects.all()] == ["log_data/a.json"]
 
@@ -343,11 +343,11 @@ def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
 def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
     monkeypatch.delenv("SPARKIFY_TOPIC", raising=False)
     assert notify.main(["The load failed"]) == 0
-    assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is told.\n"
+    assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is notified.\n"
 
 
 @pytest.mark.parametrize("topic, said", [
-    ("sparkify", "should be the ARN of an SNS topic"),
+    ("sparkify", "which is not the ARN of an SNS topic"),
     ("arn:aws:sns:us-west-2:123456789012:nobody", "Is SPARKIFY_TOPIC right?"),
 ])
 def test_a_topic_that_is_wrong_is_said(cloud, topic, said):

@@ -255,9 +255,9 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
 
 @pytest.mark.parametrize("change, said", [
     ("DELETE FROM loads", "No load has succeeded yet."),
-    ("DROP TABLE loads", "The load is not known: there is no table loads that this user may read."),
+    ("DROP TABLE loads", "The time of the load is unknown: this user cannot read a table loads."),
     ("ALTER TABLE loads DROP COLUMN finished_at",
-     "The load is not known: there is no table loads that this user may read.")])
+     "The time of the load is unknown: this user cannot read a table loads.")])
 def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
         warehouse, change, said):
     execute(warehouse, change)
@@ -307,7 +307,7 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
     for line in lines[:-2]:
         columns = texts.measure_width(line[: line.rindex("  ") + 2].rstrip())
         assert columns == right, line
-    assert "(not known)" in table and "(blank)" in table and "椎名林檎" in table
+    assert "(unknown)" in table and "(blank)" in table and "椎名林檎" in table
 
 
 @pytest.mark.parametrize("text, most, cut", [
@@ -550,7 +550,7 @@ def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(wareho
     try:
         assert_refused(run(warehouse), 1, ", ".join(VIEWS), "no right to SELECT", rolled_back=False)
         execute(warehouse, f"GRANT SELECT ON {', '.join(VIEWS)} TO {role}")
-        assert "\nThe load is not known: " in run(warehouse).stdout
+        assert "\nThe time of the load is unknown: " in run(warehouse).stdout
         execute(warehouse, f"GRANT SELECT ON loads TO {role}")
         assert "\nNo load has succeeded since the reset of 20" in run(warehouse).stdout
     finally:

@@ -1,6 +1,6 @@
-"""The report as one HTML page: no script, nothing from elsewhere, charts with tables behind them.
+"""The report as one HTML page, with charts and tables, without scripts or external files.
 
-It is built as elements, so whatever the logs wrote is text and never markup.
+It is built from elements, so that text of the logs never becomes markup.
 """
 
 from datetime import date
@@ -11,12 +11,12 @@ from .answers import Answer, Report, describe_total
 from .text import format_value, is_number
 
 STYLE = Path(__file__).with_name("page.css")
-# Nothing may be fetched or run, even if something slipped through.
+# A second defence: the browser may neither fetch nor run anything.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def make_page(report: Report) -> str:
-    """Write the whole document."""
+    """Make the HTML document."""
     html = Element("html", {"lang": "en"})
     add_head(SubElement(html, "head"))
     main = SubElement(SubElement(html, "body"), "main")
@@ -57,7 +57,7 @@ def add_header(parent: Element, report: Report) -> None:
 
 
 def add_card(parent: Element, answer: Answer) -> None:
-    """Add title, purpose, chart, and the table behind it."""
+    """Add a section with title, purpose, chart and table."""
     question = answer.question
     section = SubElement(parent, "section", {"id": question.view})
     SubElement(section, "h2").text = question.title
