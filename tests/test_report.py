@@ -75,7 +75,7 @@ def connecting(project: Project, monkeypatch):
 def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
     """What the views say, without a process of its own."""
     with connecting(project, monkeypatch) as connection, connection.cursor() as cursor:
-        return questions.read(cursor, top)
+        return questions.make_report(cursor, top)
 
 
 class Parsed(HTMLParser):

@@ -111,14 +111,15 @@ def find_last_runs(cursor: extensions.cursor) -> LastRuns:
 def explain_stale(last: LastRuns, hours: int, setting: str) -> str:
     """Return a message if no run has succeeded for this many hours, or ever; else ''.
 
-    setting is quoted in the message: where the number of hours comes from.
+    setting names the option or setting with the number of hours, for the message.
     """
     if not last.success:
         return f"no run has ever succeeded ({setting})"
     age = now() - last.success  # negative if the clock of that run was ahead
     if age < timedelta(hours=hours):
         return ""
-    return f"no run has succeeded for {age.total_seconds() / 3600:,.0f} hours ({setting})"
+    count = round(age / timedelta(hours=1))
+    return f"no run has succeeded for {count:,} hour{'s' * (count > 1)} ({setting})"
 
 
 def format_age(time: datetime) -> str:

@@ -47,13 +47,13 @@ class Interruption:
     @contextmanager
     def sleeping(self) -> Iterator[Callable[[float], None]]:
         """Yield a sleep function that raises Interrupted as soon as a signal comes."""
-        woken = threading.Event()
+        wake = threading.Event()
 
         def sleep(seconds: float) -> None:
-            woken.wait(seconds)
+            wake.wait(seconds)
             self.raise_if_interrupted()
 
-        with self.calling(woken.set):
+        with self.calling(wake.set):
             yield sleep
 
     @contextmanager

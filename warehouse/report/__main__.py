@@ -32,7 +32,7 @@ FEWEST_COLUMNS = 12  # least width of a text, even on a narrow terminal
 def run(config: Config, arguments: argparse.Namespace) -> str | None:
     """Read the views. Write the page if --html names a file, else return the tables as text."""
     with connecting(config) as connection, undoing(connection) as cursor:
-        report = questions.read(cursor, arguments.top)
+        report = questions.make_report(cursor, arguments.top)
     if arguments.html:
         write(arguments.html, page.make_page(report))
         return None

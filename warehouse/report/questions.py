@@ -256,7 +256,7 @@ ORDER BY part
 )
 
 
-def read(cursor: extensions.cursor, top: int) -> answers.Report:
+def make_report(cursor: extensions.cursor, top: int) -> answers.Report:
     """Answer all questions. Raises WarehouseError that names all views that cannot be read."""
     if unreadable := tables.list_unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
