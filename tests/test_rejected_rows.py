@@ -191,7 +191,7 @@ def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, load
     said = assert_permanent(load_fresh, 3, caplog)
     assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
     assert "permission denied for view sys_load_error_detail" in said
-    assert "let MAX_ERRORS in dwh.cfg leave them out" in said
+    assert "set MAX_ERRORS in dwh.cfg to leave them out" in said
 
 
 def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
@@ -308,8 +308,7 @@ RECORDED = {
         "nothing else may write under MANIFESTS",
     "Number of jsonpaths and the number of columns should match. JSONPath size: 12, Number of"
     " columns in table or column list: 13": "needs a path for each column of staging_events",
-    "Invalid JSONPath format: Member is not an object.":
-        "the documents do not fit the file of LOG_JSONPATH: correct that file",
+    "Invalid JSONPath format: Member is not an object.": "Correct the file of LOG_JSONPATH",
 }
 
 
