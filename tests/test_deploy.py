@@ -279,7 +279,7 @@ def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, c
     done = subprocess.run([sys.executable, "-m", "deploy.teardown", "doomed"], cwd=ROOT,
                           input="doomed\n", capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"{doomed.name}, with all that is in it" in done.stdout
+    assert f"{doomed.name}, with everything in it" in done.stdout
     assert "s3://sparkify-data, which is never touched" in done.stdout
     assert f"emptied s3://{doomed.name}: deleted objects and versions: 4" in done.stdout
     assert "doomed" not in stacks() and not exists(doomed.name)

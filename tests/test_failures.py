@@ -238,7 +238,7 @@ def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
     events = [event(number, page="nextsong" if number % 2 else "Home") for number in range(5, 106)]
     loaded.write("log_data/2.json", events)
     said = loaded.load("--quiet").stderr
-    assert "some are of the page NextSong" in said
+    assert "some of many events have the page NextSong" in said
     assert "page = nextsong, events = 51" in said and "page = Home, events = 50" in said
 
 

@@ -548,7 +548,7 @@ def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(wareho
     execute(warehouse, f"CREATE ROLE {role} LOGIN")
     warehouse.configure(HOST=str(warehouse.server.socket_folder), DB_PORT="5432", DB_USER=role)
     try:
-        assert_refused(run(warehouse), 1, ", ".join(VIEWS), "no right to SELECT", rolled_back=False)
+        assert_refused(run(warehouse), 1, ", ".join(VIEWS), "not readable by this user", rolled_back=False)
         execute(warehouse, f"GRANT SELECT ON {', '.join(VIEWS)} TO {role}")
         assert "\nThe time of the load is unknown: " in run(warehouse).stdout
         execute(warehouse, f"GRANT SELECT ON loads TO {role}")
