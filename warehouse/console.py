@@ -88,7 +88,7 @@ class Summary:
     def __init__(self):
         self.lines: list[Line] = []
         self.with_song: int | None = None  # inserted plays that match a song, or None if no logs were loaded
-        self.with_artist: int | None = None  # and an artist
+        self.with_artist: int | None = None  # inserted plays that have an artist, or None
         self.changed_plays = 0  # earlier plays that got another song or artist
         self.started = time.monotonic()
         self.begun_at = now()

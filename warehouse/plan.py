@@ -167,7 +167,7 @@ class Plan(NamedTuple):
         return () if self.by_prefix else sql_queries.check_ledger_queries
 
 
-# ------------------------------------------------------------------------------------------- decisions
+# ------------------------------------------------------------------------------------------ decisions
 
 def list_sources(data: Data) -> list[tuple[str, str, str]]:
     """List the staging table, the setting and the prefix of each source."""

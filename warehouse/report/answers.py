@@ -77,7 +77,7 @@ def describe_total(total: Total) -> str:
 def describe_last(last: LastRuns | None) -> str:
     """Describe the load that the report is as of. None means that the history cannot be read."""
     if not last:
-        return "The time of the load is unknown: this user cannot read a table loads."
+        return "The time of the load is unknown: the table loads is missing, or this user cannot read it."
     if last.loaded_at:
         return f"As of the load of {last.loaded_at:%Y-%m-%d %H:%M} UTC."
     since = f"since the reset of {last.reset:%Y-%m-%d %H:%M} UTC" if last.reset else "yet"
@@ -117,7 +117,7 @@ COMPUTED = {
 }
 
 
-# ----------------------------------------------------------------------------------- row names
+# -------------------------------------------------------------------------------------- row names
 
 def list_days(total: Total) -> list[date]:
     """List the days from the first to the last; [] if there are more than MOST_DAYS_FILLED."""

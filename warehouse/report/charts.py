@@ -164,7 +164,7 @@ def group_days(rows: list[Row]) -> tuple[str, list[str], list[list[Row]]]:
     return unit, list(groups), list(groups.values())
 
 
-# ------------------------------------------------------------------------------- marks and text
+# -------------------------------------------------------------------------------- marks and text
 
 def start_chart(label: str, height: float, across: int = WIDTH) -> Element:
     svg = Element("svg", {
