@@ -255,7 +255,8 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
 
 @pytest.mark.parametrize("change, said", [
     ("DELETE FROM loads", "No load has succeeded yet."),
-    ("DROP TABLE loads", "The time of the load is unknown: the table loads is missing, or this user cannot read it."),
+    ("DROP TABLE loads",
+     "The time of the load is unknown: the table loads is missing, or this user cannot read it."),
     ("ALTER TABLE loads DROP COLUMN finished_at",
      "The time of the load is unknown: the table loads is missing, or this user cannot read it.")])
 def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
