@@ -35,7 +35,7 @@ class Manifests:
             self.folder = tempfile.TemporaryDirectory(prefix="sparkify-manifests-")
             self.place = self.folder.name
         # Sorts by time; unique even within one second.
-        self.run = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
+        self.run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
 
     def __enter__(self) -> "Manifests":
         return self
@@ -46,7 +46,7 @@ class Manifests:
 
     def make_url(self, name: str) -> str:
         """Make the url for a file of this run."""
-        return f"{self.place.rstrip('/')}/{self.run}-{name}"
+        return f"{self.place.rstrip('/')}/{self.run_id}-{name}"
 
     def make_values(self, plan: Plan) -> dict[str, object]:
         """Make the values for the placeholders of each COPY: its url, and MANIFEST or nothing."""
