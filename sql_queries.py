@@ -275,7 +275,8 @@ SELECT pg_last_copy_count() AS copied
 """
 
 # -------------------------------------------------------------------------------------- touch songs
-# New versions of songs are added to the catalogue. Then one version of each song is kept.
+# A row is touched if this load may change it. Touched ids are collected in temporary tables. New versions
+# of songs are added to the catalogue, and then one version of each song is kept.
 
 earlier_catalogue_create = """-- keep catalogue: a copy from before this load
 CREATE TEMP TABLE earlier_catalogue AS

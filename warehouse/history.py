@@ -13,7 +13,7 @@ from . import BusyError, WarehouseError
 from .database.statements import execute
 from .database.transactions import undoing, waiting
 
-AGE_TIMEOUT = 5  # seconds to find the age of the last success, for a run that waited for a lock in vain
+AGE_TIMEOUT = 5  # seconds to find the age of the last success, after a lock was not available
 
 
 def now() -> datetime:
@@ -152,7 +152,7 @@ class Stale(BusyError):
 def escalate_if_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
     """Return the error as Stale if no run has succeeded for this many hours, else unchanged.
 
-    Called for a run that waited for a lock in vain. Stale exits with 1, so that it raises an alarm, unlike
+    Called for a run that did not get a lock. Stale exits with 1, so that it raises an alarm, unlike
     the 75 of BusyError.
     """
     try:
