@@ -275,7 +275,7 @@ SELECT pg_last_copy_count() AS copied
 """
 
 # -------------------------------------------------------------------------------------- touch songs
-# A row is touched if this load may change it. Touched ids are collected in temporary tables. New versions
+# A row is touched if this load may change it. Temporary tables hold the touched rows. New versions
 # of songs are added to the catalogue, and then one version of each song is kept.
 
 earlier_catalogue_create = """-- keep catalogue: a copy from before this load
