@@ -29,15 +29,15 @@ def run(config, arguments):
         drops = sql_queries.drop_view_queries + sql_queries.drop_table_queries
         creates = sql_queries.create_table_queries + sql_queries.create_view_queries
     with connecting(config) as connection:
-        if not arguments.force:  # repeated under the lock, but a refusal must not create etl_lock
+        if not arguments.force:  # repeated under the lock, but a refusal must create nothing
             with transaction(connection) as cursor:
-                tables.refuse_foreign_tables(cursor, creates)
+                tables.refuse_name_conflicts(cursor, creates)
         if not arguments.views:  # with --views the tables exist already
             tables.create_lasting_tables(connection)
         with locking(connection, config.limits) as cursor:
             execute(cursor, sql_queries.etl_lock_fill, {})
             if not arguments.force:
-                tables.refuse_foreign_tables(cursor, creates)
+                tables.refuse_name_conflicts(cursor, creates)
             plays = "" if arguments.views else tables.describe_plays(cursor)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, config.limits.lock_timeout)

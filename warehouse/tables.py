@@ -97,22 +97,22 @@ OLDER_VERSION = (
 )
 
 
-def refuse_foreign_tables(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
+def refuse_name_conflicts(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
     """Raise ConfigError if a table or view has the name of one of ours, but other columns."""
     existing = read_columns(cursor)
     ours = {subject_of(sql): sql for sql in creates}
     if set(existing.get("staging_catalogue", ())) == OLDER_CATALOGUE:
         raise ConfigError(OLDER_VERSION)
-    foreign = [
+    conflicts = [
         f"{table} ({', '.join(columns)})"
         for table, columns in existing.items()
         if table == "staging_catalogue"
         or table in ours and not has_our_columns(columns, ours[table])
     ]
-    if foreign:
+    if conflicts:
         raise ConfigError(
             "these tables or views are not of this toolkit, or not of this version, but have names that it"
-            f" needs: {'; '.join(foreign)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
+            f" needs: {'; '.join(conflicts)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
             " Drop a table that has the name of one of our views, or the reverse, by hand."
         )
 
