@@ -1,8 +1,7 @@
-"""Create every table, empty, and every view; drop those that are there, in one transaction. Only the
-history of loads stays.
+"""Drop all tables and views and create them empty, in one transaction. Only the history of loads stays.
 
-This is for the first day. etl.py empties and reloads by itself, atomically, and keeps grants and
-other people's views.
+This is for the first day. Later use etl.py --full, which empties and reloads the tables in one
+transaction and keeps grants and other people's views.
 """
 
 import logging
@@ -18,9 +17,9 @@ log = logging.getLogger("warehouse.create_tables")
 
 
 def run(config, arguments):
-    """Drop and create in one transaction; without --force never drop what is not ours.
+    """Drop and create in one transaction. Without --force, never drop a table or view that is not ours.
 
-    It begins again when it is called again after a failure.
+    After a failure it can be called again, and starts over.
     """
     begun_at = history.now()
     if arguments.views:
@@ -30,15 +29,15 @@ def run(config, arguments):
         drops = sql_queries.drop_view_queries + sql_queries.drop_table_queries
         creates = sql_queries.create_table_queries + sql_queries.create_view_queries
     with connecting(config) as connection:
-        if not arguments.force:  # asked again under the lock, but a refusal should create nothing
+        if not arguments.force:  # repeated under the lock, but a refusal must create nothing
             with transaction(connection) as cursor:
-                tables.refuse_strangers(cursor, creates)
+                tables.refuse_name_conflicts(cursor, creates)
         if not arguments.views:  # with --views the tables exist already
-            tables.make_lasting(connection)
+            tables.create_lasting_tables(connection)
         with locking(connection, config.limits) as cursor:
             execute(cursor, sql_queries.etl_lock_fill, {})
             if not arguments.force:
-                tables.refuse_strangers(cursor, creates)
+                tables.refuse_name_conflicts(cursor, creates)
             plays = "" if arguments.views else tables.describe_plays(cursor)
             for sql in drops + creates:
                 tables.run_ddl(cursor, sql, config.limits.lock_timeout)
@@ -50,11 +49,11 @@ def run(config, arguments):
     log.info("created %s", ", ".join(map(subject_of, creates)))
 
 
-def options():
+def make_parser():
     parser = command.make_parser(__doc__, run)
     parser.add_argument(
         "--views", action="store_true",
-        help="create or replace the views only; keep the tables and what is in them",
+        help="create or replace the views only; keep the tables and their rows",
     )
     parser.add_argument(
         "--force", action="store_true",
@@ -64,4 +63,4 @@ def options():
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(options()))
+    sys.exit(command.main(make_parser()))

@@ -1,7 +1,7 @@
-"""Load what is new in S3 into the warehouse: COPY to staging, INSERT … SELECT into the star schema.
+"""Load new files from S3 into the warehouse: COPY to staging, INSERT … SELECT into the star schema.
 
-One run is one transaction: readers see the old tables until it commits, and a run that fails or is
-killed leaves them as they were. The same files give the same tables, in whatever order they come.
+One run is one transaction. Readers see the old tables until it commits, and a run that fails or is
+killed changes nothing. The same files give the same tables, in any order.
 """
 
 import logging
@@ -14,16 +14,16 @@ from warehouse.database import statements
 from warehouse.database.statements import is_without_plays, name_of, run_all, subject_of
 from warehouse.database.transactions import locking, reserve
 from warehouse.manifests import Manifests
-from warehouse.plan import describe, make_plan, refuse_archived, refuse_reload
+from warehouse.plan import describe_plan, make_plan, refuse_archived, refuse_reload
 from warehouse.session import connecting
 
 log = logging.getLogger("warehouse.etl")
 
 
 def run(config, arguments):
-    """One load: lock, list, copy, check, replace what the new rows change, check, record, commit.
+    """Run one load: lock, list, copy, check, replace what the new rows change, check, record, commit.
 
-    Returns what to print. It begins again when it is called again after a failure.
+    Returns the summary to print, or None. After a failure it can be called again, and starts over.
     """
     summary = Summary()
     with connecting(config) as connection:
@@ -33,14 +33,14 @@ def run(config, arguments):
         ):
             plan = make_plan(cursor, config.data, by_prefix=not manifests.place,
                              full=arguments.full, reload=not arguments.no_reload)
-            if plan.nothing_new:
-                log.info("found nothing new: %s", describe(plan))
+            if plan.has_nothing_new:
+                log.info("found nothing new: %s", describe_plan(plan))
                 history.record(cursor, "nothing new", summary.begun_at)
                 return None
             refuse_reload(plan, config.limits.max_reload,
                           full=arguments.full, force=arguments.force)
             refuse_archived(plan)
-            log.info("found %s", describe(plan))
+            log.info("found %s", describe_plan(plan))
             reserve(cursor, plan.reserve_queries, config.limits)
             values = statements.values_of(config) | manifests.write(plan)
             run_all(cursor, values, plan.empty_queries)
@@ -50,13 +50,13 @@ def run(config, arguments):
             run_all(cursor, values, plan.record_queries)
             check(cursor, values, plan.ledger_checks)
             history.record(cursor, "load", summary.begun_at, plan.totals | summary.totals)
-        log.info("committed %s", summary.total())
+        log.info("committed %s", summary.format_total())
         rejected_rows.warn(connection, summary)
     return None if arguments.quiet else summary
 
 
 def copy(cursor, values, plan, summary):
-    """Fill staging and check it. Adds to values how many rows each COPY reported."""
+    """Fill staging and check it. Adds to values the number of rows that each COPY reported."""
     for source, sql, analyze, checks, warnings in plan.copies:
         seconds = statements.run(cursor, sql, values).seconds
         rejected = rejected_rows.count_rejected(cursor, values["maxerror"] - 1)
@@ -64,31 +64,36 @@ def copy(cursor, values, plan, summary):
         rows = values[f"{source.table}_rows"] = values["copied"]
         files = None if plan.by_prefix else len(source.to_copy)
         summary.add_copy(source.table, rows, seconds, files, rejected)
-        log.info("copied %s: %s rows in %.1f s", source.table, f"{rows:,}", seconds)
+        log.info("copied %s in %.1f s, rows: %s", source.table, seconds, f"{rows:,}")
         check(cursor, values, checks, source.to_copy)
         warn(cursor, values, warnings)
 
 
 def replace(cursor, values, plan, summary):
-    """In the star schema, replace what the new rows change. Adds to values when these plays were."""
+    """Replace the rows of the star schema that the new rows change.
+
+    Adds to values what the statements select: the spans of time and the counts of the changed plays.
+    """
     for sql in plan.replace_queries:
         rows, seconds = statements.run(cursor, sql, values)
         if sql in (*sql_queries.insert_table_queries, sql_queries.songplay_table_update):
             summary.add(subject_of(sql), rows, seconds)
-            log.info("%s: %s rows in %.1f s", name_of(sql), f"{rows:,}", seconds)
+            log.info("%s in %.1f s, rows: %s", name_of(sql), seconds, f"{rows:,}")
         if sql == sql_queries.songplay_table_update:
             summary.changed_plays = rows
     if plan.loads_logs and values["first_play"]:
         summary.with_song, summary.with_artist = values["with_song"], values["with_artist"]
-        log.info("of %s plays %s have a song and %s an artist of the catalogue",
+        log.info("plays inserted: %s, with a song of the catalogue: %s, with an artist of it: %s",
                  *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
         if values["repeats"]:
-            log.info("repeats of plays in the new files, left out: %s", f"{values['repeats']:,}")
+            log.info("repeated plays in the new files, left out: %s", f"{values['repeats']:,}")
 
 
 def check(cursor, values, checks, files=()):
-    """Raise DataError with every check that fails, and the rows that make it fail; where in the files
-    these are."""
+    """Run the checks. Raises DataError that names every failed check with examples of its rows.
+
+    files are searched for these rows, so that the message can name file and line.
+    """
     checks = [sql for sql in checks if not is_without_plays(sql, values)]
     failures = [failure for sql in checks
                 if (failure := statements.check(cursor, sql, values, files))]
@@ -99,35 +104,36 @@ def check(cursor, values, checks, files=()):
 
 
 def warn(cursor, values, checks):
+    """Run the checks and log a warning for each one that fails."""
     for sql in checks:
         if failure := statements.check(cursor, sql, values):
             log.warning("%s", failure)
 
 
-def options():
+def make_parser():
     parser = command.make_parser(__doc__, run)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--full", action="store_true",
-                     help="empty every table but loads and load all files, in one transaction")
+                     help="empty all tables except loads and load all files, in one transaction")
     how.add_argument("--no-reload", action="store_true",
-                     help="load changed files like grown ones: known events stay, and corrected lines"
-                          " may keep their old rows until the next --full")
+                     help="load only new and changed files, and never all files again because of a"
+                          " change: corrected lines may keep their old rows until the next --full")
     parser.add_argument("--force", action="store_true",
-                        help="do a reload that is due even if it is larger than MAX_RELOAD or loses the"
-                             " rows of files that are gone from S3")
+                        help="allow a reload that is larger than MAX_RELOAD or that loses the rows of files"
+                             " that are gone from S3")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--status", action="store_const", dest="run", const=preview.show_status,
-                      help="compare S3 with what is loaded, and show the last five runs; change nothing")
+                      help="compare S3 with what is loaded and show the last five runs; change nothing")
     what.add_argument("--check", action="store_const", dest="run", const=preflight.run,
-                      help="try whether a load could run here; change nothing")
+                      help="test whether a load could run here; change nothing")
     what.add_argument("--dry-run", action="store_const", dest="run", const=preview.show_dry_run,
                       help="print the files to load and the statements in order; change nothing")
     parser.add_argument("--max-age", type=preview.parse_hours, metavar="HOURS",
-                        help="with --status: exit 1 where no run has succeeded for so many hours; with"
+                        help="with --status: exit 1 if no run has succeeded for this many hours; with"
                              " --quiet, print nothing else")
-    parser.go_with["max_age"] = "--status", preview.show_status
+    parser.required_options["max_age"] = "--status", preview.show_status
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(command.main(options()))
+    sys.exit(command.main(make_parser()))

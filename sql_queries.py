@@ -1,20 +1,20 @@
 """The SQL of the warehouse: tables, lock, copy, touch, match, delete and insert, checks, ledger, views.
 
-This is data: importing it does nothing. Each statement is complete Amazon Redshift SQL, as it could be
-pasted into a query editor. Values stand as %(name)s and are bound by psycopg2. The first line,
-`-- name: purpose`, names a statement in the log, in errors and in Redshift's own query history. A
-statement of one line is its own name and stands in the run order, which ends the file. What the
-toolkit asks for itself stands in warehouse/, beside the function that asks.
+This file is data: importing it does nothing. Each statement is complete Amazon Redshift SQL that could
+be pasted into a query editor. psycopg2 binds the values, written as %(name)s. The first line,
+`-- name: purpose`, identifies a statement in the log, in errors and in Redshift's query history. A
+statement of one line is its own name, and is written in the run order at the end of the file. Queries
+that the toolkit needs for itself are in warehouse/, next to the function that runs them.
 
-Redshift does not enforce keys, though its planner trusts them: the checks prove them before a load
-commits. No rule below chooses a row by when it arrived: where rows compete, their content decides, so
+Redshift does not enforce keys, but its planner trusts them, so the checks prove them before a load
+commits. No rule chooses a row by the order of arrival. If rows compete, their content decides, so that
 the same files always give the same tables.
 """
 
 # ------------------------------------------------------------------------------------------- tables
-# Lengths of VARCHAR are bytes. Text columns have room: Redshift refuses what is longer.
+# VARCHAR lengths are in bytes. Text columns are generous, because Redshift refuses longer values.
 
-etl_lock_create = """-- create etl_lock: whoever holds its lock is the only load or reset running
+etl_lock_create = """-- create etl_lock: the table that a load or reset locks, so that only one of them runs
 CREATE TABLE etl_lock (
     loads BIGINT NOT NULL
 )
@@ -42,8 +42,8 @@ CREATE TABLE loads (
     changed_plays  BIGINT,
     rejected       BIGINT
 )
-DISTSTYLE EVEN          -- read by itself
-SORTKEY (begun_at)      -- the last ones are asked for
+DISTSTYLE EVEN          -- never joined
+SORTKEY (begun_at)      -- queries ask for the last runs
 """
 
 loaded_files_table_create = """-- create loaded_files: the ledger, one row per file that is loaded
@@ -54,11 +54,11 @@ CREATE TABLE loaded_files (
     loaded_into VARCHAR(32)   NOT NULL,
     loaded_at   TIMESTAMP     NOT NULL DEFAULT SYSDATE
 )
-DISTKEY (url)           -- versions of a file lie together; no PRIMARY KEY, which the planner would
-SORTKEY (loaded_at)     -- trust in the very check that proves it
+DISTKEY (url)           -- versions of a file are on one slice; no PRIMARY KEY, because the planner
+SORTKEY (loaded_at)     -- would trust it in the check that proves it
 """
 
-staging_events_table_create = """-- create staging_events: the log of the last load as it came, by JSON key
+staging_events_table_create = """-- create staging_events: log events of the last load, by JSON key
 CREATE TABLE staging_events (
     artist        VARCHAR(1024),
     auth          VARCHAR(32),
@@ -79,11 +79,11 @@ CREATE TABLE staging_events (
     useragent     VARCHAR(2048),
     userid        BIGINT
 )
-DISTKEY (userid)        -- a user's events lie together, for the latest one; no sort key: a load
-                        -- reads every row
+DISTKEY (userid)        -- a user's events are on one slice, to find the latest; no sort key, because
+                        -- a load reads every row
 """
 
-staging_songs_table_create = """-- create staging_songs: the songs of the last load as they came, by JSON key
+staging_songs_table_create = """-- create staging_songs: songs of the last load, by JSON key
 CREATE TABLE staging_songs (
     artist_id        VARCHAR(64)    NOT NULL,
     artist_latitude  NUMERIC(9, 5),
@@ -96,13 +96,13 @@ CREATE TABLE staging_songs (
     title            VARCHAR(1024)  NOT NULL,
     year             INTEGER
 )
-DISTKEY (song_id)       -- the versions of a song lie together; no sort key: a load reads every row
+DISTKEY (song_id)       -- versions of a song are on one slice; no sort key: a load reads every row
 """
 
-# What a load must know of earlier ones. Values are as COPY loaded them (year 0, a blank location):
-# a later version competes with what the files said, so the order of loads does not show.
+# The next two tables hold what a load must know of earlier ones, as COPY loaded it (year 0, a blank
+# location). New rows compete with the values of the files, so the order of loads makes no difference.
 
-catalogue_table_create = """-- create catalogue: one row per song id, as one of its files has it
+catalogue_table_create = """-- create catalogue: one row per song id, taken whole from one document
 CREATE TABLE catalogue (
     song_id          VARCHAR(64)    NOT NULL,
     title            VARCHAR(1024)  NOT NULL,
@@ -129,7 +129,7 @@ CREATE TABLE latest_events (
     lastname      VARCHAR(256),
     gender        VARCHAR(16)
 )
-DISTKEY (userid)        -- lies beside the events of that user in staging_events
+DISTKEY (userid)        -- on the same slice as the user's events in staging_events
 SORTKEY (userid)        -- joined by it
 """
 
@@ -142,7 +142,7 @@ CREATE TABLE users (
     level      VARCHAR(16)  NOT NULL,
     PRIMARY KEY (user_id)
 )
-DISTSTYLE ALL           -- small, joined by most reports: a copy on every node
+DISTSTYLE ALL           -- small and joined by most reports: a copy on every node
 SORTKEY (user_id)
 """
 
@@ -155,7 +155,7 @@ CREATE TABLE artists (
     longitude NUMERIC(9, 5),
     PRIMARY KEY (artist_id)
 )
-DISTSTYLE ALL           -- small, joined by most reports: a copy on every node
+DISTSTYLE ALL           -- small and joined by most reports: a copy on every node
 SORTKEY (artist_id)
 """
 
@@ -169,11 +169,11 @@ CREATE TABLE songs (
     PRIMARY KEY (song_id),
     FOREIGN KEY (artist_id) REFERENCES artists (artist_id)
 )
-DISTSTYLE ALL           -- small, joined by most reports: a copy on every node
+DISTSTYLE ALL           -- small and joined by most reports: a copy on every node
 SORTKEY (song_id)
 """
 
-time_table_create = """-- create time: one row per instant at which a song was started
+time_table_create = """-- create time: one row per instant at which a play started
 CREATE TABLE time (
     start_time TIMESTAMP NOT NULL,
     hour       SMALLINT  NOT NULL,
@@ -184,11 +184,11 @@ CREATE TABLE time (
     weekday    SMALLINT  NOT NULL,
     PRIMARY KEY (start_time)
 )
-DISTKEY (start_time)    -- as many rows as the fact: lies beside it, joined without moving rows
-SORTKEY (start_time)    -- reports ask for a span of time
+DISTKEY (start_time)    -- as large as songplays, and distributed like it: joins move no rows
+SORTKEY (start_time)    -- reports filter by time
 """
 
-songplay_table_create = """-- create songplays: the fact, one row per song that somebody played
+songplay_table_create = """-- create songplays: the fact table, one row per play
 CREATE TABLE songplays (
     songplay_id VARCHAR(32)    NOT NULL,
     start_time  TIMESTAMP      NOT NULL,
@@ -209,35 +209,36 @@ CREATE TABLE songplays (
     FOREIGN KEY (artist_id) REFERENCES artists (artist_id)
 )
 DISTKEY (start_time)    -- spreads evenly; most song_id are NULL and would fill one slice
-SORTKEY (start_time)    -- reports ask for a span of time
+SORTKEY (start_time)    -- reports filter by time
 """
 
 # --------------------------------------------------------------------------------------------- lock
 
-etl_lock_fill = """-- fill etl_lock: its one row counts the loads
+etl_lock_fill = """-- fill etl_lock: insert its only row, which counts the loads
 INSERT INTO etl_lock (loads)
 SELECT 0
 FROM (SELECT COUNT(*) AS n FROM etl_lock) AS lock_rows
 WHERE n = 0
 """
 
-etl_lock_take = """-- lock etl_lock: no other load or reset runs until this one ends
+etl_lock_take = """-- lock etl_lock: keep out other loads and resets until this one ends
 LOCK etl_lock
 """
 
-# A load that waited for the lock may still see the tables as they were before the other load
-# committed. Then this fails, as two changes of one row do on both engines, and the load begins again.
+# A load that waited for the lock may still see the tables as they were before the other load committed.
+# In that case this update fails, as it does on both engines if two transactions change one row, and the
+# load starts over.
 etl_lock_count = """-- count etl_lock: fails if another load committed since this transaction began
 UPDATE etl_lock SET loads = loads + 1
 """
 
 # --------------------------------------------------------------------------------------------- copy
-# Staging holds this load only: it is emptied first, by DELETE, because TRUNCATE commits on Redshift.
+# Staging holds only this load. It is emptied by DELETE, because TRUNCATE commits on Redshift.
 #
-# ROUNDEC: COPY reads a JSON number as a double and would cut it to the scale, which turns half of
-# the lengths into the next lower value. TRIMBLANKS: Redshift ignores trailing blanks when it
-# compares, other engines do not. MAXERROR is the number of rejected rows at which COPY fails.
-# MANIFEST stands where a manifest names the files, NOLOAD where --check only tries.
+# ROUNDEC: COPY reads a JSON number as a double. Without ROUNDEC it would truncate to the scale, and half
+# of the lengths would become the next lower value. TRIMBLANKS: Redshift ignores trailing blanks in
+# comparisons, other engines do not. MAXERROR is the number of rejected rows at which COPY fails.
+# MANIFEST is bound if a manifest lists the files, and NOLOAD for the trial of --check.
 
 staging_events_copy = """-- copy staging_events: log files
 COPY staging_events (
@@ -269,14 +270,15 @@ MAXERROR %(maxerror)s
 COMPUPDATE OFF %(noload)s
 """
 
-last_copy = """-- last copy: rows that the COPY just made in this session loaded
+last_copy = """-- last copy: the number of rows that the last COPY of this session loaded
 SELECT pg_last_copy_count() AS copied
 """
 
 # -------------------------------------------------------------------------------------- touch songs
-# New versions of songs enter the catalogue beside those that are there, and of each song one stays.
+# A row is touched if this load may change it. Temporary tables hold the touched rows. New versions
+# of songs are added to the catalogue, and then one version of each song is kept.
 
-earlier_catalogue_create = """-- keep catalogue: as it was before this load
+earlier_catalogue_create = """-- keep catalogue: a copy from before this load
 CREATE TEMP TABLE earlier_catalogue AS
 SELECT
     song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
@@ -284,7 +286,7 @@ SELECT
 FROM catalogue
 """
 
-catalogue_insert = """-- insert catalogue: every version that the new files have
+catalogue_insert = """-- insert catalogue: every version of a song in the new files
 INSERT INTO catalogue (
     song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
     duration
@@ -295,7 +297,7 @@ SELECT
 FROM staging_songs
 """
 
-chosen_songs_create = """-- choose songs: of several versions of a song the first by content
+chosen_songs_create = """-- choose songs: the first version by content of each song that has several
 CREATE TEMP TABLE chosen_songs AS
 WITH versions AS (
     SELECT
@@ -316,7 +318,7 @@ FROM versions
 WHERE nth_version = 1
 """
 
-catalogue_choose = """-- choose catalogue: the version of each that counts
+catalogue_choose = """-- choose catalogue: insert the chosen version of each song
 INSERT INTO catalogue (
     song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
     duration
@@ -327,7 +329,7 @@ SELECT
 FROM chosen_songs
 """
 
-touched_songs_create = """-- touch songs: rows of the catalogue that stand only before or only after this load
+touched_songs_create = """-- touch songs: rows that the catalogue has only before or only after this load
 CREATE TEMP TABLE touched_songs AS
 SELECT song_id, artist_id, artist_name
 FROM (
@@ -347,7 +349,7 @@ GROUP BY
 HAVING COUNT(*) = 1
 """
 
-earlier_plays_create = """-- touch earlier plays: those whose song or artist may be another one now
+earlier_plays_create = """-- touch earlier plays: loaded plays whose song or artist may have changed
 CREATE TEMP TABLE earlier_plays AS
 SELECT songplay_id, start_time, song_title, artist_name, length, song_id, artist_id
 FROM songplays
@@ -356,9 +358,9 @@ WHERE artist_name IN (SELECT artist_name FROM touched_songs)
 
 # -------------------------------------------------------------------------------------- touch plays
 
-touched_plays_create = """-- touch plays: the NextSong events of the new files, in the form of songplays
+touched_plays_create = """-- touch plays: the NextSong events of the new files, with the columns of songplays
 CREATE TEMP TABLE touched_plays
-DISTKEY (start_time)    -- as songplays, to be joined without moving rows
+DISTKEY (start_time)    -- like songplays, so that joins move no rows
 SORTKEY (start_time)
 AS
 SELECT
@@ -371,7 +373,7 @@ SELECT
     level,
     sessionid AS session_id,
     location,
-    CAST(NULLIF(RTRIM(CASE  -- the log wraps agents in a pair of quotes
+    CAST(NULLIF(RTRIM(CASE  -- the log puts agents in quotes
         WHEN LEN(useragent) > 1 AND LEFT(useragent, 1) = '"' AND RIGHT(useragent, 1) = '"'
             THEN SUBSTRING(useragent, 2, LEN(useragent) - 2)
         ELSE useragent
@@ -383,16 +385,16 @@ FROM staging_events
 WHERE page = 'NextSong'
 """
 
-# Redshift has no index. It finds the part of songplays and time that a load changes by the sort key:
-# between two literals it skips the blocks that hold no such start_time.
-touched_span = """-- span of touched_plays: the first and the last start_time, and how many plays are repeats
+# Redshift has no indexes. It finds the rows of songplays and time that a load changes by the sort key:
+# given two literal bounds, it skips the blocks outside them.
+touched_span = """-- span of touched_plays: first and last start_time, and the number of repeated plays
 SELECT
     MIN(start_time) AS first_play, MAX(start_time) AS last_play,
     COUNT(*) - COUNT(DISTINCT songplay_id) AS repeats
 FROM touched_plays
 """
 
-touched_plays_insert = """-- touch plays again: the same plays as songplays has them
+touched_plays_insert = """-- touch plays again: add the rows that songplays has for the same plays
 INSERT INTO touched_plays (
     songplay_id, start_time, user_id, level, session_id, location, user_agent, song_title,
     artist_name, length
@@ -407,14 +409,14 @@ JOIN songplays AS plays
 WHERE plays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
-songplay_table_delete = """-- delete songplays: the same plays, which are inserted again
+songplay_table_delete = """-- delete songplays: rows of the touched plays, which are inserted again
 DELETE FROM songplays USING touched_plays
 WHERE songplays.start_time = touched_plays.start_time
     AND songplays.songplay_id = touched_plays.songplay_id
     AND songplays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
-chosen_plays_create = """-- choose plays: of several versions of a play the first by content
+chosen_plays_create = """-- choose plays: the first version by content of each play that has several
 CREATE TEMP TABLE chosen_plays
 DISTKEY (start_time)
 AS
@@ -444,13 +446,13 @@ FROM versions
 WHERE nth_version = 1
 """
 
-touched_plays_delete = """-- delete touched_plays: plays of several versions
+touched_plays_delete = """-- delete touched_plays: all versions of plays that have several
 DELETE FROM touched_plays USING chosen_plays
 WHERE touched_plays.start_time = chosen_plays.start_time
     AND touched_plays.songplay_id = chosen_plays.songplay_id
 """
 
-touched_plays_choose = """-- choose touched_plays: the version of each that counts
+touched_plays_choose = """-- choose touched_plays: insert the chosen version of each play
 INSERT INTO touched_plays (
     songplay_id, start_time, user_id, level, session_id, location, user_agent, song_title,
     artist_name, length
@@ -462,9 +464,9 @@ FROM chosen_plays
 """
 
 # -------------------------------------------------------------------------------------------- match
-# Once for each title, artist and length that was played, however often.
+# Done once for each different title, artist and length, and not for each play.
 
-played_songs_create = """-- create played_songs: what is to be matched
+played_songs_create = """-- create played_songs: titles, artists and lengths to match
 CREATE TEMP TABLE played_songs (
     song_title  VARCHAR(1024),
     artist_name VARCHAR(1024),
@@ -473,7 +475,7 @@ CREATE TEMP TABLE played_songs (
 DISTSTYLE ALL
 """
 
-played_songs_insert = """-- insert played_songs: titles of the new plays that the catalogue has
+played_songs_insert = """-- insert played_songs: songs of the new plays that are in the catalogue
 INSERT INTO played_songs (song_title, artist_name, length)
 SELECT DISTINCT plays.song_title, plays.artist_name, plays.length
 FROM (SELECT DISTINCT title, artist_name FROM catalogue) AS songs
@@ -482,7 +484,7 @@ JOIN touched_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-earlier_songs_insert = """-- insert earlier played_songs: titles of the earlier plays that the catalogue has
+earlier_songs_insert = """-- insert earlier played_songs: songs of the earlier plays that are in the catalogue
 INSERT INTO played_songs (song_title, artist_name, length)
 SELECT DISTINCT plays.song_title, plays.artist_name, plays.length
 FROM (SELECT DISTINCT title, artist_name FROM catalogue) AS songs
@@ -491,7 +493,7 @@ JOIN earlier_plays AS plays
     AND plays.artist_name = songs.artist_name
 """
 
-song_matches_create = """-- match songs: per title and artist the song nearest in length, then the lowest id
+song_matches_create = """-- match songs: by title and artist, the one nearest in length, then the lowest id
 CREATE TEMP TABLE song_matches
 DISTSTYLE ALL           -- joined with plays from every node
 AS
@@ -517,13 +519,13 @@ matched AS (
 )
 SELECT
     matched.song_title, matched.artist_name,
-    COALESCE(CAST(matched.length AS VARCHAR), '') AS length,  -- never NULL, to be joined by
+    COALESCE(CAST(matched.length AS VARCHAR), '') AS length,  -- never NULL, for the join
     matched.song_id, songs.artist_id
 FROM matched
 JOIN catalogue AS songs ON songs.song_id = matched.song_id
 """
 
-artist_matches_create = """-- match artists: the artist of each name that only one artist bears
+artist_matches_create = """-- match artists: the artist of each name that belongs to only one artist
 CREATE TEMP TABLE artist_matches
 DISTSTYLE ALL           -- joined with plays from every node
 AS
@@ -534,9 +536,9 @@ HAVING MIN(artist_id) = MAX(artist_id)
 """
 
 # ---------------------------------------------------------------------------------- delete, insert
-# What is touched is deleted and inserted again: an upsert that both engines have.
+# Touched rows are deleted and inserted again: an upsert that both engines support.
 
-artist_table_insert = """-- insert artists: each from one song's row, with a location and coordinates if any
+artist_table_insert = """-- insert artists: each from one song, if possible one with location and coordinates
 INSERT INTO artists (artist_id, name, location, latitude, longitude)
 WITH candidates AS (
     SELECT
@@ -570,9 +572,9 @@ FROM catalogue
 WHERE song_id IN (SELECT song_id FROM touched_songs)
 """
 
-changed_plays_create = """-- touch changed plays: earlier plays whose song or artist changed, with the new
+changed_plays_create = """-- touch changed plays: earlier plays with another song or artist, and their new ids
 CREATE TEMP TABLE changed_plays
-DISTKEY (start_time)    -- as songplays, to be joined without moving rows
+DISTKEY (start_time)    -- like songplays, so that joins move no rows
 SORTKEY (start_time)
 AS
 SELECT songplay_id, start_time, song_id, artist_id
@@ -592,12 +594,12 @@ WHERE COALESCE(song_id, '') <> COALESCE(earlier_song_id, '')
     OR COALESCE(artist_id, '') <> COALESCE(earlier_artist_id, '')
 """
 
-changed_span = """-- span of changed_plays: the first and the last start_time
+changed_span = """-- span of changed_plays: first and last start_time
 SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
 FROM changed_plays
 """
 
-songplay_table_update = """-- update songplays: song and artist of earlier plays
+songplay_table_update = """-- update songplays: new song and artist of earlier plays
 UPDATE songplays
 SET song_id = changed.song_id, artist_id = changed.artist_id
 FROM changed_plays AS changed
@@ -606,7 +608,7 @@ WHERE songplays.start_time = changed.start_time
     AND songplays.start_time BETWEEN %(first_changed)s AND %(last_changed)s
 """
 
-every_span = """-- span of songplays: after a load of all songs every play is checked
+every_span = """-- span of songplays: all of it, because a load of all songs checks every play
 SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
 FROM songplays
 """
@@ -662,13 +664,13 @@ SELECT user_id, first_name, last_name, gender, level
 FROM users
 """
 
-user_table_insert = """-- insert users: as the latest event of each knows them
+user_table_insert = """-- insert users: the values of their latest event
 INSERT INTO users (user_id, first_name, last_name, gender, level)
 SELECT user_id, first_name, last_name, gender, level
 FROM touched_users
 """
 
-songplay_table_insert = """-- insert songplays: each play with its song and artist, or the artist by name
+songplay_table_insert = """-- insert songplays: touched plays with song and artist, or the artist by name
 INSERT INTO songplays (
     songplay_id, start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,
     song_title, artist_name, length
@@ -684,10 +686,10 @@ LEFT JOIN song_matches AS songs
     AND songs.artist_name = plays.artist_name
     AND songs.length = COALESCE(CAST(plays.length AS VARCHAR), '')
 LEFT JOIN artist_matches AS artists ON artists.artist_name = plays.artist_name
-ORDER BY plays.start_time  -- as the table is sorted
+ORDER BY plays.start_time  -- in the order of the sort key
 """
 
-time_table_insert = """-- insert time: instants of plays that are missing; week is ISO, weekday 0 is Sunday
+time_table_insert = """-- insert time: missing instants of the new plays; week is ISO, weekday 0 is Sunday
 INSERT INTO time (start_time, hour, day, week, month, year, weekday)
 SELECT
     start_time,
@@ -705,10 +707,10 @@ FROM (
         AND time.start_time BETWEEN %(first_play)s AND %(last_play)s
     WHERE time.start_time IS NULL
 ) AS instants
-ORDER BY start_time  -- as the table is sorted
+ORDER BY start_time  -- in the order of the sort key
 """
 
-songplays_matched = """-- count songplays: plays that were inserted, with a song, with an artist
+songplays_matched = """-- count songplays: inserted plays, those with a song and those with an artist
 SELECT COUNT(*) AS plays, COUNT(plays.song_id) AS with_song, COUNT(plays.artist_id) AS with_artist
 FROM touched_plays
 JOIN songplays AS plays
@@ -718,9 +720,9 @@ WHERE plays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
 # ------------------------------------------------------------------------------------------- checks
-# Each selects the rows that offend; none is a pass. Redshift's planner trusts declared keys and may
-# drop what only proves them. So rows are counted, not joined: those of a table as 1, and as 0 those
-# that say which keys must be there.
+# Each check selects the rows that break a rule, so no rows means that it passes. Redshift's planner
+# trusts declared keys and may optimise away a join that would prove them. So the checks count rows
+# instead: rows of the table count 1, and rows that only list the required keys count 0.
 
 staging_events_complete = """-- staging_events_complete: staging_events holds as many rows as COPY reported
 SELECT COUNT(*) AS rows_found, %(staging_events_rows)s AS rows_copied
@@ -734,7 +736,7 @@ FROM staging_songs
 HAVING COUNT(*) <> %(staging_songs_rows)s
 """
 
-staging_events_required = """-- staging_events_required: page and level of an event are not blank
+staging_events_required = """-- staging_events_required: no event has a blank page or level
 SELECT ts, sessionid, iteminsession, page, level
 FROM staging_events
 WHERE page = '' OR level = ''
@@ -746,13 +748,13 @@ FROM staging_events
 WHERE ts NOT BETWEEN 946684800000 AND 4102444800000
 """
 
-staging_songs_required = """-- staging_songs_required: ids, title and artist name of a song are not blank
+staging_songs_required = """-- staging_songs_required: no song has a blank id, title or artist name
 SELECT song_id, title, artist_id, artist_name
 FROM staging_songs
 WHERE song_id = '' OR title = '' OR artist_id = '' OR artist_name = ''
 """
 
-staging_events_filled = """-- staging_events_filled: no column is empty in all, as after a wrong LOG_JSONPATH
+staging_events_filled = """-- staging_events_filled: no column is empty in every event (check LOG_JSONPATH)
 SELECT
     COUNT(artist) AS artist, COUNT(auth) AS auth, COUNT(firstname) AS firstname,
     COUNT(gender) AS gender, COUNT(lastname) AS lastname, COUNT(length) AS length,
@@ -760,7 +762,7 @@ SELECT
     COUNT(song) AS song, COUNT(status) AS status, COUNT(useragent) AS useragent,
     COUNT(userid) AS userid
 FROM staging_events
-HAVING COUNT(*) >= 100  -- a few rows may well lack something
+HAVING COUNT(*) >= 100  -- a column may well be empty in a few rows
     AND LEAST(
         COUNT(artist), COUNT(auth), COUNT(firstname), COUNT(gender), COUNT(lastname), COUNT(length),
         COUNT(location), COUNT(method), COUNT(registration), COUNT(song), COUNT(status),
@@ -768,15 +770,15 @@ HAVING COUNT(*) >= 100  -- a few rows may well lack something
     ) = 0
 """
 
-staging_events_next_song = """-- staging_events_next_song: among many events some are of the page NextSong
+staging_events_next_song = """-- staging_events_next_song: some of many events have the page NextSong
 SELECT page, COUNT(*) AS events
 FROM staging_events
 WHERE 0 = (SELECT COUNT(*) FROM staging_events WHERE page = 'NextSong')
-    AND 100 <= (SELECT COUNT(*) FROM staging_events)  -- a few events may well have no play
+    AND 100 <= (SELECT COUNT(*) FROM staging_events)  -- a few events may well contain no play
 GROUP BY page
 """
 
-staging_events_levels = """-- staging_events_levels: a level is free or paid; views count no other apart
+staging_events_levels = """-- staging_events_levels: level is free or paid, which the views count separately
 SELECT level, COUNT(*) AS events
 FROM staging_events
 WHERE level NOT IN ('free', 'paid')
@@ -789,14 +791,14 @@ SELECT
     COUNT(artist_longitude) AS artist_longitude, COUNT(num_songs) AS num_songs,
     COUNT(year) AS year
 FROM staging_songs
-HAVING COUNT(*) >= 100  -- a few rows may well lack something
+HAVING COUNT(*) >= 100  -- a column may well be empty in a few rows
     AND LEAST(
         COUNT(artist_latitude), COUNT(artist_location), COUNT(artist_longitude), COUNT(num_songs),
         COUNT(year)
     ) = 0
 """
 
-catalogue_unique = """-- catalogue_unique: a song_id of the new files stands for one song of the catalogue
+catalogue_unique = """-- catalogue_unique: each song_id of the new files is once in the catalogue
 SELECT song_id, SUM(times) AS times
 FROM (
     SELECT song_id, 1 AS times FROM catalogue
@@ -807,7 +809,7 @@ GROUP BY song_id
 HAVING SUM(times) <> 1
 """
 
-catalogue_first = """-- catalogue_first: no new version of a song comes before the one that is there
+catalogue_first = """-- catalogue_first: the catalogue has the first version of each new song, by content
 WITH others AS (
     SELECT
         song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
@@ -847,7 +849,7 @@ WHERE nth_version = 1
     AND is_other = 1
 """
 
-songs_unique = """-- songs_unique: songs holds each song of the catalogue once, and no other
+songs_unique = """-- songs_unique: songs has each song of the catalogue once, and no other song
 SELECT song_id, SUM(times) AS times
 FROM (
     SELECT song_id, 1 AS times, 0 AS songs FROM songs
@@ -858,7 +860,7 @@ GROUP BY song_id
 HAVING SUM(times) <> 1 OR SUM(songs) = 0
 """
 
-artists_unique = """-- artists_unique: artists holds each artist of the catalogue once, and no other
+artists_unique = """-- artists_unique: artists has each artist of the catalogue once, and no other artist
 SELECT artist_id, SUM(times) AS times
 FROM (
     SELECT artist_id, 1 AS times, 0 AS songs FROM artists
@@ -880,7 +882,7 @@ GROUP BY artist_id
 HAVING SUM(artists) = 0
 """
 
-latest_events_unique = """-- latest_events_unique: a user_id of the new files has one latest event
+latest_events_unique = """-- latest_events_unique: each user of the new files is once in latest_events
 SELECT userid, SUM(times) AS times
 FROM (
     SELECT userid, 1 AS times FROM latest_events
@@ -891,7 +893,7 @@ GROUP BY userid
 HAVING SUM(times) <> 1
 """
 
-latest_events_latest = """-- latest_events_latest: no new event of a user is later than the latest one
+latest_events_latest = """-- latest_events_latest: no new event of a user is later than the one kept
 WITH versions AS (
     SELECT
         userid, ts, iteminsession, sessionid, level, firstname, lastname, gender, 0 AS is_other
@@ -921,7 +923,7 @@ WHERE nth_latest = 1
     AND is_other = 1
 """
 
-users_unique = """-- users_unique: a user_id of the new files stands for one user
+users_unique = """-- users_unique: each user of the new files is once in users
 SELECT user_id, SUM(times) AS times
 FROM (
     SELECT user_id, 1 AS times FROM users
@@ -932,7 +934,7 @@ GROUP BY user_id
 HAVING SUM(times) <> 1
 """
 
-songplays_complete = """-- songplays_complete: as many plays as different NextSong events in the new files
+songplays_complete = """-- songplays_complete: every different NextSong event of the new files is one play
 SELECT SUM(events) AS events, SUM(plays) AS plays
 FROM (
     SELECT COUNT(*) AS events, 0 AS plays
@@ -947,7 +949,7 @@ FROM (
 HAVING SUM(events) <> SUM(plays)
 """
 
-songplays_unique = """-- songplays_unique: a touched play stands once in songplays
+songplays_unique = """-- songplays_unique: each touched play is once in songplays
 SELECT songplay_id, start_time, SUM(times) AS times
 FROM (
     SELECT songplay_id, start_time, 1 AS times
@@ -961,7 +963,7 @@ GROUP BY songplay_id, start_time
 HAVING SUM(times) <> 1
 """
 
-songplays_real = """-- songplays_real: user, session and time of a touched play are those of a NextSong event
+songplays_real = """-- songplays_real: each touched play has user, session and time of a NextSong event
 SELECT plays.user_id, plays.session_id, plays.start_time
 FROM touched_plays AS touched
 JOIN songplays AS plays
@@ -974,7 +976,7 @@ FROM staging_events
 WHERE page = 'NextSong'
 """
 
-songplays_users_known = """-- songplays_users_known: every user_id of plays is in users
+songplays_users_known = """-- songplays_users_known: every user_id of the plays is in users
 SELECT user_id, SUM(plays) AS plays
 FROM (
     SELECT user_id, 1 AS plays, 0 AS users
@@ -988,7 +990,7 @@ GROUP BY user_id
 HAVING SUM(users) = 0
 """
 
-songplays_songs_known = """-- songplays_songs_known: song and artist of a play are in the catalogue, together
+songplays_songs_known = """-- songplays_songs_known: song and artist of a play are in the catalogue together
 SELECT plays.song_id, plays.artist_id, plays.artist_name
 FROM (
     SELECT DISTINCT song_id, artist_id, artist_name
@@ -1024,7 +1026,7 @@ WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
     OR (plays.artist_id IS NOT NULL AND artists.artist_id IS NULL)
 """
 
-time_unique = """-- time_unique: the start_time of a touched play stands once in time
+time_unique = """-- time_unique: the start_time of each touched play is once in time
 SELECT start_time, SUM(times) AS times
 FROM (
     SELECT start_time, 1 AS times
@@ -1038,7 +1040,7 @@ GROUP BY start_time
 HAVING SUM(times) <> 1
 """
 
-loaded_files_unique = """-- loaded_files_unique: a file is loaded in one version
+loaded_files_unique = """-- loaded_files_unique: each file of this load is in the ledger once
 SELECT new_files.url, COUNT(*) AS times
 FROM loaded_files AS new_files
 JOIN loaded_files AS files ON files.url = new_files.url
@@ -1058,7 +1060,7 @@ FORMAT AS JSON 'auto'
 COMPUPDATE OFF %(noload)s
 """
 
-loaded_files_forget = """-- forget loaded_files: earlier versions of the files of this load
+loaded_files_forget = """-- forget loaded_files: delete earlier versions of the files of this load
 DELETE FROM loaded_files
 WHERE loaded_at <> SYSDATE
     AND url IN (SELECT url FROM loaded_files WHERE loaded_at = SYSDATE)
@@ -1077,20 +1079,19 @@ VALUES (
 """
 
 # -------------------------------------------------------------------------------------------- views
-# What analysts ask first, each answered by one SELECT * FROM it. Every play counts once in every
-# view, so all have the same sum of plays: plays of nobody, of no title or from nowhere have a row
-# of their own, under NULL.
+# Each view answers a common question of analysts by a SELECT * FROM it. Every play counts once in every
+# view, so the sum of plays is the same in all of them. Plays without a user, title or location have
+# their own row, under NULL.
 #
 # plays              songs started, matched to the catalogue or not
-# catalogue_plays    those of them that match a song of the catalogue
+# catalogue_plays    plays that match a song of the catalogue
 # listeners          users with a play; plays without a login have no listener
-# listening_seconds  lengths of the songs played: the log does not tell who skipped the rest
+# listening_seconds  total length of the songs played; the log does not show if the rest was skipped
 #
-# Days, hours and weekdays are UTC. No view says ORDER BY, which would sort for nothing wherever a
-# query sorts, groups or joins it again. A view that is replaced keeps its grants, and other people's
-# views on it.
+# Days, hours and weekdays are UTC. No view has an ORDER BY, because queries on it would sort once more
+# than needed. A replaced view keeps its grants, and other people's views on it.
 
-top_songs_view_create = """-- create top_songs: plays by title and artist, as the log wrote them
+top_songs_view_create = """-- create top_songs: plays by title and artist, as written in the log
 CREATE OR REPLACE VIEW top_songs AS
 SELECT
     titles.song_title,
@@ -1099,7 +1100,7 @@ SELECT
     titles.catalogue_plays,
     titles.listeners,
     titles.song_id,     -- in the catalogue; the lowest, if recordings of several lengths match
-    COALESCE(songs.artist_id, titles.artist_id) AS artist_id  -- of that song, or of that name
+    COALESCE(songs.artist_id, titles.artist_id) AS artist_id  -- of the song, else of the name
 FROM (
     SELECT
         song_title,
@@ -1115,15 +1116,15 @@ FROM (
 LEFT JOIN songs ON songs.song_id = titles.song_id
 """
 
-top_artists_view_create = """-- create top_artists: plays by artist, as the log wrote the name
+top_artists_view_create = """-- create top_artists: plays by artist name, as written in the log
 CREATE OR REPLACE VIEW top_artists AS
 SELECT
     artist_name,
     COUNT(*) AS plays,
     COUNT(song_id) AS catalogue_plays,
     COUNT(DISTINCT user_id) AS listeners,
-    COUNT(DISTINCT song_title) AS song_titles,  -- how many different ones were played
-    MIN(artist_id) AS artist_id  -- in the catalogue; the lowest, if songs of several were played
+    COUNT(DISTINCT song_title) AS song_titles,  -- number of different titles
+    MIN(artist_id) AS artist_id  -- in the catalogue; the lowest, if the plays match several
 FROM songplays
 GROUP BY artist_name
 """
@@ -1148,7 +1149,7 @@ SELECT
     END AS VARCHAR(9)) AS weekday_name,
     plays,
     listeners,
-    days                -- with a play: a month has five of some weekdays and four of others
+    days                -- dates with a play; a month has five of some weekdays, four of others
 FROM (
     SELECT
         CAST(EXTRACT(dow FROM start_time) AS INTEGER) AS weekday,
@@ -1175,19 +1176,19 @@ CREATE OR REPLACE VIEW plays_by_day AS
 SELECT
     CAST(start_time AS DATE) AS day,
     COUNT(*) AS plays,
-    COUNT(CASE WHEN level = 'free' THEN 1 END) AS free_plays,  -- by the level at that moment
+    COUNT(CASE WHEN level = 'free' THEN 1 END) AS free_plays,  -- by the level at the time of the play
     COUNT(CASE WHEN level = 'paid' THEN 1 END) AS paid_plays,
     COUNT(DISTINCT user_id) AS listeners
 FROM songplays
 GROUP BY 1
 """
 
-plays_by_level_view_create = """-- create plays_by_level: free against paid, at the moment of the play
+plays_by_level_view_create = """-- create plays_by_level: free against paid, at the time of the play
 CREATE OR REPLACE VIEW plays_by_level AS
 SELECT
     level,
     COUNT(*) AS plays,
-    COUNT(DISTINCT user_id) AS listeners,  -- who changed level counts in both
+    COUNT(DISTINCT user_id) AS listeners,  -- a user who changed level counts in both
     COALESCE(SUM(length), 0) AS listening_seconds
 FROM songplays
 GROUP BY level
@@ -1199,7 +1200,7 @@ SELECT
     daily.day,
     CAST(SUM(daily.plays) AS BIGINT) AS plays,
     COUNT(daily.user_id) AS listeners,
-    COUNT(CASE WHEN daily.day = firsts.day THEN 1 END) AS new_listeners,  -- it is their first day
+    COUNT(CASE WHEN daily.day = firsts.day THEN 1 END) AS new_listeners,  -- on their first day
     COUNT(CASE WHEN daily.day > firsts.day THEN 1 END) AS returning_listeners
 FROM (
     SELECT CAST(start_time AS DATE) AS day, user_id, COUNT(*) AS plays
@@ -1214,13 +1215,13 @@ LEFT JOIN (
 GROUP BY daily.day
 """
 
-listening_by_user_view_create = """-- create listening_by_user: how much each user listens
+listening_by_user_view_create = """-- create listening_by_user: plays, sessions and listening time by user
 CREATE OR REPLACE VIEW listening_by_user AS
 SELECT
     totals.user_id,
     users.first_name,
     users.last_name,
-    users.level,        -- as the latest event knows it
+    users.level,        -- of the latest event
     totals.plays,
     totals.sessions,
     totals.listening_seconds
@@ -1236,20 +1237,20 @@ FROM (
 LEFT JOIN users ON users.user_id = totals.user_id
 """
 
-listening_by_session_view_create = """-- create listening_by_session: how much each session listens
+listening_by_session_view_create = """-- create listening_by_session: plays and listening time by session
 CREATE OR REPLACE VIEW listening_by_session AS
 SELECT
-    session_id,         -- with the user: two users may have the same number
+    session_id,         -- unique only together with user_id
     user_id,
     MIN(start_time) AS first_play,  -- UTC
-    MAX(start_time) AS last_play,   -- when it began, not when it ended
+    MAX(start_time) AS last_play,   -- its start, not its end
     COUNT(*) AS plays,
     COALESCE(SUM(length), 0) AS listening_seconds
 FROM songplays
 GROUP BY session_id, user_id
 """
 
-plays_by_location_view_create = """-- create plays_by_location: where people listen
+plays_by_location_view_create = """-- create plays_by_location: plays and listeners by location
 CREATE OR REPLACE VIEW plays_by_location AS
 SELECT
     location,
@@ -1259,12 +1260,12 @@ FROM songplays
 GROUP BY location
 """
 
-# Browsers name one another in their user agents, so the order of the questions matters: Edge and
-# Opera say Chrome, Chrome says Safari.
-plays_by_browser_view_create = """-- create plays_by_browser: which browsers people listen with
+# The order of the conditions matters, because user agents name other browsers: those of Edge and Opera
+# contain Chrome, and that of Chrome contains Safari.
+plays_by_browser_view_create = """-- create plays_by_browser: plays and listeners by browser
 CREATE OR REPLACE VIEW plays_by_browser AS
 SELECT
-    CAST(browser AS VARCHAR(32)) AS browser,  -- unknown where the log has no user agent
+    CAST(browser AS VARCHAR(32)) AS browser,  -- unknown if the log has no user agent
     CAST(SUM(plays) AS BIGINT) AS plays,
     COUNT(DISTINCT user_id) AS listeners
 FROM (
@@ -1284,7 +1285,7 @@ FROM (
         END AS browser,
         user_id,
         plays
-    FROM (  -- so that an agent is looked at once for each user, and not for each play
+    FROM (  -- so that an agent is searched once per user and not once per play
         SELECT user_agent, user_id, COUNT(*) AS plays
         FROM songplays
         GROUP BY user_agent, user_id
@@ -1293,14 +1294,14 @@ FROM (
 GROUP BY families.browser
 """
 
-catalogue_match_view_create = """-- create catalogue_match: the shares of the plays that match it
+catalogue_match_view_create = """-- create catalogue_match: the share of plays with a known song or artist
 CREATE OR REPLACE VIEW catalogue_match AS
 SELECT
     plays,
     catalogue_plays,
     CAST(100 * CAST(catalogue_plays AS DOUBLE PRECISION) / NULLIF(plays, 0) AS NUMERIC(5, 2))
         AS catalogue_percent,
-    artist_plays,       -- whose artist is in the catalogue, with the song or without
+    artist_plays,       -- plays whose artist is in the catalogue, with or without the song
     CAST(100 * CAST(artist_plays AS DOUBLE PRECISION) / NULLIF(plays, 0) AS NUMERIC(5, 2))
         AS artist_percent
 FROM (
@@ -1313,7 +1314,7 @@ FROM (
 """
 
 # ---------------------------------------------------------------------------------------- run order
-# Statements of one line are their own names.
+# A statement of one line is its own name.
 
 create_lasting_queries = (etl_lock_create, loads_table_create)
 create_table_queries = (
@@ -1328,8 +1329,8 @@ create_view_queries = (
     listening_by_session_view_create, plays_by_location_view_create, plays_by_browser_view_create,
     catalogue_match_view_create,
 )
-# In this order, views first, nothing that is dropped is still referred to, so CASCADE is never needed:
-# it would take other people's views along.
+# Views are dropped first, and every table after those that refer to it. So CASCADE, which would also drop
+# other people's views, is never needed.
 drop_view_queries = (
     "DROP VIEW IF EXISTS top_songs", "DROP VIEW IF EXISTS top_artists",
     "DROP VIEW IF EXISTS plays_by_hour", "DROP VIEW IF EXISTS plays_by_weekday",
@@ -1343,13 +1344,13 @@ drop_table_queries = (
     "DROP TABLE IF EXISTS songplays", "DROP TABLE IF EXISTS time", "DROP TABLE IF EXISTS songs",
     "DROP TABLE IF EXISTS artists", "DROP TABLE IF EXISTS users",
     "DROP TABLE IF EXISTS latest_events", "DROP TABLE IF EXISTS catalogue",
-    "DROP TABLE IF EXISTS staging_catalogue",  # of version 0.3.0
+    "DROP TABLE IF EXISTS staging_catalogue",  # of version 0.3.0 and older
     "DROP TABLE IF EXISTS staging_songs", "DROP TABLE IF EXISTS staging_events",
     "DROP TABLE IF EXISTS loaded_files",
 )
 
-# A load: first it takes the write locks that it will need (guide: c_write_readwrite), so that it waits
-# for other writers here, for LOCK_TIMEOUT at most, and nowhere later. No row is touched.
+# A load first takes the write locks that it needs (guide: c_write_readwrite), by deleting no rows. So it
+# waits for other writers here, for at most LOCK_TIMEOUT, and not later.
 reserve_queries = (
     "DELETE FROM staging_events WHERE FALSE", "DELETE FROM staging_songs WHERE FALSE",
     "DELETE FROM songplays WHERE FALSE", "DELETE FROM loads WHERE FALSE",
@@ -1363,8 +1364,8 @@ reserve_song_queries = (
     "DELETE FROM artists WHERE FALSE",
 )
 
-# Staging is emptied, and where all files of a source are loaded, what is made of them.
-# DELETE and not TRUNCATE, which commits on Redshift: readers keep the old rows until COMMIT.
+# Staging is emptied, and so are the tables of a source whose files are all loaded. Not by TRUNCATE, which
+# commits on Redshift: readers must see the old rows until COMMIT.
 empty_staging_queries = (
     "DELETE FROM staging_events", "DELETE FROM staging_songs",
 )
@@ -1381,7 +1382,7 @@ empty_song_queries = (
     "DELETE FROM catalogue", "DELETE FROM loaded_files WHERE loaded_into = 'staging_songs'",
 )
 
-# A table that is filled within the transaction is unknown to the planner until it is analyzed.
+# The planner has no statistics of tables that this transaction filled until they are analyzed.
 copy_table_queries = (staging_events_copy, staging_songs_copy)
 analyze_staging_queries = ("ANALYZE staging_events", "ANALYZE staging_songs")
 check_staging_events_queries = (
@@ -1443,7 +1444,7 @@ replace_log_queries = (
     "ANALYZE time",
 )
 analyze_play_queries = ("ANALYZE songplays",)
-insert_table_queries = (  # what of the above fills the star schema
+insert_table_queries = (  # the statements above that fill the star schema
     artist_table_insert,
     song_table_insert,
     user_table_insert,

@@ -1,5 +1,5 @@
--- Who asks the questions: a group that may read every table and view, also those that a later
--- create_tables.py makes. Run once, after the first create_tables.py, as grants.sql was run.
+-- A group for analysts. Its members may read every table and view, also those that create_tables.py
+-- creates later. Run this once, after the first create_tables.py, in the same way as grants.sql.
 
 CREATE GROUP analysts;
 GRANT USAGE ON SCHEMA public TO GROUP analysts;
@@ -7,6 +7,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO GROUP analysts;
 ALTER DEFAULT PRIVILEGES FOR USER "IAMR:sparkify-etl" IN SCHEMA public
     GRANT SELECT ON TABLES TO GROUP analysts;
 
--- A load holds etl_lock for itself alone, so an open transaction that has read it stops every load.
--- create_tables.py never makes it again.
+-- A load locks etl_lock exclusively, so an open transaction that has read it blocks every load.
+-- create_tables.py never drops this table, so the REVOKE lasts.
 REVOKE ALL ON etl_lock FROM GROUP analysts;

@@ -1,9 +1,9 @@
--- What the database user of etl.py needs. Run once, before create_tables.py, in the database dev,
--- by the administrator: in query editor v2 choose the workgroup, then Secrets Manager as the way to
--- log in, and the secret of the namespace. analysts.sql comes after create_tables.py.
+-- The privileges of the database user of etl.py. The administrator runs this once in the database dev,
+-- before create_tables.py. In query editor v2, choose the workgroup, log in with Secrets Manager, and
+-- choose the secret of the namespace. Run analysts.sql after create_tables.py.
 --
--- The role sparkify-etl logs in as the user IAMR:sparkify-etl: write the name of your stack for
--- sparkify. Where it has logged in before, the user exists: leave the first statement out.
+-- The role sparkify-etl logs in as the user IAMR:sparkify-etl. Replace sparkify by the name of your
+-- stack. If the role has logged in before, the user exists: skip the first statement.
 
 CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE;
 GRANT TEMP ON DATABASE dev TO "IAMR:sparkify-etl";

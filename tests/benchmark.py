@@ -45,7 +45,7 @@ from warehouse import config, history, ledger, objects
 from warehouse.database import statements
 from warehouse.database.statements import subject_of
 from warehouse.standin.server import Server
-from warehouse.tables import declared_columns
+from warehouse.tables import parse_columns
 
 SONGS = 15_000  # as many as the real catalogue has, nearly
 NIGHT_USERS = 100  # fewer than a warehouse has: a night's users are known everywhere
@@ -425,7 +425,7 @@ class Counted:
         for module in (statements, history, ledger):
             module.execute = partial(self.execute, run)
         try:
-            etl.run(config.read(warehouse.config), etl.options().parse_args([]))
+            etl.run(config.read(warehouse.config), etl.make_parser().parse_args([]))
         finally:
             for module in (statements, history, ledger):
                 module.execute = run
@@ -576,7 +576,7 @@ def files(bench: Bench) -> None:
                    Figures("reading each", taken["read"]))
         count = bench.sized(10_000)
         url = bench.bucket("files", bench.data(100, count) / "song_data")
-        keys = [objects.split_s3(found.url)[1] for found in objects.listed(url)]
+        keys = [objects.split_s3(found.url)[1] for found in objects.list_objects(url)]
         get = partial(objects.s3().get_object, Bucket="files")
         taken = bench.in_turn(
             copy=partial(copied, connection, "staging_songs", url),
@@ -681,7 +681,7 @@ def star_by_duckdb(data: Path) -> None:
         ):
             keys = {key.lower(): key for key in generate.KEYS}
             columns = {keys.get(name, name): "VARCHAR" if name == "userid" else kind
-                       for name, kind in declared_columns(create).items()}
+                       for name, kind in parse_columns(create).items()}
             connection.execute(
                 f"CREATE TABLE {table} AS SELECT * FROM read_json('{data}/{folder}/**/*.json',"
                 f" format = 'newline_delimited', columns = {columns})")
@@ -844,7 +844,7 @@ def peers(bench: Bench) -> None:
 
 def peer_columns() -> list[tuple[str, str]]:
     """staging_events as both can load it: "" is no integer to them."""
-    found = declared_columns(sql_queries.staging_events_table_create)
+    found = parse_columns(sql_queries.staging_events_table_create)
     return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found.items()]
 
 

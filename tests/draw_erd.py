@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import sql_queries
 from warehouse.database.statements import subject_of
-from warehouse.tables import declared_columns
+from warehouse.tables import parse_columns
 
 ROOT = Path(sql_queries.__file__).resolve().parent
 DRAWN = (sql_queries.loads_table_create, *sql_queries.create_table_queries)
@@ -44,7 +44,7 @@ class Table(NamedTuple):
 def read_table(sql: str) -> Table:
     """Read a CREATE TABLE statement, whose keys are of one column and stand after the columns."""
     body, _, after = re.sub(" *--.*", "", sql).partition("\n)")
-    columns = declared_columns(sql)
+    columns = parse_columns(sql)
     required = re.findall(r"^    (\w+) .*\bNOT NULL", body, re.MULTILINE)
     primary = re.findall(r"^    PRIMARY KEY \((\w+)\)", body, re.MULTILINE)
     foreign = re.findall(

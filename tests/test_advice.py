@@ -6,7 +6,7 @@ from support.runs import refused
 
 DIGITS = "9" * 20
 SWAPPED = "are LOG_DATA and SONG_DATA swapped"
-JQ = "COPY takes one object after another, which jq -c '.[]' FILE makes of it"
+JQ = "If a file is one JSON array, convert it with jq -c '.[]' FILE"
 CASES = {  # what is in the files, what is said, and what would send the reader the wrong way
     "songs in one array": (
         {"song_data/1.json": "[{}]"}, (JQ,), ("LOG_JSONPATH",)),
@@ -17,13 +17,13 @@ CASES = {  # what is in the files, what is said, and what would send the reader 
         ("widen useragent to more than 2,048 bytes",), ("1,024",)),
     "an integer that no type holds": (
         {"log_data/1.json": [event(1, userId=DIGITS)]},
-        ("userid takes them up to 9223372036854775807.",), ("BIGINT",)),
+        ("userid takes numbers up to 9223372036854775807.",), ("BIGINT",)),
     "an integer too large for its column": (
         {"log_data/1.json": [event(1, itemInSession=3_000_000_000)]},
-        ("or let iteminsession be BIGINT",), ("takes digits",)),
+        ("or make iteminsession a BIGINT",), ("takes digits",)),
     "a song without an id": (
         {"song_data/1.json": {"title": "x", "artist_id": "AR1", "artist_name": "y", "duration": 1.0}},
-        ("Let every song have song_id, under that name.", "move it out of SONG_DATA"), ("LOG_JSONPATH",)),
+        ("Every song needs song_id, under that name.", "move it out of SONG_DATA"), ("LOG_JSONPATH",)),
     "a decimal that is a word": (
         {"log_data/1.json": [event(1, length="long")]},
         ("length takes a number such as 200.5",), ("digits only",)),
@@ -54,7 +54,7 @@ def test_a_key_in_other_letters_under_auto_comes_with_auto_ignorecase(warehouse)
     warehouse.write("log_data/0.json", [event(100)])
     warehouse.write("song_data/0.json", song("SO0"))
     warehouse.configure(LOG_JSONPATH="auto")
-    refused(warehouse, 3, "auto also compares the case of letters, auto ignorecase does not")
+    refused(warehouse, 3, "auto compares the case of letters, auto ignorecase does not")
 
 
 @pytest.mark.parametrize("content, said", [

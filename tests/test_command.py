@@ -91,14 +91,14 @@ def test_max_age_goes_with_status_only(arguments):
     done = called("etl.py", "--max-age", "36", "--config", "/nowhere", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: etl.py")
-    assert "--max-age goes with --status" in done.stderr
+    assert "--max-age needs --status" in done.stderr
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "1.5", "day", "", "100000", "9" * 5000])
 def test_max_age_is_a_whole_number_of_hours(hours):
     done = called("etl.py", "--status", f"--max-age={hours}", "--config", "/nowhere")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is no whole number from 1 to 99,999" in done.stderr
+    assert "is not a whole number from 1 to 99,999" in done.stderr
 
 
 @both_scripts
@@ -177,7 +177,7 @@ def test_verbose_shows_every_statement_of_a_load(ready):
     said = ready.load("--verbose").stderr
     plan = Plan(*(Source(table, new=[Object("a file", 1, "")])
                   for table in ("staging_events", "staging_songs")))
-    after_the_lock = preview.in_order(plan)[2:]
+    after_the_lock = preview.list_statements(plan)[2:]
     ran = [sql for sql in after_the_lock if "%(first_changed)s" not in sql]  # no earlier plays changed
     assert len(ran) == len(after_the_lock) - 2
     for sql in ran:
@@ -211,7 +211,7 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
             env=ready.process_environment)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(
-        "standard output: No space left on device. Only what was to be printed there is lost.")
+        "standard output: No space left on device. Only the output to it was lost.")
     assert "Exception" not in done.stderr and "Nothing was committed" not in done.stderr
     assert ready.query("SELECT COUNT(*) FROM songplays") == [(2,)]
 
@@ -308,12 +308,12 @@ def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, ca
     at(100.0)
     shown = progress.Progress()
     with caplog.at_level("INFO", "warehouse"):
-        with shown.during("copy songs"):
+        with shown.showing("copy songs"):
             for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
                 at(moment)
                 shown(int(moment * 1e6), 200_000_000)
                 shown.show()
-        with shown.during("insert songs"):
+        with shown.showing("insert songs"):
             for moment in (191.0, 193.0, 224.0):
                 at(moment)
                 shown.show()

@@ -50,7 +50,7 @@ def dropped(project: Project, *arguments: str) -> list[str]:
 def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
     assert dropped(loaded, "--views") == []
-    assert dropped(loaded) == [f"2 plays, the last load was of {finished:%Y-%m-%d %H:%M:%S} UTC"]
+    assert dropped(loaded) == [f"2 plays, the last load ended at {finished:%Y-%m-%d %H:%M:%S} UTC"]
     assert dropped(loaded) == []
     execute(loaded, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
                     " VALUES (MD5('1'), '2018-11-09 09:09:09', 'free', 0)")
@@ -191,7 +191,7 @@ def test_a_foreign_table_that_comes_while_the_reset_waits_for_the_lock_is_named_
 
 def rows_by_name(project) -> dict[str, list[tuple]]:
     """What loads fill, but for when they did, whatever the order of the columns."""
-    columns = {table: ", ".join(sorted({*tables.declared_columns(sql)} - {"loaded_at"}))
+    columns = {table: ", ".join(sorted({*tables.parse_columns(sql)} - {"loaded_at"}))
                for table, sql in CREATES.items() if table not in LASTING}
     return {table: project.query(f"SELECT {names} FROM {table} ORDER BY {names}")
             for table, names in columns.items()}
@@ -204,7 +204,7 @@ def test_a_table_of_ours_to_which_a_column_was_added_later_is_ours_and_is_loaded
     execute(loaded, f"DROP VIEW {', '.join(OUR_VIEWS)}")
     for table, sql in CREATES.items():
         for column in read_table(sql).nullable[:1]:
-            kind = tables.declared_columns(sql)[column]
+            kind = tables.parse_columns(sql)[column]
             execute(loaded, f"ALTER TABLE {table} DROP COLUMN {column};"
                             f" ALTER TABLE {table} ADD COLUMN {column} {kind}")
     create(loaded, "--views")
@@ -352,11 +352,11 @@ def test_the_columns_read_from_the_statements_are_those_of_the_tables_and_views(
     with contextlib.closing(
         psycopg2.connect(**warehouse.server.connect_parameters(warehouse.database))
     ) as connection, connection.cursor() as cursor:
-        existing = tables.existing_columns(cursor)
-    declared = {table: tables.declared_columns(sql) for table, sql in CREATES.items()}
+        existing = tables.read_columns(cursor)
+    declared = {table: tables.parse_columns(sql) for table, sql in CREATES.items()}
     assert declared == {name: existing[name] for name in OUR_TABLES}
     for sql in sql_queries.create_view_queries:
-        assert list(tables.declared_columns(sql)) == list(existing[tables.subject_of(sql)])
+        assert list(tables.parse_columns(sql)) == list(existing[tables.subject_of(sql)])
 
 
 def test_every_statement_is_seen_with_verbose(project):

@@ -235,7 +235,7 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
     objects.s3.cache_clear()
     manifests = f"s3://{stack['ManifestsBucket']}/manifests"
     forbidden = [
-        lambda: objects.listed(manifests),
+        lambda: objects.list_objects(manifests),
         lambda: objects.read(f"{manifests}/a"),
         lambda: objects.read("s3://sparkify-data/secret.json"),
         lambda: objects.write_new("s3://sparkify-data/log_data/b.json", b"{}"),
@@ -244,7 +244,7 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
     ]
     enforce(s3_endpoint, "0")
     try:
-        assert [file.url for file in objects.listed("s3://sparkify-data/log_data/")] == [
+        assert [file.url for file in objects.list_objects("s3://sparkify-data/log_data/")] == [
             "s3://sparkify-data/log_data/a.json"]
         assert objects.read("s3://sparkify-data/log_data/a.json") == b"{}"
         objects.write_new(f"{manifests}/a", b"{}")
@@ -279,9 +279,9 @@ def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, c
     done = subprocess.run([sys.executable, "-m", "deploy.teardown", "doomed"], cwd=ROOT,
                           input="doomed\n", capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"{doomed.name}, with all that is in it" in done.stdout
+    assert f"{doomed.name}, with everything in it" in done.stdout
     assert "s3://sparkify-data, which is never touched" in done.stdout
-    assert f"emptied s3://{doomed.name}: 4 objects and versions" in done.stdout
+    assert f"emptied s3://{doomed.name}: deleted objects and versions: 4" in done.stdout
     assert "doomed" not in stacks() and not exists(doomed.name)
     assert [each.key for each in cloud.objects.all()] == ["log_data/a.json"]
 
@@ -306,7 +306,7 @@ def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
 
 def test_a_teardown_that_aws_stops_says_how_to_see_why():
     with pytest.raises(WarehouseError, match="aws cloudformation describe-stack-events"):
-        with teardown.explained("sparkify"):
+        with teardown.explaining("sparkify"):
             raise WaiterError("StackDeleteComplete", "DELETE_FAILED", {})
 
 
@@ -318,7 +318,7 @@ def test_teardown_of_a_stack_that_is_not_there_says_so(cloud, capsys):
 def test_teardown_names_the_snapshot_that_the_template_leaves():
     text, given = RESOURCES["Namespace"]["Properties"]["FinalSnapshotName"]["Fn::Sub"]
     assert given["Id"] == {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
-    named = teardown.snapshot("arn:aws:cloudformation:us-west-2:123456789012:stack/sparkify/1b-2c")
+    named = teardown.name_snapshot("arn:aws:cloudformation:us-west-2:123456789012:stack/sparkify/1b-2c")
     assert named == text.replace("${AWS::StackName}", "sparkify").replace("${Id}", "1b-2c")
 
 
@@ -343,11 +343,11 @@ def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
 def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
     monkeypatch.delenv("SPARKIFY_TOPIC", raising=False)
     assert notify.main(["The load failed"]) == 0
-    assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is told.\n"
+    assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is notified.\n"
 
 
 @pytest.mark.parametrize("topic, said", [
-    ("sparkify", "should be the ARN of an SNS topic"),
+    ("sparkify", "which is not the ARN of an SNS topic"),
     ("arn:aws:sns:us-west-2:123456789012:nobody", "Is SPARKIFY_TOPIC right?"),
 ])
 def test_a_topic_that_is_wrong_is_said(cloud, topic, said):

@@ -12,7 +12,7 @@ from support import ROOT
 
 import sql_queries
 from warehouse.database.statements import subject_of
-from warehouse.tables import declared_columns
+from warehouse.tables import parse_columns
 
 
 def test_the_picture_was_drawn_from_the_tables_as_they_are():
@@ -34,7 +34,7 @@ def test_every_column_with_its_type_and_every_key_is_drawn():
     for sql in draw_erd.DRAWN:
         [box] = re.findall(rf"^{subject_of(sql)} \[label=.*", text, re.MULTILINE)
         columns = re.findall(r'port="(\w+)"><font[^>]*>([^<]+)<', box)
-        assert dict(columns) == declared_columns(sql)
+        assert dict(columns) == parse_columns(sql)
         assert box.count("> null<") == len(columns) - sql.count("NOT NULL")
         assert len(re.findall(">PK[ <]", box)) == sql.count("PRIMARY KEY (")
         assert len(re.findall("[> ]FK<", box)) == sql.count("FOREIGN KEY")

@@ -186,7 +186,7 @@ BAD_FILES = {
 def test_rows_that_are_rejected(loaded, name, content, parts):
     before = loaded.snapshot()
     loaded.write(name, content)
-    said = refused(loaded, 3, *parts, "\nOr let MAX_ERRORS in dwh.cfg leave such rows out.",
+    said = refused(loaded, 3, *parts, "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out.",
                    arguments=("--quiet",))
     assert len(said.splitlines()) == 5
     assert loaded.snapshot() == before
@@ -222,7 +222,7 @@ def test_as_many_rejected_rows_as_max_errors_allows_are_left_out_with_a_warning(
     loaded.configure(MAX_ERRORS="2")
     loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
     done = loaded.load("--quiet")
-    assert " WARNING rejected 2 rows of staging_events, within MAX_ERRORS" in done.stderr
+    assert " WARNING rejected rows of staging_events, within MAX_ERRORS: 2; " in done.stderr
     assert plays(loaded) == 3
 
 
@@ -238,7 +238,7 @@ def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
     events = [event(number, page="nextsong" if number % 2 else "Home") for number in range(5, 106)]
     loaded.write("log_data/2.json", events)
     said = loaded.load("--quiet").stderr
-    assert "some are of the page NextSong" in said
+    assert "some of many events have the page NextSong" in said
     assert "page = nextsong, events = 51" in said and "page = Home, events = 50" in said
 
 
@@ -284,7 +284,7 @@ def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     before = loaded.snapshot()
     lose_rows(loaded, "DELETE ON loaded_files")
-    refused(loaded, 3, " failed (", "a file is loaded in one version", "log_data/1.json")
+    refused(loaded, 3, " failed (", "each file of this load is in the ledger once", "log_data/1.json")
     assert loaded.snapshot() == before
 
 

@@ -467,8 +467,8 @@ def load(project: Project, *arguments: str) -> None:
     project.write_config()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
-        patch.setattr(command.INTERRUPTION, "cancels", contextlib.nullcontext)
-        etl.run(config.read(project.config), etl.options().parse_args(arguments))
+        patch.setattr(command.INTERRUPTION, "cancelling", contextlib.nullcontext)
+        etl.run(config.read(project.config), etl.make_parser().parse_args(arguments))
 
 
 def kill_load(project: Project, lines: int) -> bool:

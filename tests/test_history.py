@@ -163,7 +163,7 @@ def test_max_age_is_a_failure_where_no_run_has_succeeded_for_so_long(loaded):
     age_the_history(loaded, 41.02)
     assert loaded.run("create_tables.py").returncode == 0  # which is no success
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
-    said = refused(loaded, 1, "no run has succeeded for 41 hours (--max-age 36); the last that did ended"
+    said = refused(loaded, 1, "no run has succeeded for 41 hours (--max-age 36); the last success ended"
                    f" at {finished:%Y-%m-%d %H:%M:%S} UTC", arguments=("--status", "--max-age", "36",
                                                                       "--quiet"), rolled_back=False)
     assert len(said.splitlines()) == 1
@@ -253,7 +253,7 @@ def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fres
 @pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["", "--force"])
 def test_somebody_elses_table_of_that_name_is_named_and_kept(project, arguments):
     execute(project, "CREATE TABLE loads (weight INT)")
-    refused(project, 2, "loads (weight) is in the way", "Set another SCHEMA", "by hand",
+    refused(project, 2, "loads (weight) is not of this toolkit", "Set another SCHEMA", "by hand",
             script="create_tables.py", arguments=arguments)
     assert project.query("SELECT table_name FROM information_schema.tables"
                          " WHERE table_schema = 'public'") == [("loads",)]

@@ -293,14 +293,15 @@ def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded)
 
 def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
     loaded.write("log_data/2.json", [event(1, userId="8")])
-    assert "of 1 plays 0 have a song and 1 an artist" in loaded.load().stderr
+    said = loaded.load().stderr
+    assert "plays inserted: 1, with a song of the catalogue: 0, with an artist of it: 1" in said
 
 
 def test_repeats_of_a_play_are_left_out_and_counted(loaded):
     loaded.write("log_data/2.json", [event(5), event(6), event(5)])
     loaded.write("log_data/3.json", [event(6), event(7, page="Home"), event(7, page="Home")])
     before = plays(loaded)
-    assert "repeats of plays in the new files, left out: 2" in loaded.load().stderr
+    assert "repeated plays in the new files, left out: 2" in loaded.load().stderr
     assert plays(loaded) == before + 2
     loaded.write("log_data/4.json", [event(8)])
     assert "repeats" not in loaded.load().stderr
@@ -333,7 +334,8 @@ def test_status_counts_what_is_listed_loaded_new_changed_and_vanished(loaded):
     assert lines[0] == ["for", "objects", "bytes", "loaded", "new", "changed"]
     assert lines[1][0] == "staging_events" and lines[1][3:] == ["0", "1", "1"]
     assert lines[2][0] == "staging_songs" and lines[2][3:] == ["0", "1", "0"]
-    assert "vanished: 1 loaded files" in done.stdout and "other.json" in done.stdout
+    assert "vanished (loaded files that are no longer there): 1" in done.stdout
+    assert "other.json" in done.stdout
     assert loaded.snapshot() == before
 
 

@@ -89,7 +89,7 @@ def stubbed(aws, monkeypatch):
         client = aws(service)
         stubber = Stubber(client)
         stubber.activate()
-        monkeypatch.setattr(logins.aws, "client", lambda *arguments: client)
+        monkeypatch.setattr(logins.aws, "make_client", lambda *arguments: client)
         return stubber
 
     return stubbed
@@ -343,9 +343,9 @@ def test_denied_access_names_the_action_to_allow(
 
 
 @pytest.mark.parametrize("code, step", [
-    ("InvalidSignatureException", "The AWS secret key is wrong, or the clock of this machine is."),
-    ("SignatureDoesNotMatch", "The AWS secret key is wrong, or the clock of this machine is."),
-    ("UnrecognizedClientException", "The AWS credentials are not known there."),
+    ("InvalidSignatureException", "The AWS secret key or the clock of this machine is wrong."),
+    ("SignatureDoesNotMatch", "The AWS secret key or the clock of this machine is wrong."),
+    ("UnrecognizedClientException", "AWS does not know these credentials."),
     ("ExpiredTokenException", "The AWS credentials have expired: get new ones."),
     ("DecryptionFailure", "Allow kms:Decrypt with the key of the secret."),
     ("InvalidRequestException", "Is the secret about to be deleted?"),

@@ -41,7 +41,7 @@ def place(request, tmp_path):
 
 
 def keys(place, prefix: str) -> list[str]:
-    return [file.url.removeprefix(place.root) for file in objects.listed(place.root + prefix)]
+    return [file.url.removeprefix(place.root) for file in objects.list_objects(place.root + prefix)]
 
 
 # ---------------------------------------------------------------------------------------- listing
@@ -100,11 +100,11 @@ def test_a_file_with_a_line_break_in_its_name_is_listed_and_read(tmp_path):
 def test_a_listing_tells_sizes_and_etags_that_change_with_the_content(place):
     place.put("a", b"12345")
     place.put("empty", b"")
-    file, empty = objects.listed(place.root)
+    file, empty = objects.list_objects(place.root)
     assert (file.size, empty.size) == (5, 0)
-    assert objects.listed(f"{place.root}a") == [file]
+    assert objects.list_objects(f"{place.root}a") == [file]
     place.put("a", b"123456")
-    changed, = objects.listed(f"{place.root}a")
+    changed, = objects.list_objects(f"{place.root}a")
     assert changed.size == 6 and changed.etag != file.etag
 
 
@@ -150,25 +150,25 @@ def test_two_links_to_one_folder_are_no_circle(tmp_path):
 def test_a_name_that_is_not_utf_8_is_shown_and_refused(tmp_path):
     (tmp_path / "bad\udcff.json").write_bytes(b"x")
     with pytest.raises(ObjectError, match=r"bad\\udcff.json': the name is not UTF-8"):
-        objects.listed(f"{tmp_path}/")
+        objects.list_objects(f"{tmp_path}/")
 
 
 # ---------------------------------------------------------------------------------------- failures
 
 def test_a_missing_object_is_named(place):
-    with pytest.raises(ObjectError, match="nothing.json.*(No such file|It is not there)"):
+    with pytest.raises(ObjectError, match="nothing.json.*(No such file|It does not exist)"):
         objects.read(f"{place.root}nothing.json")
 
 
 def test_a_missing_bucket_is_named(bucket):
-    for act in (objects.listed, objects.read):
+    for act in (objects.list_objects, objects.read):
         with pytest.raises(ObjectError, match="s3://no-such-bucket/x.*Is the bucket's name right"):
             act("s3://no-such-bucket/x")
 
 
 def test_a_url_without_a_bucket_is_refused():
     with pytest.raises(ObjectError, match="not of the form s3://bucket/key"):
-        objects.listed("s3:///key")
+        objects.list_objects("s3:///key")
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def no_credentials(monkeypatch, tmp_path):
 
 
 def test_no_credentials_says_how_to_get_some(no_credentials):
-    for act in (objects.listed, objects.read):
+    for act in (objects.list_objects, objects.read):
         with pytest.raises(ObjectError, match="no AWS credentials were found.*aws configure"):
             act("s3://bucket/x")
 
@@ -197,7 +197,7 @@ def test_no_credentials_says_how_to_get_some(no_credentials):
 def test_an_endpoint_that_is_no_url_says_how_one_begins(no_credentials, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "localhost:9000")
     with pytest.raises(ConfigError, match="localhost:9000.*begins with http:// or https://"):
-        objects.listed("s3://bucket/x")
+        objects.list_objects("s3://bucket/x")
 
 
 @contextmanager
@@ -239,7 +239,7 @@ def cut_short(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize("size", [-1, 1, 4, 1 << 16])
 def test_a_body_that_is_cut_short_is_never_taken_for_whole(monkeypatch, size):
     def read_all():
-        with objects.opened("s3://bucket/key.json") as stream:
+        with objects.opening("s3://bucket/key.json") as stream:
             if size < 0:
                 stream.read()
             while stream.read(size):
@@ -259,7 +259,7 @@ def test_an_answer_of_access_denied_names_the_rights_to_give(monkeypatch):
         handler.wfile.write(body)
 
     with serving(monkeypatch, denied):
-        for act in (objects.listed, objects.read):
+        for act in (objects.list_objects, objects.read):
             with pytest.raises(ObjectError, match="AccessDenied.*s3:ListBucket.*s3:GetObject"):
                 act("s3://bucket/key")
 
@@ -287,7 +287,7 @@ def test_a_new_object_is_written_and_never_overwritten(place):
 
 def test_a_manifest_names_exactly_its_objects_as_mandatory():
     files = [objects.Object("s3://b/é \"1\"", 7, "e"), objects.Object("s3://b/2", 0, "f")]
-    assert objects.json.loads(objects.manifest(files)) == {"entries": [
+    assert objects.json.loads(objects.format_manifest(files)) == {"entries": [
         {"url": "s3://b/é \"1\"", "mandatory": True, "meta": {"content_length": 7}},
         {"url": "s3://b/2", "mandatory": True, "meta": {"content_length": 0}},
     ]}

@@ -352,7 +352,7 @@ def test_a_file_that_copy_would_reject(ready, bucket):
     bucket.put_object(Key="song_data/0.json", Body=b'{"song_id": "SO1"}')
     found = check_here(ready)
     broken(found, "COPY", f"s3://{bucket.name}/song_data/0.json:1: column artist_id",
-           "let MAX_ERRORS in dwh.cfg leave such rows out", status=3)
+           "set MAX_ERRORS in dwh.cfg to leave such rows out", status=3)
 
 
 def test_a_region_other_than_the_buckets_is_a_warning_where_only_redshift_minds(ready, bucket):

@@ -23,9 +23,9 @@ from support.tcp_project import assert_permanent
 from warehouse import WarehouseError, config, rejected_rows
 from warehouse.advice import advise
 from warehouse.database import connection, errors, statements, transactions
-from warehouse.rejected_rows import Row, listed
+from warehouse.rejected_rows import Row, describe_rows
 
-WAY_OUT = "\nOr let MAX_ERRORS in dwh.cfg leave such rows out."
+WAY_OUT = "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out."
 
 
 # ------------------------------------------------------------------------------------ rejected rows
@@ -74,9 +74,9 @@ def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
     many_bad_rows.configure(MAX_ERRORS="106")
     done = many_bad_rows.load("--quiet")
     assert re.search(
-        r"WARNING rejected 106 rows of staging_events, within MAX_ERRORS; SELECT \* FROM"
+        r"WARNING rejected rows of staging_events, within MAX_ERRORS: 106; SELECT \* FROM"
         r" sys_load_error_detail ORDER BY start_time DESC shows them all\n", done.stderr)
-    assert "WARNING rejected 1 rows of staging_songs" in done.stderr
+    assert "WARNING rejected rows of staging_songs, within MAX_ERRORS: 1; " in done.stderr
     assert "song_data/2.json:1: column duration" in done.stderr
     assert len(done.stderr.splitlines()) == 12
     summary = [line.split() for line in many_bad_rows.load("--full").stdout.splitlines()]
@@ -87,8 +87,8 @@ def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
 
 def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
     row = Row("f", 1, "c", "int4", "", 1207, "Invalid digit", None, alike=1, rejected=12_345)
-    assert listed([row])[-1] == "  and 12,344 more in other files or columns"
-    assert listed([]) == []
+    assert describe_rows([row])[-1] == "  and 12,344 more in other files or columns"
+    assert describe_rows([]) == []
 
 
 @pytest.mark.parametrize("code, kind, reason, value, told", [
@@ -96,12 +96,12 @@ def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
     (1204, "varchar", "String length exceeds DDL length", "x" * 1024, "more than 1,024 bytes"),
     (1204, "varchar", "String length exceeds DDL length", None, "more than 10 bytes"),
     (1204, "numeric", "Numeric data overflow", "1e99", "numbers in the files: c takes numeric 10"),
-    (1205, "date", "Invalid Date Format", "x", "YYYY-MM-DD, or say how c is written by DATE"),
+    (1205, "date", "Invalid Date Format", "x", "YYYY-MM-DD, or describe the format of c with DATE"),
     (1206, "timestamp", "Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]", "15411",
-     "YYYY-MM-DD HH:MI:SS, or say how c is written by TIMEFORMAT"),
+     "YYYY-MM-DD HH:MI:SS, or describe the format of c with TIMEFORMAT"),
     (1207, "int4", "Invalid digit, Value 'a', Pos 0, Type: Integer", "a",
      "takes whole numbers up to 2147483647"),
-    (1213, "int8", "Missing data for not-null field", "", "Let every event have c."),
+    (1213, "int8", "Missing data for not-null field", "", "Every event needs c."),
     (1216, "", "Invalid JSON", "{", "Correct the JSON"),
     (1216, "", "Invalid JSONPath format: Member is not an object.", "[", "file of LOG_JSONPATH"),
     (1220, "varchar", "String contains invalid or unsupported UTF-8 codepoints", "?", "as UTF-8"),
@@ -192,7 +192,7 @@ def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, load
     said = assert_permanent(load_fresh, 3, caplog)
     assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
     assert "permission denied for view sys_load_error_detail" in said
-    assert "let MAX_ERRORS in dwh.cfg leave them out" in said
+    assert "set MAX_ERRORS in dwh.cfg to leave them out" in said
 
 
 def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
@@ -209,8 +209,8 @@ def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, lo
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.sys_load_error_detail", cut)
     assert load_fresh() == 1
-    assert "rejected 1 rows of staging_events" in caplog.text
-    assert "; which ones cannot be told here (server closed the connection" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in caplog.text
+    assert "; this run could not read them (server closed the connection" in caplog.text
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]
 
 
@@ -220,7 +220,7 @@ def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.say", instead("SELECT 1"), times=4)
     assert load_fresh() == 1
-    assert "rejected an unknown number of rows of staging_events, within MAX_ERRORS" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: an unknown number; " in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(None, 1)]
 
@@ -241,7 +241,7 @@ def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones
     bad_row.configure(MAX_ERRORS="1")
     assert load_fresh() == 1
     assert bad_row.query("SELECT COUNT(*) FROM standin.sys_load_error_detail") == [(2,)]
-    assert "rejected 1 rows of staging_events" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text and "another/session" not in caplog.text
 
 
@@ -253,7 +253,7 @@ def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_er
         said = assert_permanent(load_fresh, 3, caplog)
     else:
         assert load_fresh() == 1
-        assert "rejected 1 rows of staging_events" in (said := caplog.text)
+        assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in (said := caplog.text)
     assert "log_data/1.json:2: column userid (int8): Invalid digit" in said and "in 'abc'" in said
 
 
@@ -265,7 +265,7 @@ def test_as_on_a_cluster_log_summary_and_history_tell_of_three_rejected_rows(war
                                         event(5, userId="x")])
     warehouse.configure(MAX_ERRORS="5")
     done = warehouse.load()
-    assert "rejected 3 rows of staging_events, within MAX_ERRORS" in done.stderr
+    assert "rejected rows of staging_events, within MAX_ERRORS: 3; " in done.stderr
     for row in ("1.json:2: column userid", "1.json:3: column ts", "1.json:5: column userid"):
         assert row in done.stderr
     assert re.search(r"^staging_events +1 +2 +3 ", done.stdout, re.MULTILINE), done.stdout
@@ -282,11 +282,12 @@ def test_views_that_stay_behind_hide_neither_the_refusal_nor_the_number(
     execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '1h'")
     said = assert_permanent(load_fresh, 3, caplog)
     assert said.startswith(f"{REJECTED}: Load into table 'staging_events' failed.")
-    assert "Ask sys_load_error_detail or stl_load_errors which" in said
+    assert "Look for the rows in sys_load_error_detail or stl_load_errors" in said
     bad_row.configure(MAX_ERRORS="5")
     caplog.clear()
     assert load_fresh() == 1
-    assert "rejected 1 rows of staging_events" in caplog.text and "cannot be told here" in caplog.text
+    assert "rejected rows of staging_events, within MAX_ERRORS: 1; " in caplog.text
+    assert "; this run could not read them" in caplog.text
 
 
 # ------------------------------------------------------------------------ a COPY that cannot begin

@@ -75,7 +75,7 @@ def connecting(project: Project, monkeypatch):
 def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
     """What the views say, without a process of its own."""
     with connecting(project, monkeypatch) as connection, connection.cursor() as cursor:
-        return questions.read(cursor, top)
+        return questions.make_report(cursor, top)
 
 
 class Parsed(HTMLParser):
@@ -117,9 +117,9 @@ def test_every_view_is_shown_and_their_totals_agree(sample, monkeypatch):
         (shown.total.plays, shown.total.listeners)]
     assert sample.query("SELECT COUNT(*) FROM listening_by_session") == [(shown.total.sessions,)]
     assert sample.query("SELECT MIN(start_time), MAX(start_time) FROM songplays") == [
-        (shown.total.first, shown.total.last)]
+        (shown.total.first_play, shown.total.last_play)]
     for answer in shown.answers:
-        rows = [*answer.rows, *answer.ends]
+        rows = [*answer.rows, *answer.end_rows]
         assert {tuple(row) for row in rows} == {answer.question.heads}
         if "plays" in answer.question.heads:
             *listed, total = (row["plays"] for row in rows)
@@ -133,11 +133,11 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
     found = {answer.question.view: answer for answer in ask(sample, monkeypatch, top=3).answers}
     for view in ("top_songs", "top_artists", "listening_by_user", "plays_by_location"):
         assert len(found[view].rows) == 3
-        assert charts.name_of(found[view].ends[0]).endswith("others")
+        assert charts.get_name(found[view].end_rows[0]).endswith("others")
         plays = [row["plays"] for row in found[view].rows]
         assert plays == sorted(plays, reverse=True)
     everything = ask(sample, monkeypatch, top=100_000)
-    assert all(len(answer.ends) == 1 for answer in everything.answers)
+    assert all(len(answer.end_rows) == 1 for answer in everything.answers)
 
 
 def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
@@ -155,7 +155,7 @@ def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
     load_events(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
         for n in reversed(range(len(letters)))])
-    listed = {answer.question.view: [charts.name_of(row) for row in answer.rows]
+    listed = {answer.question.view: [charts.get_name(row) for row in answer.rows]
               for answer in ask(emptied, monkeypatch, top=5).answers}
     for view in ("top_songs", "top_artists", "plays_by_location"):
         assert listed[view] == list("ABCDE")
@@ -178,7 +178,7 @@ def test_plays_per_day_count_also_the_days_without_a_play(emptied, monkeypatch):
                  if found.question.view == "plays_by_weekday")
     assert [row["days"] for row in answer.rows] == [4, 3, 3, 3, 3, 3, 3]
     assert answer.rows[0]["plays per day"] == 0.5
-    assert (answer.ends[0]["days"], answer.ends[0]["plays per day"]) == (22, 2 / 22)
+    assert (answer.end_rows[0]["days"], answer.end_rows[0]["plays per day"]) == (22, 2 / 22)
 
 
 @pytest.mark.parametrize("days", [1, 6, 7, 8, 366, 1000])
@@ -255,9 +255,10 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
 
 @pytest.mark.parametrize("change, said", [
     ("DELETE FROM loads", "No load has succeeded yet."),
-    ("DROP TABLE loads", "The load is not known: there is no table loads that this user may read."),
+    ("DROP TABLE loads",
+     "The time of the load is unknown: the table loads is missing, or this user cannot read it."),
     ("ALTER TABLE loads DROP COLUMN finished_at",
-     "The load is not known: there is no table loads that this user may read.")])
+     "The time of the load is unknown: the table loads is missing, or this user cannot read it.")])
 def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
         warehouse, change, said):
     execute(warehouse, change)
@@ -302,12 +303,12 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
     assert [c for c in said if c != "\n" and not texts.clean(c) == c] == []
     (table,) = (block for block in said.split("\n\n") if block.startswith("song "))
     head, rule, *lines = table.splitlines()
-    right = texts.width(rule) - len(rule.split()[-1]) - 2  # where the listeners end
+    right = texts.measure_width(rule) - len(rule.split()[-1]) - 2  # where the listeners end
     assert len(lines) == len(HOSTILE) + 2
     for line in lines[:-2]:
-        columns = texts.width(line[: line.rindex("  ") + 2].rstrip())
+        columns = texts.measure_width(line[: line.rindex("  ") + 2].rstrip())
         assert columns == right, line
-    assert "(not known)" in table and "(blank)" in table and "椎名林檎" in table
+    assert "(unknown)" in table and "(blank)" in table and "椎名林檎" in table
 
 
 @pytest.mark.parametrize("text, most, cut", [
@@ -317,7 +318,7 @@ def test_texts_of_the_logs_neither_steer_the_terminal_nor_break_a_table(hostile,
 ])
 def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
     assert texts.cut(text, most) == cut
-    assert texts.width(cut) <= most
+    assert texts.measure_width(cut) <= most
 
 
 @pytest.mark.parametrize("text, printed", [
@@ -548,9 +549,9 @@ def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(wareho
     execute(warehouse, f"CREATE ROLE {role} LOGIN")
     warehouse.configure(HOST=str(warehouse.server.socket_folder), DB_PORT="5432", DB_USER=role)
     try:
-        assert_refused(run(warehouse), 1, ", ".join(VIEWS), "no right to SELECT", rolled_back=False)
+        assert_refused(run(warehouse), 1, ", ".join(VIEWS), "not readable by this user", rolled_back=False)
         execute(warehouse, f"GRANT SELECT ON {', '.join(VIEWS)} TO {role}")
-        assert "\nThe load is not known: " in run(warehouse).stdout
+        assert "\nThe time of the load is unknown: " in run(warehouse).stdout
         execute(warehouse, f"GRANT SELECT ON loads TO {role}")
         assert "\nNo load has succeeded since the reset of 20" in run(warehouse).stdout
     finally:
@@ -602,7 +603,7 @@ def test_a_page_is_written_into_a_pipe_or_a_device_and_does_not_replace_it(tmp_p
 ])
 def test_wrong_usage_exits_2(capsys, arguments):
     with pytest.raises(SystemExit) as ended:
-        report.options().parse_args(arguments)
+        report.make_parser().parse_args(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: python -m warehouse.report")
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from warehouse.jsonpaths import jsonpath, jsonpaths
+from warehouse.jsonpaths import parse_jsonpath, parse_jsonpaths
 from warehouse.standin.copy import documents, rows
 from warehouse.standin.copy.documents import MAX_DOCUMENT
 from warehouse.standin.copy.mapping import Keys, Paths
@@ -148,7 +148,7 @@ def test_a_character_that_a_chunk_cuts_does_not_end_the_file(monkeypatch):
     (None, None), (1, None), ([], None),
 ])
 def test_a_jsonpath_has_the_steps_that_redshift_supports(path, steps):
-    assert jsonpath(path) == steps
+    assert parse_jsonpath(path) == steps
 
 
 @pytest.mark.parametrize("text, problem", [
@@ -165,11 +165,11 @@ def test_a_jsonpath_has_the_steps_that_redshift_supports(path, steps):
 ])
 def test_a_jsonpaths_file_that_is_wrong_is_refused(text, problem):
     with pytest.raises(ValueError, match=problem):
-        jsonpaths(text)
+        parse_jsonpaths(text)
 
 
 def test_j17_a_jsonpaths_file_without_that_key_is_none():
-    assert jsonpaths(b'{"paths": ["$.a"]}') is None
+    assert parse_jsonpaths(b'{"paths": ["$.a"]}') is None
 
 
 @pytest.mark.parametrize("document, value", [

@@ -37,7 +37,8 @@ REFUSED = {
     "a clock that is wrong": (
         LIST, refuse(403, "RequestTimeTooSkewed"), ("RequestTimeTooSkewed", "The clock of this")),
     "keys that are unknown": (
-        LIST, refuse(403, "InvalidAccessKeyId"), ("InvalidAccessKeyId", "are not known there")),
+        LIST, refuse(403, "InvalidAccessKeyId"), (
+            "InvalidAccessKeyId", "AWS does not know these credentials.")),
     "another region": (
         LIST, refuse(301, "PermanentRedirect"), ("PermanentRedirect", "set REGION and AWS_REGION")),
     "throttling that does not end": (LIST, refuse(503, "SlowDown"), ("log_data/", "SlowDown")),
@@ -155,7 +156,7 @@ def test_markers_of_folders_empty_objects_and_a_sibling_prefix_are_no_files(
     with caplog.at_level("INFO", "warehouse"):
         load_here(stored)
     assert stored.snapshot() == undisturbed
-    assert "found 1 files for staging_events (1 new, 0 changed); 2 files for staging_songs (2 new," in (
+    assert "found files for staging_events: 1 (1 new, 0 changed); files for staging_songs: 2 (2 new," in (
         caplog.text)
     assert stored.query("SELECT COUNT(*) FROM loaded_files") == [(3,)]
     manifests = [json.loads(found.get()["Body"].read()) for found in

@@ -31,7 +31,7 @@ def accepted(command: str) -> None:
     python, script, *arguments = shlex.split(command)
     assert python.removeprefix("/opt/sparkify/") == ".venv/bin/python"
     assert script == "etl.py"
-    etl.options().parse_args(arguments)
+    etl.make_parser().parse_args(arguments)
 
 
 def test_the_service_runs_etl_and_fails_only_where_it_failed():

@@ -23,7 +23,7 @@ from warehouse.database import transactions
 from warehouse.signals import INTERRUPTION, Interrupted
 
 SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-UNDONE = "The server undoes what was not committed."
+UNDONE = "The server rolls back what was not committed."
 SOON = 10  # seconds: far more than it takes, far less than it would take by itself
 
 

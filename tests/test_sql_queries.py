@@ -35,7 +35,7 @@ from warehouse.plan import Plan, Source
 from warehouse.standin.copy import statement
 from warehouse.standin.sql import dialect
 from warehouse.standin.sql.tokens import first_word, tokenize
-from warehouse.tables import declared_columns
+from warehouse.tables import parse_columns
 
 SOME_TIME = datetime(2018, 11, 1)
 VALUES = {
@@ -52,15 +52,16 @@ VALUES = {
     "staging_songs_rows": 0,
     "loaded_files": "s3://bucket/loaded_files.json",
     **dict.fromkeys(("first_play", "last_play", "first_changed", "last_changed"), SOME_TIME),
-    **dict.fromkeys(declared_columns(sql_queries.loads_table_create)),
+    **dict.fromkeys(parse_columns(sql_queries.loads_table_create)),
     "table": "users",
     "top": 10,
     "most": 5,
     "since": datetime(2018, 11, 1),
 }
 WHOLE = Plan(  # all files of both sources, by prefix
-    Source("staging_events", whole=True, why="a test", first=True),
-    Source("staging_songs", whole=True, why="a test", first=True), full=True, why="a test", by_prefix=True)
+    Source("staging_events", whole=True, reason="a test", is_first=True),
+    Source("staging_songs", whole=True, reason="a test", is_first=True), full=True,
+    reason="a test", by_prefix=True)
 CREATES = {statements.subject_of(sql): sql
            for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries}
 
@@ -323,7 +324,7 @@ def test_there_is_one_copy_per_table_for_manifest_or_prefix_and_with_noload_or_w
     assert ("noload" in copy.options) == bool(noload)
     assert ("manifest" in copy.options) == (bool(manifest) and table != "loaded_files")
     assert list(copy.columns) == [
-        column for column in declared_columns(CREATES[table]) if column != "loaded_at"]
+        column for column in parse_columns(CREATES[table]) if column != "loaded_at"]
 
 
 def test_every_table_is_emptied_and_dropped_but_for_the_lock_and_the_history():
@@ -429,7 +430,7 @@ def keyed(plain):
 def star_of(load) -> dict[str, list[tuple]]:
     rows = {}
     for table in STAR:
-        columns = ", ".join(declared_columns(CREATES[table]))
+        columns = ", ".join(parse_columns(CREATES[table]))
         load.cursor.execute(f"SELECT {columns} FROM {table}")
         rows[table] = load.cursor.fetchall()
     return rows
@@ -544,7 +545,7 @@ AN_EVENT_OF_A_STRANGER = (
 
 
 def nullable_columns(table: str) -> list[str]:
-    return [column for column in declared_columns(CREATES[table])
+    return [column for column in parse_columns(CREATES[table])
             if not re.search(rf"^    {column} .*NOT NULL", CREATES[table], re.MULTILINE)]
 
 

@@ -1,37 +1,37 @@
-"""What create_tables.py and etl.py share: configuration, connection, objects, the shell of a command.
+"""The code that create_tables.py and etl.py share: configuration, connection, files, command line.
 
-Dependencies point one way: the scripts use this package, this package uses `standin`, and
-`standin` (Amazon Redshift on PostgreSQL) knows nothing about Sparkify. `objects`, `aws` and the
-exceptions below are leaves that both sides use.
+Dependencies point one way: the scripts use this package, and this package uses `standin`. `standin`
+(Amazon Redshift on PostgreSQL) knows nothing about Sparkify. Both sides use `objects`, `aws`,
+`jsonpaths` and the exceptions below.
 """
 
 __version__ = "0.5.0"
 
 
 class WarehouseError(Exception):
-    """The outside world failed: database, network, S3, file system. The message is for the user."""
+    """Something outside failed: database, network, S3 or file system. The message is for the user."""
 
     exit_status = 1
 
     def take_notes(self, error: BaseException) -> None:
-        """Add the notes of an error in whose place this one is raised."""
+        """Copy the notes of an error that this one replaces."""
         for note in getattr(error, "__notes__", ()):
             self.add_note(note)
 
 
 class ConfigError(WarehouseError):
-    """Wrong usage or configuration; nothing was contacted, or nothing was changed."""
+    """The usage or the configuration is wrong. Nothing was changed."""
 
     exit_status = 2
 
 
 class DataError(WarehouseError):
-    """The data was refused: rejected rows over the limit, or a failed check."""
+    """The data was refused: too many rejected rows, or a failed check."""
 
     exit_status = 3
 
 
 class BusyError(WarehouseError):
-    """Another load holds the lock; try again later (EX_TEMPFAIL)."""
+    """Another session holds a lock that this run needs. Try again later (EX_TEMPFAIL)."""
 
     exit_status = 75

@@ -1,14 +1,14 @@
-"""AWS clients, and what their errors mean. boto3 is imported when the first client is made.
+"""AWS clients, and explanations of their errors.
 
-Paging, retries and credentials are boto3's own; AWS_ENDPOINT_URL_<SERVICE> points a client
-elsewhere.
+boto3 does the paging and the retries and finds the credentials. It is slow to import, so it is
+imported with the first client. AWS_ENDPOINT_URL_<SERVICE> points a client to another server.
 """
 
 from . import ConfigError
 
 
-def client(service: str, region: str = "", fallback: str = "us-east-1", **options):
-    """A client in the region, else in that of the usual AWS settings, else in the fallback."""
+def make_client(service: str, region: str = "", fallback: str = "us-east-1", **options):
+    """Make a client in the given region, else in the region of the AWS settings, else in the fallback."""
     import boto3
     from botocore.config import Config
 
@@ -21,21 +21,21 @@ def client(service: str, region: str = "", fallback: str = "us-east-1", **option
     try:
         region = region or boto3.session.Session().region_name or fallback
         return boto3.client(service, region_name=region, config=settings)
-    except ValueError as error:  # of what it found in the environment
-        if is_aws(error):
+    except ValueError as error:  # also raised by boto3 itself for bad AWS_ settings
+        if is_aws_error(error):
             raise
-        raise ConfigError(f"{error}. Check the AWS_ settings of the environment; an"
+        raise ConfigError(f"{error}. Check the AWS_ variables in the environment. An"
                           " AWS_ENDPOINT_URL begins with http:// or https://.") from error
 
 
 NEXT_STEPS = {
     "ExpiredToken": "The AWS credentials have expired: get new ones.",
-    "InvalidAccessKeyId": "The AWS credentials are not known there.",
-    "InvalidClientTokenId": "The AWS credentials are not known there.",
-    "UnrecognizedClient": "The AWS credentials are not known there.",
-    "SignatureDoesNotMatch": "The AWS secret key is wrong, or the clock of this machine is.",
-    "InvalidSignature": "The AWS secret key is wrong, or the clock of this machine is.",
-    "IncompleteSignature": "The AWS credentials are not whole.",
+    "InvalidAccessKeyId": "AWS does not know these credentials.",
+    "InvalidClientTokenId": "AWS does not know these credentials.",
+    "UnrecognizedClient": "AWS does not know these credentials.",
+    "SignatureDoesNotMatch": "The AWS secret key or the clock of this machine is wrong.",
+    "InvalidSignature": "The AWS secret key or the clock of this machine is wrong.",
+    "IncompleteSignature": "The AWS credentials are incomplete.",
     "RequestTimeTooSkewed": "The clock of this machine is wrong.",
 }
 
@@ -51,25 +51,25 @@ UNANSWERED = {
 }
 
 
-def is_aws(error: Exception) -> bool:
-    """Whether boto3 raised it: its classes are not known until it is imported."""
+def is_aws_error(error: Exception) -> bool:
+    """Return whether boto3 raised the error. Goes by module name, because boto3 may not be imported yet."""
     return type(error).__module__.startswith(("botocore", "boto3", "urllib3"))
 
 
-def code_of(error: Exception) -> str:
-    """AWS's code without the endings that only some services add; '' if AWS did not answer."""
+def get_code(error: Exception) -> str:
+    """Return AWS's error code without the endings that only some services add; '' if AWS did not answer."""
     code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
     return code.removesuffix("Exception").removesuffix("Fault")
 
 
-def explanation(error: Exception, service: str, next_steps: dict[str, str]) -> str:
-    """What boto3 raised and what to do; next_steps, by code, go before the general ones."""
-    if code := code_of(error):
-        said = error.response["Error"].get("Message") or code
+def explain_error(error: Exception, service: str, next_steps: dict[str, str]) -> str:
+    """Describe an error of boto3 and what to do. next_steps, by error code, override the general ones."""
+    if code := get_code(error):
+        message = error.response["Error"].get("Message") or code
         if "Signature" in code:  # the message quotes the request's headers, tokens among them
-            said = "the signature is wrong"
+            message = "the signature is wrong"
         step = (NEXT_STEPS | next_steps).get(code, "")
-        return f"{service} says {code}: {said.rstrip('.')}. {step}".strip()
+        return f"{service} says {code}: {message.rstrip('.')}. {step}".strip()
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return (
             "no AWS credentials were found. Give this machine a role, run `aws configure`, or set"

@@ -1,4 +1,4 @@
-"""The shell of both scripts: arguments, errors, exit status."""
+"""The command line that the scripts share: options, error messages, exit status."""
 
 import argparse
 import logging
@@ -18,15 +18,15 @@ from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
 
-BESIDE_THE_SCRIPTS = Path(sql_queries.__file__).resolve().parent
+SCRIPTS_FOLDER = Path(sql_queries.__file__).resolve().parent
 
 EXIT_STATUS = """\
 exit status:
   0        done, or nothing to do
-  1        the outside world failed: database, network, S3; rolled back
+  1        database, network or S3 failed; rolled back
   2        wrong usage or configuration; nothing was changed
   3        the data was refused: rejected rows or a failed check; rolled back
-  75       another load is running; try again later
+  75       another load or an open transaction holds a lock; try again later
   130, 143 interrupted; rolled back
 """
 
@@ -35,49 +35,54 @@ Run = Callable[[Config, argparse.Namespace], object]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses an option without the one it goes with: go_with has, by its dest, that
-    option and the run that it chooses."""
+    """A parser in which an option may require another one, as --max-age requires --status.
+
+    required_options maps the dest of such an option to the required option and the run that it selects.
+    """
 
     def __init__(self, **settings):
         super().__init__(**settings)
-        self.go_with: dict[str, tuple[str, Run]] = {}
+        self.required_options: dict[str, tuple[str, Run]] = {}
 
     def parse_args(self, args=None, namespace=None):
         arguments = super().parse_args(args, namespace)
-        for dest, (other, run) in self.go_with.items():
+        for dest, (other, run) in self.required_options.items():
             if getattr(arguments, dest) is not None and arguments.run is not run:
-                self.error(f"--{dest.replace('_', '-')} goes with {other}")
+                self.error(f"--{dest.replace('_', '-')} needs {other}")
         return arguments
 
 
 def make_parser(description: str, run: Run) -> Parser:
-    """A parser with the options that all commands share; an option may choose another run."""
-    options = Parser(
+    """Make a parser with the options that all commands share.
+
+    run is called unless an option that the command adds selects another function.
+    """
+    parser = Parser(
         description="\n\n".join(textwrap.fill(part, 79) for part in description.split("\n\n")),
         epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # --fo must not be --force
     )
-    options.set_defaults(run=run)
-    options.add_argument(
-        "--config", metavar="FILE", type=Path, default=BESIDE_THE_SCRIPTS / "dwh.cfg",
-        help="configuration file (default: dwh.cfg beside etl.py)",
+    parser.set_defaults(run=run)
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, default=SCRIPTS_FOLDER / "dwh.cfg",
+        help="configuration file (default: dwh.cfg next to etl.py)",
     )
-    loudness = options.add_mutually_exclusive_group()
+    loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="print only warnings and errors")
     loudness.add_argument("--verbose", action="store_true", help="log every statement")
-    options.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return options
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
 
 
-def main(options: argparse.ArgumentParser) -> int:
-    """Call the run that the options choose, and print what it returns, if anything.
+def main(parser: argparse.ArgumentParser) -> int:
+    """Call the run that the arguments select, print its result if any, and return the exit status.
 
-    Returns the exit status. A failure is one message on stderr; one that is transient is tried again
-    first. An exception that is not ours keeps its traceback: it is a bug in the toolkit.
+    A transient failure is retried. Any other failure is one message on stderr. An unexpected exception
+    also prints its traceback, because it is a bug in the toolkit.
     """
     open_streams()
-    arguments = options.parse_args()
+    arguments = parser.parse_args()
     start_log(arguments)
     try:
         config = read(arguments.config)
@@ -93,7 +98,7 @@ def main(options: argparse.ArgumentParser) -> int:
     except KeyboardInterrupt as error:
         return report_failure(error, 128 + signal.SIGINT)
     except MemoryError as error:
-        error.add_note("There is too little memory: free some, and run again.")
+        error.add_note("This machine has too little memory. Free some, and run it again.")
         return report_failure(error, 1)
     except Exception as error:
         traceback.print_exc()
@@ -101,11 +106,12 @@ def main(options: argparse.ArgumentParser) -> int:
 
 
 def report_failure(error: BaseException, status: int) -> int:
-    said, notes = str(error) or type(error).__name__, getattr(error, "__notes__", ())
-    if notes and said[-1] not in ".!?":
-        said += "."
-    log.error("%s", " ".join([said, *notes]))
-    INTERRUPTION.told = True
+    """Log the error and its notes as one message, and return the status."""
+    message, notes = str(error) or type(error).__name__, getattr(error, "__notes__", ())
+    if notes and message[-1] not in ".!?":
+        message += "."
+    log.error("%s", " ".join([message, *notes]))
+    INTERRUPTION.reported = True
     return status
 
 

@@ -1,4 +1,4 @@
-"""What a run prints: streams, log lines, and the summary that ends a load."""
+"""Output of a run: the standard streams, the log, and the summary at the end of a load."""
 
 import argparse
 import logging
@@ -14,10 +14,10 @@ from .progress import PROGRESS
 
 
 def open_streams() -> None:
-    """Open what whoever started this has closed of stdin, stdout and stderr: else the next socket
-    would get its number, and with it what is written there.
+    """Open those of stdin, stdout and stderr that the caller of this process has closed.
 
-    Characters that stdout's encoding lacks are replaced, as stderr's are already.
+    Otherwise the next socket would get the free number, and output would be written into it. Characters
+    that the encoding of stdout cannot represent are replaced, as Python does for stderr.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -26,23 +26,23 @@ def open_streams() -> None:
 
 
 def say(text: object) -> None:
-    """Print to stdout, up to where a reader like head has enough.
+    """Print to stdout. A reader that stops early, such as head, is not an error.
 
-    Raises WarehouseError where stdout is full.
+    Raises WarehouseError if stdout cannot be written, as on a full disk.
     """
     try:
         print(escape_lines(str(text)), flush=True)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout again at exit
         if not isinstance(error, BrokenPipeError):
-            raise WarehouseError(f"standard output: {error.strerror}. Only what was to be printed"
-                                 " there is lost.") from error
+            raise WarehouseError(f"standard output: {error.strerror}. Only the output to it was"
+                                 " lost.") from error
 
 
 # ---------------------------------------------------------------------------------------------- log
 
 class LineHandler(logging.StreamHandler):
-    """Logs to stderr, first clearing a progress line that stands there."""
+    """Log to stderr, after clearing the progress line."""
 
     def emit(self, record):
         PROGRESS.clear()
@@ -62,14 +62,17 @@ def start_log(arguments: argparse.Namespace) -> None:
     logger.setLevel(
         logging.DEBUG if arguments.verbose else logging.WARNING if arguments.quiet else logging.INFO
     )
-    PROGRESS.shown = not arguments.quiet
+    PROGRESS.enabled = not arguments.quiet
 
 
 # ------------------------------------------------------------------------------------------ summary
 
 class Line(NamedTuple):
-    """A table in the summary. Of a COPY files is None where they were copied by prefix, and rejected
-    where it did not report how many."""
+    """A line of the summary, about one table.
+
+    files is None if they were copied by prefix, or if no COPY filled the table. rejected is None if the
+    COPY did not report it.
+    """
 
     table: str
     rows: int
@@ -80,14 +83,13 @@ class Line(NamedTuple):
 
 
 class Summary:
-    """The table that ends a run: a line per table with files, rows written and seconds; and how
-    many were rejected within MAX_ERRORS, if any."""
+    """The table that a load prints at its end: files, rows, rejected rows and seconds per table."""
 
     def __init__(self):
         self.lines: list[Line] = []
-        self.with_song: int | None = None  # this and the next: of the plays that were inserted
-        self.with_artist: int | None = None
-        self.changed_plays = 0  # earlier plays that have another song or artist now
+        self.with_song: int | None = None  # inserted plays that match a song, or None if no logs were loaded
+        self.with_artist: int | None = None  # inserted plays that have an artist, or None
+        self.changed_plays = 0  # earlier plays that got another song or artist
         self.started = time.monotonic()
         self.begun_at = now()
 
@@ -96,7 +98,7 @@ class Summary:
         self.lines.append(Line(table, rows, seconds, True, files, rejected))
 
     def add(self, table: str, rows: int, seconds: float) -> None:
-        """Add a line; rows of a table that has one already, as songplays may, are added to it."""
+        """Add rows of a table. songplays may be added twice, and keeps one line."""
         for place, line in enumerate(self.lines):
             if line.table == table:
                 self.lines[place] = line._replace(
@@ -106,20 +108,20 @@ class Summary:
 
     @property
     def rejected(self) -> int | None:
-        """How many rows the COPYs left out; None if one of them did not report it."""
+        """The number of rows that the COPYs rejected; None if one of them did not report it."""
         counts = [line.rejected for line in self.lines]
         return None if None in counts else sum(counts)
 
     @property
     def totals(self) -> dict[str, int | None]:
-        """What the history keeps of a load; rows by table, of songplays the inserted ones."""
+        """Values for the table loads: rows by table (of songplays only the inserted ones) and counts."""
         rows = {line.table: line.rows for line in self.lines}
         if "songplays" in rows:
             rows["songplays"] -= self.changed_plays
         return rows | {"with_song": self.with_song, "with_artist": self.with_artist,
                        "changed_plays": self.changed_plays, "rejected": self.rejected}
 
-    def total(self) -> str:
+    def format_total(self) -> str:
         return f"{len(self.lines)} tables in {time.monotonic() - self.started:.1f} s"
 
     def __str__(self) -> str:
@@ -139,7 +141,7 @@ class Summary:
 
 
 def format_table(lines: list[tuple[str, ...]]) -> str:
-    """Lines of cells as text: the first column to the left, the others to the right."""
+    """Format lines of cells as a text table: first column left-aligned, others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines

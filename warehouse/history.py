@@ -1,4 +1,4 @@
-"""The history of the warehouse: the table loads, one row per run that succeeded and per reset."""
+"""The history of runs: the table loads, with one row per run that succeeded and one per reset."""
 
 import os
 from datetime import datetime, timedelta, timezone
@@ -13,15 +13,15 @@ from . import BusyError, WarehouseError
 from .database.statements import execute
 from .database.transactions import undoing, waiting
 
-MOST_ASKED = 5  # seconds for the age of the last run, where this one has waited in vain
+AGE_TIMEOUT = 5  # seconds to find the age of the last success, after a lock was not available
 
 
 def now() -> datetime:
-    """The time in UTC without a zone, as a TIMESTAMP holds it."""
+    """Return the time in UTC without a time zone, as a TIMESTAMP stores it."""
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
-RUN = os.urandom(3).hex()  # names this run in the log and in the server's query history
+RUN = os.urandom(3).hex()  # identifies this run in the log and in the server's query history
 STARTED = now()
 
 LAST_LOADS = """-- list loads: the last runs that succeeded
@@ -33,27 +33,27 @@ ORDER BY begun_at DESC
 LIMIT %(most)s
 """
 
-THIS_RUN = """-- find loads: whether the history has this run already
+THIS_RUN = """-- find loads: rows of this run, if it was recorded before
 SELECT COUNT(*)
 FROM loads
 WHERE run = %(run)s
     AND begun_at >= %(since)s
 """
 
-LAST_RUNS = """-- last runs in loads: when one succeeded, if only to find nothing new, and when a reset did
+LAST_RUNS = """-- last runs in loads: the last success, which may have found nothing new, and the last reset
 SELECT
     MAX(CASE WHEN kind <> 'reset' THEN finished_at END) AS success,
     MAX(CASE WHEN kind = 'reset' THEN finished_at END) AS reset
 FROM loads
 """
 
-NOTHING = dict.fromkeys((
+NO_DETAILS = dict.fromkeys((
     "loaded_whole", "files", "bytes", "staging_events", "staging_songs", "users", "artists", "songs",
     "songplays", "time", "with_song", "with_artist", "changed_plays", "rejected"))
 
 
 class Load(NamedTuple):
-    """A row of LAST_LOADS. The times are UTC."""
+    """A row of LAST_LOADS. begun_at is UTC."""
 
     kind: str
     begun_at: datetime
@@ -68,60 +68,64 @@ class Load(NamedTuple):
 
 
 def record(cursor: extensions.cursor, kind: str, begun_at: datetime,
-           known: dict[str, object] = NOTHING) -> None:
-    """Write this run into loads, once; it counts if the caller commits. What is not known is NULL.
+           details: dict[str, object] = NO_DETAILS) -> None:
+    """Insert this run into loads, unless it is there already. The caller commits.
 
-    A run that lost the reply to its COMMIT is tried again, and may have been recorded already.
+    details are further columns of loads; the ones left out are NULL. A run is there already if it was
+    retried because the connection was lost during its COMMIT.
     """
     execute(cursor, THIS_RUN, {"run": RUN, "since": STARTED})
     if not cursor.fetchone()[0]:
-        execute(cursor, sql_queries.loads_insert, NOTHING | known | {
+        execute(cursor, sql_queries.loads_insert, NO_DETAILS | details | {
             "run": RUN, "kind": kind, "begun_at": begun_at, "finished_at": now()})
 
 
-def read_last(cursor: extensions.cursor, most: int) -> list[Load]:
+def read_last_loads(cursor: extensions.cursor, most: int) -> list[Load]:
+    """Read up to this many rows of loads, the latest first."""
     execute(cursor, LAST_LOADS, {"most": most})
     return [Load(*row) for row in cursor.fetchall()]
 
 
-class Last(NamedTuple):
-    """The row of LAST_RUNS: when a run last succeeded and when the tables were last reset. The times
-    are UTC; None is never."""
+class LastRuns(NamedTuple):
+    """The times, in UTC, of the last successful run and of the last reset; None means never."""
 
     success: datetime | None
     reset: datetime | None
 
     @property
     def is_reset_since(self) -> bool:
-        """True where the tables were emptied after the last success."""
+        """True if the tables were reset after the last success."""
         return None not in self and self.reset > self.success
 
     @property
     def loaded_at(self) -> datetime | None:
-        """The last success; None where the tables are empty since."""
+        """The time of the last success; None if the tables have been reset since."""
         return None if self.is_reset_since else self.success
 
 
-def find_last(cursor: extensions.cursor) -> Last:
+def find_last_runs(cursor: extensions.cursor) -> LastRuns:
     execute(cursor, LAST_RUNS, {})
-    return Last(*cursor.fetchone())
+    return LastRuns(*cursor.fetchone())
 
 
-def explain_stale(last: Last, hours: int, allowed: str) -> str:
-    """Say that no run has succeeded for so many hours, or ever; '' where one has. allowed names the
-    setting with the hours."""
+def explain_stale(last: LastRuns, hours: int, setting: str) -> str:
+    """Return a message if no run has succeeded for this many hours, or ever; else ''.
+
+    setting names the option or setting with the number of hours, for the message.
+    """
     if not last.success:
-        return f"no run has ever succeeded ({allowed})"
-    age = now() - last.success  # negative, and so not too old, where the clock of that run was ahead
+        return f"no run has ever succeeded ({setting})"
+    age = now() - last.success  # negative if the clock of that run was ahead
     if age < timedelta(hours=hours):
         return ""
-    return f"no run has succeeded for {age.total_seconds() / 3600:,.0f} hours ({allowed})"
+    count = round(age / timedelta(hours=1))
+    return f"no run has succeeded for {count:,} hour{'s' * (count > 1)} ({setting})"
 
 
 def format_age(time: datetime) -> str:
-    """Say how long ago that was, rounded down."""
+    """Format how long ago a time in UTC was, rounded down."""
     minutes = (now() - time) // timedelta(minutes=1)
-    if minutes < -1:  # clocks are a little apart
+    if minutes < -1:  # clocks may differ a little
         return "by a clock that is ahead of this machine's"
     if minutes < 1:
         return "less than a minute ago"
@@ -131,29 +135,34 @@ def format_age(time: datetime) -> str:
 
 
 def refuse_stale(cursor: extensions.cursor, hours: int) -> None:
-    """Raise WarehouseError where no run has succeeded for so many hours, or none ever has."""
-    last = find_last(cursor)
+    """Raise WarehouseError if no run has succeeded for this many hours, or ever."""
+    last = find_last_runs(cursor)
     if stale := explain_stale(last, hours, f"--max-age {hours}"):
-        ended = f"; the last that did ended at {last.success:%Y-%m-%d %H:%M:%S} UTC" if last.success else ""
-        raise WarehouseError(stale + ended)
+        if last.success:
+            stale += f"; the last success ended at {last.success:%Y-%m-%d %H:%M:%S} UTC"
+        raise WarehouseError(stale)
 
 
 class Stale(BusyError):
-    """Another run is on its way, as ever, and none has succeeded for a long time: somebody must look."""
+    """Another session holds the lock and no run has succeeded for a long time: an operator must act."""
 
     exit_status = 1
 
 
-def name_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
-    """The error of a run that waited in vain, as Stale where no run has succeeded for so many hours."""
+def escalate_if_stale(connection: extensions.connection, error: BusyError, hours: int) -> BusyError:
+    """Return the error as Stale if no run has succeeded for this many hours, else unchanged.
+
+    Called for a run that did not get a lock. Stale exits with 1, so that it raises an alarm, unlike
+    the 75 of BusyError.
+    """
     try:
-        with undoing(connection) as cursor, waiting(cursor, MOST_ASKED):
-            last = find_last(cursor)
-    except (WarehouseError, psycopg2.Error):  # no table loads, somebody holds it, or a lost connection
+        with undoing(connection) as cursor, waiting(cursor, AGE_TIMEOUT):
+            last = find_last_runs(cursor)
+    except (WarehouseError, psycopg2.Error):  # no such table, a lock on it, or no connection
         return error
-    said = explain_stale(last, hours, f"STALE_AFTER = {hours}")
-    if not said or not last.success:  # the first load may take long
+    reason = explain_stale(last, hours, f"STALE_AFTER = {hours}")
+    if not reason or not last.success:  # the first load may take long
         return error
-    stale = Stale(f"{said}: {error}")
+    stale = Stale(f"{reason}: {error}")
     stale.take_notes(error)
     return stale

@@ -1,4 +1,4 @@
-"""A JSONPaths file: which values of a document a COPY takes, in the order of the columns.
+"""JSONPaths files: the values of a document that a COPY reads, in the order of the columns.
 
 Guide: copy-parameters-data-format, copy-usage_notes-copy-from-json.
 """
@@ -13,14 +13,14 @@ DOTS = re.compile(r"""\$(?:\[[0-9]+\])*(?:\.[^.'"\[\]\s]+(?:\[[0-9]+\])*)+""", r
 STEP = re.compile(r"""\['([^']+)'\]|\.([^.\[]+)|\[([0-9]+)\]""", re.ASCII)
 
 
-def jsonpath(path: object) -> list[str | int] | None:
-    """The steps of a JSONPath expression, or None if Redshift does not support it.
+def parse_jsonpath(path: object) -> list[str | int] | None:
+    """Parse a JSONPath expression into its steps; return None if Redshift does not support it.
 
-    >>> jsonpath("$['a']['b'][0]")
+    >>> parse_jsonpath("$['a']['b'][0]")
     ['a', 'b', 0]
-    >>> jsonpath("$.a.b[0]")
+    >>> parse_jsonpath("$.a.b[0]")
     ['a', 'b', 0]
-    >>> jsonpath("$.a['b']") is None    # the notations do not mix
+    >>> parse_jsonpath("$.a['b']") is None    # the notations cannot be mixed
     True
     """
     if not isinstance(path, str) or not (BRACKETS.fullmatch(path) or DOTS.fullmatch(path)):
@@ -30,9 +30,12 @@ def jsonpath(path: object) -> list[str | int] | None:
     return [int(index) if index else name or word for name, word, index in STEP.findall(path)]
 
 
-def jsonpaths(text: bytes) -> list[list[str | int]] | None:
-    """The paths of a JSONPaths file, or None if it has no key "jsonpaths", which Redshift takes for
-    'auto'. Raises ValueError, whose message says what is wrong."""
+def parse_jsonpaths(text: bytes) -> list[list[str | int]] | None:
+    """Parse a JSONPaths file into the steps of each path.
+
+    Returns None if the file has no key "jsonpaths": Redshift then loads as with 'auto'. Raises
+    ValueError with a message for the user.
+    """
     if text.startswith(BYTE_ORDER_MARKS):
         raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
     try:
@@ -48,7 +51,7 @@ def jsonpaths(text: bytes) -> list[list[str | int]] | None:
     paths = document["jsonpaths"]
     if not isinstance(paths, list):
         raise ValueError("jsonpaths is not an array")
-    steps = [jsonpath(path) for path in paths]
+    steps = [parse_jsonpath(path) for path in paths]
     if None in steps:
         raise ValueError(f"Invalid JSONPath format: {paths[steps.index(None)]!r} is not supported")
     notations = {path.startswith("$[") and "." not in re.sub(r"\['[^']+'\]", "", path)

@@ -1,4 +1,4 @@
-"""The table loaded_files: which files are loaded, in which version."""
+"""The ledger: the table loaded_files, with each loaded file and its version."""
 
 from psycopg2 import errorcodes, extensions
 
@@ -12,7 +12,7 @@ SELECT loaded_into, url, etag, bytes
 FROM loaded_files
 """
 
-EARLIER_ROWS = """-- count earlier rows: whether a load by prefix, which leaves no ledger, left any
+EARLIER_ROWS = """-- count earlier rows: rows of a load by prefix, which fills no ledger
 SELECT COUNT(*)
 FROM (
     SELECT 'song' AS what FROM catalogue
@@ -23,9 +23,9 @@ FROM (
 
 
 def read_ledger(cursor: extensions.cursor) -> dict[str, dict[str, Object]]:
-    """The loaded files by staging table and url.
+    """Read the loaded files, by staging table and url.
 
-    Raises ConfigError where the tables are of an older version.
+    Raises ConfigError if the tables are those of an older version.
     """
     try:
         execute(cursor, LOADED_FILES, {})
@@ -40,6 +40,6 @@ def read_ledger(cursor: extensions.cursor) -> dict[str, dict[str, Object]]:
 
 
 def has_earlier_rows(cursor: extensions.cursor) -> bool:
-    """Whether an earlier load left rows, as one by prefix does, which leaves no ledger."""
+    """Return whether an earlier load left rows. A load by prefix does, without filling the ledger."""
     execute(cursor, EARLIER_ROWS, {})
     return cursor.fetchone()[0] > 0

@@ -1,7 +1,7 @@
-"""The manifests of one load: writing them, and the values that they give its COPYs.
+"""The manifests of one load, and the values that they give to its COPY statements.
 
-Redshift reads manifests from S3 only, so it needs MANIFESTS in dwh.cfg; the stand-in reads them
-from a folder as well. Where no manifest can be written, a load copies everything by prefix.
+Redshift reads manifests from S3 only, so it needs MANIFESTS in dwh.cfg. The stand-in also reads them
+from a folder. If no manifest can be written, a load copies everything by prefix.
 """
 
 import json
@@ -17,24 +17,25 @@ from .config import Data
 from .database.connection import is_standin
 from .plan import Plan, list_sources
 
-NOTHING_COPIED = {"staging_events_rows": 0, "staging_songs_rows": 0}  # for the checks, until COPY
+NOTHING_COPIED = {"staging_events_rows": 0, "staging_songs_rows": 0}  # until a COPY reports its rows
 
 
 class Manifests:
-    """Writes the manifests of one load. A context manager: a folder made for them is removed.
+    """Writer of the manifests of one load. A context manager, which removes its temporary folder.
 
-    Without a connection, as etl.py --check may be, nothing but MANIFESTS can be their place.
+    place is where they are written: MANIFESTS, else a temporary folder for the stand-in, else ''.
+    connection may be None, as in etl.py --check, and then only MANIFESTS is used.
     """
 
     def __init__(self, data: Data, connection: extensions.connection | None):
         self.data = data
-        self.place = data.manifests  # '' where none can be written: the load is by prefix
+        self.place = data.manifests
         self.folder = None
         if not self.place and connection and is_standin(connection):
             self.folder = tempfile.TemporaryDirectory(prefix="sparkify-manifests-")
             self.place = self.folder.name
         # Sorts by time; unique even within one second.
-        self.run = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
+        self.run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
 
     def __enter__(self) -> "Manifests":
         return self
@@ -43,33 +44,33 @@ class Manifests:
         if self.folder:
             self.folder.cleanup()
 
-    def url(self, name: str) -> str:
-        """Where something of this run is written."""
-        return f"{self.place.rstrip('/')}/{self.run}-{name}"
+    def make_url(self, name: str) -> str:
+        """Make the url for a file of this run."""
+        return f"{self.place.rstrip('/')}/{self.run_id}-{name}"
 
-    def values(self, plan: Plan) -> dict[str, object]:
-        """What each COPY reads, and whether that is a manifest, by placeholder."""
+    def make_values(self, plan: Plan) -> dict[str, object]:
+        """Make the values for the placeholders of each COPY: its url, and MANIFEST or nothing."""
         values: dict[str, object] = {"loaded_files": None if plan.by_prefix else
-                                     self.url("loaded_files.json")}
+                                     self.make_url("loaded_files.json")}
         for table, _, prefix in list_sources(self.data):
-            values[f"{table}_files"] = prefix if plan.by_prefix else self.url(f"{table}.manifest")
+            values[f"{table}_files"] = prefix if plan.by_prefix else self.make_url(f"{table}.manifest")
             values[f"{table}_manifest"] = AsIs("" if plan.by_prefix else "MANIFEST")
         return values | NOTHING_COPIED
 
     def write(self, plan: Plan) -> dict[str, object]:
-        """Write them; returns the values for the SQL."""
-        values = self.values(plan)
+        """Write the manifests of a plan, and return the values for the placeholders."""
+        values = self.make_values(plan)
         if not plan.by_prefix:
             for source in plan.sources:
                 if source.to_copy:
                     objects.write_new(
-                        values[f"{source.table}_files"], objects.manifest(source.to_copy))
+                        values[f"{source.table}_files"], objects.format_manifest(source.to_copy))
             objects.write_new(values["loaded_files"], format_rows(plan))
         return values
 
 
 def format_rows(plan: Plan) -> bytes:
-    """The rows for loaded_files, as JSON for its COPY."""
+    """Format the new rows of loaded_files as JSON, one document per line, for its COPY."""
     return "".join(
         json.dumps({"url": file.url, "etag": file.etag, "bytes": file.size,
                     "loaded_into": source.table}, ensure_ascii=False) + "\n"

@@ -1,6 +1,6 @@
-"""Objects (S3) and files (a folder), both listed by string prefix and opened as binary streams.
+"""Objects in S3 and files in folders: list them by prefix, read them, write them.
 
-A url is `s3://bucket/key` or an absolute path. Every failure is an ObjectError whose message is for
+A url is `s3://bucket/key` or an absolute path. Every failure raises ObjectError, with a message for
 the user.
 """
 
@@ -21,24 +21,24 @@ S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
 
 class ObjectError(WarehouseError):
-    """An object could not be listed or read."""
+    """An object could not be listed, read or written."""
 
 
 class Object(NamedTuple):
-    """One object or file, as it was when listed; size in bytes, etag changes with the content."""
+    """An object or file as it was listed. size is in bytes; etag changes with the content."""
 
     url: str
     size: int
     etag: str
-    storage_class: str = ""  # of S3
+    storage_class: str = ""  # S3 only
 
 
-# Control characters, and those that turn the direction of writing or end a line where none ends.
+# Control characters, and characters that change the writing direction or break a line.
 UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def escape(name: str) -> str:
-    """A name from outside, such as that of a file, as one line that a terminal shows as it is.
+    """Escape a name from outside, such as a file name, so that it prints as one harmless line.
 
     >>> escape("a\\x1b[31m\\nb.json")
     'a\\\\x1b[31m\\\\nb.json'
@@ -47,7 +47,8 @@ def escape(name: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    """Escape everything unprintable except newlines."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def is_s3(url: str) -> bool:
@@ -55,7 +56,7 @@ def is_s3(url: str) -> bool:
 
 
 def split_s3(url: str) -> tuple[str, str]:
-    """Bucket and key.
+    """Split a url into bucket and key.
 
     >>> split_s3("s3://bucket/log_data/2018")
     ('bucket', 'log_data/2018')
@@ -66,41 +67,43 @@ def split_s3(url: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def listed(prefix: str) -> list[Object]:
-    """All objects whose url begins with the prefix, in the order of their keys.
+def list_objects(prefix: str) -> list[Object]:
+    """List all objects whose url begins with the prefix, ordered by key.
 
-    A prefix is text and not a folder, as in COPY: s3://b/log_data also names s3://b/log_data2/x.
+    A prefix is plain text and not a folder, as in COPY: s3://b/log_data also matches s3://b/log_data2/x.
     """
-    return listed_in_s3(prefix) if is_s3(prefix) else listed_in_folder(prefix)
+    return list_s3(prefix) if is_s3(prefix) else list_folder(prefix)
 
 
-def listed_in_s3(prefix: str) -> list[Object]:
+def list_s3(prefix: str) -> list[Object]:
     bucket, key = split_s3(prefix)
-    with explained(prefix):
+    with explaining(prefix):
         pages = s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
         return [
-            Object(f"s3://{bucket}/{found['Key']}", found["Size"], found["ETag"].strip('"'),
-                   found.get("StorageClass", ""))
+            Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'),
+                   item.get("StorageClass", ""))
             for page in pages
-            for found in page.get("Contents", ())
+            for item in page.get("Contents", ())
         ]
 
 
-def listed_in_folder(prefix: str) -> list[Object]:
+def list_folder(prefix: str) -> list[Object]:
     folder, start = os.path.split(prefix)
-    with explained(prefix):
-        return sorted(files(folder, start)) if os.path.isdir(folder) else []
+    with explaining(prefix):
+        return sorted(walk_folder(folder, start)) if os.path.isdir(folder) else []
 
 
-def files(
+def walk_folder(
     folder: str, start: str = "", above: frozenset[tuple[int, int]] = frozenset()
 ) -> Iterator[Object]:
-    """The files of a folder at any depth, under names that begin with start. Links are followed, but
-    not in a circle."""
+    """Yield the files of a folder, at any depth, if the name in the folder begins with start.
+
+    Links are followed. above holds (device, inode) of the folders above, to detect a link in a circle.
+    """
     status = os.stat(folder)
     itself = (status.st_dev, status.st_ino)
     if itself in above:
-        raise ObjectError(f"{folder} leads back to a folder that it lies in. Remove that link.")
+        raise ObjectError(f"{folder} leads back to a folder that contains it. Remove that link.")
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.name.startswith(start):
@@ -108,12 +111,13 @@ def files(
             if entry.is_file():
                 status = entry.stat()
                 etag = f"{status.st_size}-{status.st_mtime_ns}"
-                yield Object(utf_8(entry.path), status.st_size, etag)
+                yield Object(require_utf_8(entry.path), status.st_size, etag)
             elif entry.is_dir():
-                yield from files(entry.path, above=above | {itself})
+                yield from walk_folder(entry.path, above=above | {itself})
 
 
-def utf_8(path: str) -> str:
+def require_utf_8(path: str) -> str:
+    """Return the path; raise ObjectError if it is not valid UTF-8."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -122,9 +126,9 @@ def utf_8(path: str) -> str:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[BinaryIO]:
-    """The bytes of one object. What goes wrong while they are read is explained as well."""
-    with explained(url):
+def opening(url: str) -> Iterator[BinaryIO]:
+    """Open an object as a binary stream. Errors in the block are explained too."""
+    with explaining(url):
         if is_s3(url):
             bucket, key = split_s3(url)
             stream = s3().get_object(Bucket=bucket, Key=key)["Body"]
@@ -135,30 +139,30 @@ def opened(url: str) -> Iterator[BinaryIO]:
 
 
 def read(url: str) -> bytes:
-    """The whole of a small object."""
+    """Read a small object into memory."""
     if is_s3(url):
-        with opened(url) as stream:
+        with opening(url) as stream:
             return stream.read()
     try:
-        with open(url, "rb", buffering=0) as file:  # there may be a hundred thousand of them
+        with open(url, "rb", buffering=0) as file:  # faster; there may be 100,000 files
             return file.read()
     except OSError as error:
-        raise unreadable(url, error) from error
+        raise make_error(url, error) from error
 
 
-def begins_as(file: Object, loaded: Object) -> bool | None:
-    """Whether an object that grew still begins with what it was when it was loaded; None if that cannot
-    be told. Raises ObjectError.
+def has_only_grown(file: Object, loaded: Object) -> bool | None:
+    """Return whether an object that grew still begins with the content that was loaded.
 
-    S3's etag is the MD5 of an object of one part that no key of KMS encrypts (guide of S3:
-    API_Object). One that such a key encrypted when it was loaded, and none does now, seems to differ.
-    Nothing of more than MOST_COMPARED bytes is read for this.
+    Returns None if that is unknown, and raises ObjectError if the object cannot be read. The etag of S3
+    is the MD5 of the content, but only of an object uploaded in one part and not encrypted with a KMS
+    key (S3 guide: API_Object). An object that was encrypted with such a key when it was loaded, and is
+    not now, counts as different. No more than MOST_COMPARED bytes are read.
     """
     if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MOST_COMPARED):
         return None
     bucket, key = split_s3(file.url)
     digest = hashlib.md5(usedforsecurity=False)
-    with explained(file.url):
+    with explaining(file.url):
         answer = s3().get_object(
             Bucket=bucket, Key=key, Range=f"bytes=0-{loaded.size - 1}", IfMatch=f'"{file.etag}"')
         if answer.get("ServerSideEncryption", "AES256") != "AES256":
@@ -170,8 +174,10 @@ def begins_as(file: Object, loaded: Object) -> bool | None:
 
 
 def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
-    """Return " (url:line)" of the first line that holds all of the values as text; '' if there is none
-    among the first MOST_COMPARED bytes of the files, or if they cannot be read any more."""
+    """Return " (url:line)" for the first line that contains all of the values as text, else ''.
+
+    Only the first MOST_COMPARED bytes of the files are searched. Returns '' if a file cannot be read.
+    """
     words = [str(value).encode() for value in values if value not in (None, "")]
     left = MOST_COMPARED
     for file in files:
@@ -187,9 +193,11 @@ def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
 
 
 def write_new(url: str, data: bytes) -> str:
-    """Write an object that must not exist yet; one that does is never overwritten. Returns its
-    version, '' in a folder or a bucket that keeps none."""
-    with explained(url, "s3:PutObject"):
+    """Write a new object and return its version id; '' in a folder or in a bucket without versioning.
+
+    Raises ObjectError if it exists: nothing is ever overwritten.
+    """
+    with explaining(url, "s3:PutObject"):
         if is_s3(url):
             bucket, key = split_s3(url)
             put = s3().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
@@ -201,32 +209,32 @@ def write_new(url: str, data: bytes) -> str:
 
 
 def remove(url: str, version: str = "") -> None:
-    """Delete an object; in a bucket that keeps versions, the version, so that nothing is left."""
-    with explained(url, "s3:DeleteObjectVersion" if version else "s3:DeleteObject"):
+    """Delete an object. In a bucket with versioning, pass the version, so that nothing is left."""
+    with explaining(url, "s3:DeleteObjectVersion" if version else "s3:DeleteObject"):
         if is_s3(url):
             bucket, key = split_s3(url)
-            chosen = {"VersionId": version} if version else {}
-            s3().delete_object(Bucket=bucket, Key=key, **chosen)
+            options = {"VersionId": version} if version else {}
+            s3().delete_object(Bucket=bucket, Key=key, **options)
         else:
             os.remove(url)
 
 
-def region_of(bucket: str) -> str:
-    """Where a bucket is, or '' if S3 does not say. It says so also to whom it denies the bucket."""
+def find_region(bucket: str) -> str:
+    """Return the region of a bucket; '' if unknown. S3 names it even when it denies access."""
     try:
         answer = s3().head_bucket(Bucket=bucket)
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         answer = getattr(error, "response", {})
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return headers.get("x-amz-bucket-region", "")
 
 
-def manifest(files: list[Object]) -> bytes:
-    """A COPY manifest of exactly these objects (guide: loading-data-files-using-manifest).
+def format_manifest(files: list[Object]) -> bytes:
+    """Format a COPY manifest of exactly these objects (guide: loading-data-files-using-manifest).
 
-    mandatory: COPY would pass over a missing object in silence otherwise.
+    The entries are mandatory: otherwise COPY would silently skip a missing object.
     """
     return json.dumps({"entries": [
         {"url": file.url, "mandatory": True, "meta": {"content_length": file.size}} for file in files
@@ -234,53 +242,54 @@ def manifest(files: list[Object]) -> bytes:
 
 
 def refuse_archived(files: list[Object]) -> None:
-    """Raise ObjectError if S3 has archived one of these objects, so that nobody can read it.
+    """Raise ObjectError if one of these objects is archived in S3 and not restored.
 
-    A restored copy can be read (guide of S3: restoring-objects), which only HEAD tells.
+    A restored copy can be read (S3 guide: restoring-objects). Only HEAD reports it.
     """
     for file in files:
         if file.storage_class not in ARCHIVES:
             continue
         bucket, key = split_s3(file.url)
-        with explained(file.url):
+        with explaining(file.url):
             restored = s3().head_object(Bucket=bucket, Key=key).get("Restore", "")
         if 'ongoing-request="false"' not in restored:
             raise ObjectError(
                 f"{escape(file.url)} is archived in {file.storage_class}, and this load would read it."
-                " Restore it and those like it, or move them out of the prefix: what is loaded stays"
-                " loaded.")
+                " Restore it and all others like it, or move them out of the prefix: files that are"
+                " loaded already stay loaded.")
 
 
 @functools.cache
 def s3():
-    """The process's S3 client. AWS_ENDPOINT_URL_S3 points it at any S3-compatible server."""
-    return aws.client("s3", max_pool_connections=32)
+    """Return the S3 client, made once. AWS_ENDPOINT_URL_S3 points it to any S3-compatible server."""
+    return aws.make_client("s3", max_pool_connections=32)
 
 
 NEXT_STEPS = {
     "NoSuchBucket": "Is the bucket's name right?",
-    "NoSuchKey": "It is not there, or not any more.",
+    "NoSuchKey": "It does not exist, or no longer.",
     "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
 }
-READING = "s3:ListBucket on the bucket and s3:GetObject on its objects"
+READ_ACTIONS = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 
 
 @contextmanager
-def explained(url: str, allow: str = READING) -> Iterator[None]:
-    """Turn the errors of the file system and of boto3 into an ObjectError that names the object.
+def explaining(url: str, allow: str = READ_ACTIONS) -> Iterator[None]:
+    """Turn errors of the file system and of boto3 in this block into an ObjectError that names the url.
 
-    allow: the IAM actions that are needed.
+    allow names the IAM actions that the block needs.
     """
     try:
         yield
     except OSError as error:  # botocore's streaming errors are OSErrors too
-        raise unreadable(url, error) from error
+        raise make_error(url, error) from error
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         steps = NEXT_STEPS | dict.fromkeys(("AccessDenied", "403"), f"Allow {allow}.")
-        raise ObjectError(f"{escape(url)}: {aws.explanation(error, 'S3', steps)}") from error
+        raise ObjectError(f"{escape(url)}: {aws.explain_error(error, 'S3', steps)}") from error
 
 
-def unreadable(url: str, error: OSError) -> ObjectError:
+def make_error(url: str, error: OSError) -> ObjectError:
+    """Make the ObjectError for an error of the file system."""
     return ObjectError(f"{escape(url)}: {error.strerror or error}")

@@ -1,4 +1,4 @@
-"""What one load does: which files it copies, which statements of sql_queries it runs, what it refuses."""
+"""The plan of a load: which files it copies, which statements it runs, and what it refuses to do."""
 
 import logging
 from typing import NamedTuple
@@ -13,16 +13,17 @@ from .objects import Object
 
 log = logging.getLogger(__name__)
 
-MOST_TOLD = 1000  # characters of a reason, in the history
+LONGEST_REASON = 1000  # characters of a reason, in the history
 NO_MANIFESTS = "MANIFESTS is not set, so every file is copied by prefix"
 LOADED_BY_PREFIX = "the tables hold rows of a load by prefix"
 
 
 class Source(NamedTuple):
-    """The files for one staging table, as listed, and what a load does with them.
+    """The files for one staging table, and which of them a load takes.
 
-    new and changed are those that differ from what is loaded; whole: all of them are loaded, for the
-    reason why. vanished: urls that are loaded but no longer listed. first: none was loaded before.
+    listed are all files that exist now. new ones are not in the ledger, and changed ones are there in
+    another version. vanished are urls in the ledger that do not exist now. whole means that all listed
+    files are loaded, for the given reason. is_first means that no file was loaded before.
     """
 
     table: str
@@ -31,17 +32,17 @@ class Source(NamedTuple):
     changed: list[Object] = []
     vanished: list[str] = []
     whole: bool = False
-    why: str = ""
-    first: bool = False
+    reason: str = ""
+    is_first: bool = False
 
     @property
     def files(self) -> list[Object]:
-        """The files that this load takes, in the order of their keys."""
+        """The files that this load takes, ordered by key."""
         return self.listed if self.whole else sorted(self.new + self.changed)
 
     @property
     def to_copy(self) -> list[Object]:
-        """Those of them that hold anything: what Redshift makes of an empty one is not known."""
+        """Those of the files that are not empty. The guide does not say how COPY treats an empty file."""
         return [file for file in self.files if file.size]
 
     @property
@@ -50,7 +51,7 @@ class Source(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A COPY with what follows it: ANALYZE, the checks, and those that only warn."""
+    """A COPY and what follows it: ANALYZE, the checks, and the checks that only warn."""
 
     source: Source
     sql: str
@@ -62,14 +63,14 @@ class Copy(NamedTuple):
 class Plan(NamedTuple):
     """The two sources of a load.
 
-    full: every table is emptied first and all files are loaded, for the reason why. by_prefix: so
-    too, and the files are neither listed nor recorded.
+    full means that every table is emptied first and all files are loaded, for the given reason.
+    by_prefix means the same, but the files are neither listed nor recorded in the ledger.
     """
 
     logs: Source
     songs: Source
     full: bool = False
-    why: str = ""
+    reason: str = ""
     by_prefix: bool = False
 
     @property
@@ -77,7 +78,7 @@ class Plan(NamedTuple):
         return self.logs, self.songs
 
     @property
-    def nothing_new(self) -> bool:
+    def has_nothing_new(self) -> bool:
         return not self.by_prefix and not any(source.files for source in self.sources)
 
     @property
@@ -90,14 +91,14 @@ class Plan(NamedTuple):
 
     @property
     def totals(self) -> dict[str, object]:
-        """What the history keeps of a plan."""
-        whole = self.why or "; ".join(source.why for source in self.sources if source.whole)
+        """Values for the table loads."""
+        whole = self.reason or "; ".join(source.reason for source in self.sources if source.whole)
         size = {"files": sum(len(source.files) for source in self.sources),
                 "bytes": sum(source.bytes for source in self.sources)}
-        return {"loaded_whole": whole[:MOST_TOLD] or None} | ({} if self.by_prefix else size)
+        return {"loaded_whole": whole[:LONGEST_REASON] or None} | ({} if self.by_prefix else size)
 
-    # The statements of a load, in the order of its steps. A statement about the plays between
-    # %(first_play)s and %(last_play)s is skipped where there are none.
+    # The statements of a load, in the order of its steps. Statements about the plays between
+    # %(first_play)s and %(last_play)s are skipped if there are none.
 
     @property
     def reserve_queries(self) -> tuple[str, ...]:
@@ -129,8 +130,8 @@ class Plan(NamedTuple):
 
     @property
     def replace_queries(self) -> list[str]:
-        """What replaces in the star schema what the new rows change."""
-        if not self.copies:  # the only file to load is one that is empty now
+        """The statements that replace the rows of the star schema that the new rows change."""
+        if not self.copies:  # every file to load is empty now
             return []
         queries = [*sql_queries.prepare_queries]
         if self.loads_songs:
@@ -166,10 +167,10 @@ class Plan(NamedTuple):
         return () if self.by_prefix else sql_queries.check_ledger_queries
 
 
-# ------------------------------------------------------------------------------------------- deciding
+# ------------------------------------------------------------------------------------------ decisions
 
 def list_sources(data: Data) -> list[tuple[str, str, str]]:
-    """Staging table, setting and prefix of each source."""
+    """List the staging table, the setting and the prefix of each source."""
     return [("staging_events", "LOG_DATA", data.log_data),
             ("staging_songs", "SONG_DATA", data.song_data)]
 
@@ -177,21 +178,21 @@ def list_sources(data: Data) -> list[tuple[str, str, str]]:
 def list_files(
     setting: str, prefix: str, loaded: dict[str, Object] | None = None
 ) -> list[Object]:
-    """The files of a setting; WarehouseError if the prefix names none.
+    """List the files of a setting. Raises WarehouseError if there are none, or if all are empty.
 
-    A key that ends in / marks a folder, and an empty object that was never loaded holds nothing. One
-    that was loaded and is empty now has changed.
+    Keys that end in / mark folders and are left out. So are empty objects, unless they are in the
+    ledger: those have changed.
     """
     files = [
-        file for file in objects.listed(prefix)
+        file for file in objects.list_objects(prefix)
         if file.size and not file.url.endswith("/") or file.url in (loaded or {})
     ]
     if not any(file.size for file in files):
-        wildcards = (" COPY knows no wildcards: write the text that the keys begin with."
+        wildcards = (" COPY has no wildcards: write the text that the keys begin with."
                      if set("*?[") & set(prefix) else "")
         raise WarehouseError(
             f"{setting}: there is no object under {objects.escape(prefix)}.{wildcards} Check it in dwh.cfg,"
-            " and that this machine may list it."
+            " and check that this machine may list it."
         )
     return files
 
@@ -199,32 +200,34 @@ def list_files(
 def make_plan(
     cursor: extensions.cursor, data: Data, *, by_prefix: bool, full: bool = False, reload: bool = True
 ) -> Plan:
-    """Decide what to load: compare what is listed with what is loaded, for all files at once.
+    """Decide what to load by comparing the files that exist with the ledger.
 
-    full: load everything again. reload=False: load what changed like what is new. by_prefix: load
-    everything and list nothing. Raises ConfigError where the tables are of an older version.
+    full loads everything again. reload=False never loads a source whole, so that changed files are
+    loaded like new ones. by_prefix loads everything and lists nothing. Raises ConfigError if the tables
+    are those of an older version or if the sources look swapped.
     """
     loaded = ledger.read_ledger(cursor)
     if by_prefix:
-        sources = (Source(table, whole=True, why=NO_MANIFESTS, first=True)
+        sources = (Source(table, whole=True, reason=NO_MANIFESTS, is_first=True)
                    for table, *_ in list_sources(data))
-        return Plan(*sources, full=True, why=NO_MANIFESTS, by_prefix=True)
-    why = "--full" if full else ""
+        return Plan(*sources, full=True, reason=NO_MANIFESTS, by_prefix=True)
+    reason = "--full" if full else ""
     if not full and not loaded and ledger.has_earlier_rows(cursor):
-        why = LOADED_BY_PREFIX
+        reason = LOADED_BY_PREFIX
     sources = []
     for table, setting, prefix in list_sources(data):
-        known = loaded.get(table, {})
-        source = compare(table, list_files(setting, prefix, known), known)
+        earlier = loaded.get(table, {})
+        source = compare_files(table, list_files(setting, prefix, earlier), earlier)
         if not full:
             refuse_swapped(setting, source, loaded)
-        reason = why or (explain_whole(source, known) if reload else "")
-        sources.append(source._replace(whole=bool(reason), why=reason, first=not known))
-    return Plan(*sources, full=bool(why), why=why)
+        why_whole = reason or (explain_whole(source, earlier) if reload else "")
+        sources.append(source._replace(
+            whole=bool(why_whole), reason=why_whole, is_first=not earlier))
+    return Plan(*sources, full=bool(reason), reason=reason)
 
 
 def refuse_swapped(setting: str, source: Source, loaded: dict[str, dict[str, Object]]) -> None:
-    """Raise ConfigError where a new file of a source was loaded before, into the other table."""
+    """Raise ConfigError if a new file of a source was loaded into the other table before."""
     for table, files in loaded.items():
         elsewhere = [file.url for file in source.new if file.url in files]
         if table != source.table and elsewhere:
@@ -233,7 +236,8 @@ def refuse_swapped(setting: str, source: Source, loaded: dict[str, dict[str, Obj
                 " and SONG_DATA swapped in dwh.cfg? If they were swapped then, run etl.py --full.")
 
 
-def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
+def compare_files(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:
+    """Sort the files of a source into new, changed and vanished."""
     listed = {file.url for file in files}
     return Source(
         table,
@@ -245,51 +249,52 @@ def compare(table: str, files: list[Object], loaded: dict[str, Object]) -> Sourc
 
 
 def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
-    """Why all files of a source are loaded again, or ''.
+    """Return the reason why all files of a source must be loaded again; '' if there is none.
 
-    A log file that grew has the events it had, which are recognised, unless lines were corrected. Any
-    other change takes back something that it said before.
+    A log file that only grew needs no reload: the load recognises the events that it had before. Any
+    other change may remove or correct rows that are loaded.
     """
     if source.table != "staging_events":
         return name_first("song file {} changed", source.changed)
     shrunk = [file for file in source.changed if file.size <= loaded[file.url].size]
     if shrunk:
         return name_first("log file {} changed without growing", shrunk)
-    unknown, reason = [], ""
+    uncompared, problem = [], ""
     for file in source.changed:
         try:
-            is_longer = objects.begins_as(file, loaded[file.url])
+            has_only_grown = objects.has_only_grown(file, loaded[file.url])
         except objects.ObjectError as error:
-            is_longer, reason = None, f" ({error})"
-        if is_longer is False:
-            return name_first("log file {} grew, and lines that were loaded were corrected", [file])
-        if is_longer is None:
-            unknown.append(file)
-    log_uncompared(unknown, reason)
+            has_only_grown, problem = None, f" ({error})"
+        if has_only_grown is False:
+            return name_first("log file {} grew, and loaded lines were corrected", [file])
+        if has_only_grown is None:
+            uncompared.append(file)
+    log_uncompared(uncompared, problem)
     return ""
 
 
-def log_uncompared(files: list[Object], reason: str) -> None:
+def log_uncompared(files: list[Object], problem: str) -> None:
+    """Log which files grew but could not be compared with their loaded content, if any."""
     if files:
-        log.info("%s%s: if lines that were loaded were corrected, run etl.py --full",
-                 name_first("log file {} grew, and was not compared with what was loaded of it", files),
-                 reason)
+        log.info("%s%s. If loaded lines were corrected in it, run etl.py --full",
+                 name_first("log file {} grew, and was not compared with its loaded content", files),
+                 problem)
 
 
-def name_first(what: str, files: list[Object]) -> str:
-    """What is said of the first file and of how many more; '' of none."""
+def name_first(message: str, files: list[Object]) -> str:
+    """Fill a message with the url of the first file and the number of others; '' if there are no files."""
     if not files:
         return ""
     more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
-    return what.format(f"{objects.escape(files[0].url)}{more}")
+    return message.format(f"{objects.escape(files[0].url)}{more}")
 
 
-def describe(plan: Plan) -> str:
-    """What the plan found and what is loaded whole, for the log."""
+def describe_plan(plan: Plan) -> str:
+    """Describe for the log which files were found, and what is loaded whole and why."""
     if plan.by_prefix:
-        return f"everything to load: {plan.why}"
+        return f"everything to load: {plan.reason}"
     parts = [
-        f"{len(source.listed):,} files for {source.table} ({len(source.new):,} new,"
+        f"files for {source.table}: {len(source.listed):,} ({len(source.new):,} new,"
         f" {len(source.changed):,} changed)"
         for source in plan.sources
     ]
@@ -299,52 +304,54 @@ def describe(plan: Plan) -> str:
             parts.append(
                 f"files of {source.table} that are gone and {fate}: {len(source.vanished):,}")
     if plan.full:
-        parts.append(f"all are loaded, because {plan.why}")
+        parts.append(f"all are loaded, because {plan.reason}")
     else:
-        parts += [f"all for {source.table} are loaded, because {source.why}"
+        parts += [f"all for {source.table} are loaded, because {source.reason}"
                   for source in plan.sources if source.whole]
     return "; ".join(parts)
 
 
 WAYS_OUT = (
-    "Run etl.py --no-reload to load the changed files like grown ones (known events stay, and corrected"
-    " lines may keep their old rows until the next etl.py --full), or etl.py --force to load these files"
-    " again all the same, or etl.py {full} to load all logs and songs again."
+    "Run etl.py --no-reload to load only the new and changed files: corrected lines may then keep their"
+    " old rows until the next etl.py --full. Or run etl.py --force to load these files again anyway, or"
+    " etl.py {full} to load all logs and songs again."
 )
 
 
 def refuse_reload(plan: Plan, max_reload: int, *, full: bool, force: bool) -> None:
-    """Raise DataError where a source would be loaded whole and lose rows of vanished files, or has
-    more than max_reload bytes and nobody asked for it (full). force allows both."""
+    """Raise DataError if a whole load of a source would lose rows or is larger than max_reload bytes.
+
+    full is a request for a whole load, of any size. force allows everything.
+    """
     if refusal := explain_refusal(plan, max_reload, full=full, force=force):
         raise DataError(refusal)
 
 
 def explain_refusal(plan: Plan, max_reload: int, *, full: bool, force: bool) -> str:
-    """Why the load of a plan is refused, and the ways out; '' if it is not."""
-    refused = []
+    """Return why this plan is refused, and what the user can do instead; '' if it is not refused."""
+    refusals = []
     for source in plan.sources:
-        if force or source.first or not source.whole:
+        if force or source.is_first or not source.whole:
             continue
-        what = f"all {len(source.listed):,} files of {source.table} are to be loaded again"
-        what += "" if full else f" ({source.why})"
+        reload = f"all files of {source.table} ({len(source.listed):,} in total) would be loaded again"
+        reload += "" if full else f", because {source.reason}"
         if source.vanished:
             names = ", ".join(map(objects.escape, source.vanished[:3]))
             names += ", …" if len(source.vanished) > 3 else ""
-            refused.append(f"{what}, but {len(source.vanished):,} loaded files are gone and their rows"
-                           f" would be lost: {names}.")
+            refusals.append(f"{reload}. That would lose the rows of loaded files that are gone"
+                            f" ({len(source.vanished):,}): {names}.")
         elif source.bytes > max_reload and not full:
-            refused.append(f"{what}: {source.bytes:,} bytes, more than MAX_RELOAD ="
-                           f" {max_reload:,}.")
-    if not refused:
+            refusals.append(f"{reload}. They have {source.bytes:,} bytes, more than MAX_RELOAD ="
+                            f" {max_reload:,}.")
+    if not refusals:
         return ""
     if full:
-        return "\n".join([*refused, "Bring them back, or run etl.py --full --force."])
+        return "\n".join([*refusals, "Restore these files, or run etl.py --full --force."])
     gone = any(source.vanished for source in plan.sources)
-    return "\n".join([*refused, WAYS_OUT.format(full="--full --force" if gone else "--full")])
+    return "\n".join([*refusals, WAYS_OUT.format(full="--full --force" if gone else "--full")])
 
 
 def refuse_archived(plan: Plan) -> None:
-    """Raise ObjectError where this load would read an object that is archived and not restored."""
+    """Raise ObjectError if this load would read an object that is archived in S3 and not restored."""
     for source in plan.sources:
         objects.refuse_archived(source.to_copy)

@@ -1,7 +1,7 @@
-"""How far a long step is: a line that changes on a terminal, else a log line now and then.
+"""Progress of a long step: one line that is updated on a terminal, otherwise a log line now and then.
 
-A thread of its own shows it, for the one that runs the step waits for the server: the bytes read
-where the step reports them, else how long it has been running.
+A background thread shows it, because the main thread waits for the server. It shows the bytes read if
+the step reports them, otherwise how long the step has been running.
 """
 
 import logging
@@ -18,31 +18,31 @@ log = logging.getLogger(__name__)
 
 
 class Progress:
-    """The one step that runs. Nothing is shown unless `shown` is set before."""
+    """The progress of the one step that runs. Nothing is shown unless enabled is set."""
 
-    first = 1.0  # seconds before anything is shown on a terminal
-    between = {True: 0.2, False: 30.0}  # seconds between two showings, on a terminal or not
-    look = 0.2  # seconds between two looks of the thread
+    delay = 1.0  # seconds before a step is first shown on a terminal
+    interval = {True: 0.2, False: 30.0}  # seconds between updates, by whether stderr is a terminal
+    poll = 0.2  # seconds between two looks of the thread at the clock
 
     def __init__(self):
-        self.shown = False
+        self.enabled = False
         self.step = ""
         self.bytes = ()
-        self.started = self.due = 0.0
-        self.standing = False
-        self.lock = threading.RLock()  # of the line on the terminal; never held while logging
+        self.started = self.next_at = 0.0
+        self.is_drawn = False
+        self.lock = threading.RLock()  # guards the line on the terminal; never held while logging
         self.thread = None
 
     @contextmanager
-    def during(self, step: str) -> Iterator[None]:
-        """In this block the step runs."""
-        terminal = sys.stderr.isatty()
+    def showing(self, step: str) -> Iterator[None]:
+        """Show the progress of this step while the block runs."""
+        is_terminal = sys.stderr.isatty()
         with self.lock:
             self.clear()
             self.started = time.monotonic()
-            self.due = self.started + (self.first if terminal else self.between[False])
+            self.next_at = self.started + (self.delay if is_terminal else self.interval[False])
             self.step, self.bytes = step, ()
-        if self.shown and not self.thread:
+        if self.enabled and not self.thread:
             self.thread = threading.Thread(target=self.watch, daemon=True)
             self.thread.start()
         try:
@@ -53,45 +53,45 @@ class Progress:
                 self.step = ""
 
     def __call__(self, done: int, total: int) -> None:
-        """Report the bytes read so far of those listed; cheap enough for every chunk."""
-        INTERRUPTION.check()
+        """Report the bytes read so far, and the total. Cheap enough to call for every chunk."""
+        INTERRUPTION.raise_if_interrupted()
         self.bytes = done, total
 
     def watch(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTION.signals)  # they are not for it
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTION.signals)  # the main thread handles them
         while True:
-            time.sleep(self.look)
+            time.sleep(self.poll)
             self.show()
 
     def show(self) -> None:
-        """Show the step if it is time to."""
+        """Show the step if the next update is due."""
         now = time.monotonic()
-        if not self.step or now < self.due:
+        if not self.step or now < self.next_at:
             return
-        terminal = sys.stderr.isatty()
+        is_terminal = sys.stderr.isatty()
         with self.lock:
-            if not self.step or now < self.due:  # it ended meanwhile, and perhaps another began
+            if not self.step or now < self.next_at:  # the step ended while this thread waited for the lock
                 return
-            self.due = now + self.between[terminal]
+            self.next_at = now + self.interval[is_terminal]
             text = f"{self.step}: running for {now - self.started:,.0f} s"
             if self.bytes:
                 text = f"{self.step}: {self.bytes[0] / 1e6:,.1f} of {self.bytes[1] / 1e6:,.1f} MB"
-            if terminal:
+            if is_terminal:
                 self.write(f"\r\033[K{text}")
-                self.standing = True
-        if not terminal:
+                self.is_drawn = True
+        if not is_terminal:
             log.info("%s", text)
 
     def clear(self) -> None:
         """Remove the line from the terminal."""
         with self.lock:
-            if self.standing:
+            if self.is_drawn:
                 self.write("\r\033[K")
-                self.standing = False
+                self.is_drawn = False
 
     @staticmethod
     def write(text: str) -> None:
-        with suppress(OSError, ValueError):  # the terminal may have gone; the load goes on
+        with suppress(OSError, ValueError):  # the terminal may be closed; the load goes on
             sys.stderr.write(text)
             sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""The rows that a COPY rejected: which they are, why, and what to do about each kind."""
+"""The rows that a COPY rejected: read them from the load-error tables and explain them."""
 
 import json
 import logging
@@ -22,17 +22,17 @@ from .signals import INTERRUPTION
 log = logging.getLogger(__name__)
 
 REJECTED = re.compile(r"(\d+) record\(s\) could not be loaded")
-PATIENCE, PAUSE = 10.0, 0.5  # seconds
-MOST_FIELDS = 10  # of the query without raw_line
-SKEW = timedelta(minutes=5)  # between the clock of this machine and that of the server
-LONGEST_SHOWN = 80  # characters of a value
+PATIENCE, PAUSE = 10.0, 0.5  # seconds to wait for late views, and between two queries
+MOST_FIELDS = 10  # columns of LOAD_ERRORS; LOAD_ERRORS_WITH_VALUES also has raw_line
+SKEW = timedelta(minutes=5)  # tolerated between the clocks of this machine and the server
+LONGEST_VALUE = 80  # characters in a message
 
 
 class Row(NamedTuple):
-    """A rejected row as the load-error tables have it, and how many there are.
+    """A rejected row as the load-error tables show it, with two totals.
 
-    alike: of the same file, column and code. rejected: in all. value is None where not known. keys: of
-    its document, in small letters, where that is known.
+    alike counts the rejected rows of the same file, column and code, and rejected counts all rows that
+    the COPY rejected. value is None if unknown. keys are those of the document, in lower case, if known.
     """
 
     file: str
@@ -55,66 +55,65 @@ class Row(NamedTuple):
         length = f" {self.length}" if self.length and self.length != "0" else ""
         column = f" column {self.column} ({self.type}{length}):" if self.column else ""
         value = self.value or ""
-        if len(value) > LONGEST_SHOWN:
-            value = f"{value[:LONGEST_SHOWN - 3]}..."
-        shown = f", in {value!r}" if value else ""
-        return f"{escape(self.file)}:{self.line}:{column} {self.reason} (error {self.code}){shown}"
+        if len(value) > LONGEST_VALUE:
+            value = f"{value[:LONGEST_VALUE - 3]}..."
+        quoted = f", in {value!r}" if value else ""
+        return f"{escape(self.file)}:{self.line}:{column} {self.reason} (error {self.code}){quoted}"
 
 
 def explain_rejected(connection: extensions.connection, error: RowsRejected) -> DataError:
-    """The error with the rows that its COPY rejected, to be called after ROLLBACK.
+    """Make the error for a COPY that failed, with its rejected rows and advice. Call it after ROLLBACK.
 
-    If the load-error tables cannot be read, it keeps what the server said, and says where to look.
+    If the load-error tables cannot be read, the error has the server's message and names the tables.
     """
     rows, problem = read_rows(connection, error.table, 1)
     if rows:
-        message = "\n".join([f"{error}:", *listed(rows),
+        message = "\n".join([f"{error}:", *describe_rows(rows),
                              "  COPY stopped there: the files may hold more such rows.",
                              *advise(rows, error.table),
-                             "Or let MAX_ERRORS in dwh.cfg leave such rows out."])
+                             "Or set MAX_ERRORS in dwh.cfg to leave such rows out."])
     else:
-        why = f" (they could not be read here: {problem})" if problem else ""
-        message = (f"{error}: {message_of(error.__cause__)}. Ask sys_load_error_detail or"
-                   f" stl_load_errors which{why}. Fix these, or let MAX_ERRORS in dwh.cfg leave"
-                   " them out.")
+        reason = f", which could not be read here ({problem})" if problem else ""
+        message = (f"{error}: {message_of(error.__cause__)}. Look for the rows in"
+                   f" sys_load_error_detail or stl_load_errors{reason}. Correct them, or set"
+                   " MAX_ERRORS in dwh.cfg to leave them out.")
     refused = DataError(message)
     refused.take_notes(error)
     return refused
 
 
 def count_rejected(cursor: extensions.cursor, max_errors: int) -> int | None:
-    """How many rows the COPY just made left out, as it reported itself; None if it reported nothing.
+    """Return how many rows the last COPY rejected, from its own notices; None if it did not report it.
 
-    With max_errors = 0 there are none: it would have failed. Forgets what it said. System views may
-    be late (guide: cm_chap_system-tables).
+    With max_errors = 0 the number is 0, because the COPY would have failed. The notices are cleared.
+    System views are not used, because they may be late (guide: cm_chap_system-tables).
     """
-    said = "\n".join(cursor.connection.notices)
+    notices = "\n".join(cursor.connection.notices)
     cursor.connection.notices.clear()
-    if "record(s)" not in said and max_errors:
+    if "record(s)" not in notices and max_errors:
         return None
-    return sum(map(int, REJECTED.findall(said)))
+    return sum(map(int, REJECTED.findall(notices)))
 
 
 def warn(connection: extensions.connection, summary: Summary) -> None:
-    """Log what the COPYs of a load left out within MAX_ERRORS.
+    """Warn about the rows that the COPYs of a load rejected within MAX_ERRORS.
 
-    To be called after COMMIT: a system table that may not be read must not undo a load.
+    Call it after COMMIT, so that a system table that cannot be read does not undo the load.
     """
     for line in summary.lines:
         if line.rejected == 0:
             continue
         rows, problem = read_rows(connection, line.table, line.rejected or 0)
-        which = "".join(f"\n{row}" for row in listed(rows)) or (
-            f"; which ones cannot be told here{f' ({problem})' if problem else ''}")
-        how_many = ("rejected an unknown number of" if line.rejected is None else
-                    f"rejected {line.rejected:,}")
+        which = "".join(f"\n{row}" for row in describe_rows(rows)) or (
+            f"; this run could not read them{f' ({problem})' if problem else ''}")
+        how_many = "an unknown number" if line.rejected is None else f"{line.rejected:,}"
         log.warning(
-            "%s rows of %s, within MAX_ERRORS; SELECT * FROM sys_load_error_detail ORDER BY start_time"
-            " DESC shows them all%s", how_many, line.table, which)
+            "rejected rows of %s, within MAX_ERRORS: %s; SELECT * FROM sys_load_error_detail ORDER BY"
+            " start_time DESC shows them all%s", line.table, how_many, which)
 
 
-# Redshift knows a COPY by other ids in its system views than in pg_last_copy_id(), and uses the ids of
-# sessions again (guide: cm_chap_system-tables): a session, a table and a time name it.
+# The ids of a COPY in the system views differ from pg_last_copy_id(), and Redshift reuses session ids
+# (guide: cm_chap_system-tables). Session, table and time together identify the COPY.
 LOAD_ERRORS = """-- load errors: rows of a table that this session's COPY rejected, three of a kind
 WITH rejected AS (
     SELECT
@@ -145,7 +144,7 @@ ORDER BY file_name, column_name, error_code, line_number
 LIMIT 30
 """
 
-LOAD_ERRORS_WITH_VALUES = """-- load errors with values: the same, which serverless workgroups do not tell
+LOAD_ERRORS_WITH_VALUES = """-- load errors with values: the same with values, except on serverless workgroups
 WITH rejected AS (
     SELECT
         TRIM(filename) AS file_name,
@@ -181,10 +180,10 @@ LIMIT 30
 def read_rows(
     connection: extensions.connection, table: str, expected: int
 ) -> tuple[list[Row], str]:
-    """The first rejected rows of each kind, and why there are none where that is known.
+    """Read the first rejected rows of each kind. Returns them and, if they cannot be read, the reason.
 
-    The views may be late, so they are asked again for PATIENCE seconds, until they show as many rows
-    as are expected.
+    The views may be late, so they are queried again for up to PATIENCE seconds, until they show as many
+    rows as expected.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -196,32 +195,32 @@ def read_rows(
 
 
 def read_rows_once(connection: extensions.connection, table: str) -> tuple[list[Row], str]:
-    """The rejected rows that the views show now, and why there are none where neither can be asked.
+    """Read the rejected rows that the views show now. Returns a reason if neither view can be read.
 
-    Redshift fills sys_load_error_detail everywhere, and stl_load_errors, which alone may have the
-    values, not for serverless workgroups (guide: r_STL_LOAD_ERRORS).
+    sys_load_error_detail is filled everywhere. Only stl_load_errors may have the values, and it is not
+    filled for serverless workgroups (guide: r_STL_LOAD_ERRORS).
     """
-    found, problems = [], []
-    asked = {"table": table, "since": STARTED - SKEW}
+    results, problems = [], []
+    parameters = {"table": table, "since": STARTED - SKEW}
     for sql in (LOAD_ERRORS, LOAD_ERRORS_WITH_VALUES):
         try:
-            found.append([make_row(*row) for row in fetched(connection, sql, asked)])
+            results.append([make_row(*row) for row in fetch_rows(connection, sql, parameters)])
         except psycopg2.Error as error:
-            found.append([])
+            results.append([])
             problems.append(message_of(error))
-    rows, with_values = found
+    rows, with_values = results
     values = {(*row.kind, row.line): row for row in with_values}
     rows = [values.get((*row.kind, row.line), row) for row in rows] or with_values
     return rows, problems[0] if len(problems) == 2 else ""
 
 
 def make_row(*fields) -> Row:
-    """A Row of the fields of either query.
+    """Make a Row from the fields of either query.
 
-    The value is sought in raw_line where it is blank, as it is of every JSON load on a cluster.
+    A blank value is looked up in raw_line: on a cluster the value is blank for every JSON load.
     """
-    *known, raw_line = fields if len(fields) > MOST_FIELDS else (*fields, "")
-    row = Row(*("" if field is None else field for field in known))
+    *row_fields, raw_line = fields if len(fields) > MOST_FIELDS else (*fields, "")
+    row = Row(*("" if field is None else field for field in row_fields))
     document = read_document(raw_line)
     value = row.value or document.get(row.column, "")
     return row._replace(
@@ -230,7 +229,7 @@ def make_row(*fields) -> Row:
 
 
 def read_document(raw_line: str) -> dict[str, object]:
-    """The document that raw_line begins with, its keys in small letters; {} where that is cut off.
+    """Read the document that raw_line begins with, its keys in lower case; {} if it is cut off.
 
     >>> read_document('{"userId": "abc"}{"userId": "7"')
     {'userid': 'abc'}
@@ -242,8 +241,8 @@ def read_document(raw_line: str) -> dict[str, object]:
     return {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
 
 
-def fetched(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:
-    """The rows of a query in a transaction of its own; raises psycopg2.Error."""
+def fetch_rows(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:
+    """Fetch the rows of a query in its own transaction. Raises psycopg2.Error."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
@@ -253,15 +252,15 @@ def fetched(connection: extensions.connection, sql: str, values: dict) -> list[t
             connection.rollback()
 
 
-def listed(rows: list[Row]) -> list[str]:
-    """A line for each row, and how many more there are like them, or of other kinds."""
-    lines, told = [], 0
+def describe_rows(rows: list[Row]) -> list[str]:
+    """Format a line for each row, and lines that count the rows that are left out."""
+    lines, counted = [], 0
     for _, alike in groupby(rows, key=lambda row: row.kind):
         alike = list(alike)
         lines += [f"  {row}" for row in alike]
-        told += alike[0].alike
+        counted += alike[0].alike
         if more := alike[0].alike - len(alike):
             lines.append(f"  {escape(alike[0].file)}: and {more:,} more like these")
-    if rows and rows[0].rejected > told:
-        lines.append(f"  and {rows[0].rejected - told:,} more in other files or columns")
+    if rows and rows[0].rejected > counted:
+        lines.append(f"  and {rows[0].rejected - counted:,} more in other files or columns")
     return lines

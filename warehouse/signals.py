@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: what the server is doing is cancelled, and the run rolls back and says so."""
+"""SIGINT and SIGTERM: cancel the statement on the server, so that the run rolls back and reports it."""
 
 import logging
 import os
@@ -22,44 +22,46 @@ class Interrupted(WarehouseError):
 
 
 class Interruption:
-    """SIGINT and SIGTERM while a connection is busy, or while nothing is done but wait.
+    """Handler of SIGINT and SIGTERM while a statement runs or the run waits.
 
-    libpq does not return to Python for a signal, so a thread of its own waits for it and cancels
-    the statement on the server; the main thread then rolls back. Where that takes too long, S3 or
-    the server being silent, the process ends without: the server rolls back what it has lost. A
-    second signal ends the process at once.
+    libpq does not return to Python for a signal. A background thread therefore waits for it and cancels
+    the statement on the server, and the main thread rolls back. If S3 or the server does not answer in
+    time, the process ends without a rollback, and the server rolls back by itself. A second signal ends
+    the process at once.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
-    over = signal.SIGUSR1  # which only ever tells the thread that it is not needed any more
-    patience = 1.5  # seconds from a signal to the end; orchestrators kill after a few
+    stop_signal = signal.SIGUSR1  # ends the background thread
+    patience = 1.5  # seconds from a signal to the end; orchestrators send SIGKILL after a few
 
     def __init__(self):
         self.number = 0
-        self.told = False  # the user, by whoever ends the run in order
-        self.committing = threading.Lock()  # held while COMMIT is on its way
+        self.reported = False  # set once the error message of the run is logged
+        self.committing = threading.Lock()  # held while COMMIT runs
 
-    def check(self) -> None:
+    def raise_if_interrupted(self) -> None:
         """Raise Interrupted if a signal has come."""
         if self.number:
             raise Interrupted(self.number)
 
     @contextmanager
-    def sleeper(self) -> Iterator[Callable[[float], None]]:
-        """What waits for some seconds; it raises Interrupted as soon as a signal comes."""
-        woken = threading.Event()
+    def sleeping(self) -> Iterator[Callable[[float], None]]:
+        """Yield a sleep function that raises Interrupted as soon as a signal comes."""
+        wake = threading.Event()
 
         def sleep(seconds: float) -> None:
-            woken.wait(seconds)
-            self.check()
+            wake.wait(seconds)
+            self.raise_if_interrupted()
 
-        with self.calls(woken.set):
+        with self.calling(wake.set):
             yield sleep
 
     @contextmanager
-    def ends_at_once(self) -> Iterator[None]:
-        """In this block SIGINT ends the process, as SIGTERM does: libpq, which connects, would not
-        return to Python for it, and there is nothing to roll back yet."""
+    def ending_at_once(self) -> Iterator[None]:
+        """Let SIGINT end the process during this block, as SIGTERM does.
+
+        For connecting: libpq would not return to Python, and there is nothing to roll back yet.
+        """
         handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
         try:
             yield
@@ -67,11 +69,13 @@ class Interruption:
             signal.signal(signal.SIGINT, handler)
 
     @contextmanager
-    def cancels(self, connection=None) -> Iterator[None]:
-        """In this block a signal cancels what the connection does, if there is one; then Interrupted
-        is raised, where there is none by the next check()."""
+    def cancelling(self, connection=None) -> Iterator[None]:
+        """Let a signal during this block cancel the statement of the connection, and raise Interrupted.
+
+        Without a connection, the next raise_if_interrupted() raises it.
+        """
         try:
-            with self.calls(lambda: connection and cancel(connection)):
+            with self.calling(lambda: connection and cancel(connection)):
                 yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
@@ -81,47 +85,53 @@ class Interruption:
             raise
 
     @contextmanager
-    def calls(self, stop: Callable[[], None]) -> Iterator[None]:
-        """In this block a signal is noted and stop called, by another thread."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.signals, self.over))
+    def calling(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Let a background thread record a signal during this block and call stop."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.signals, self.stop_signal))
         watcher = threading.Thread(target=self.watch, args=(stop,), daemon=True)
         watcher.start()
         try:
             yield
         finally:
-            # Not joined: a cancellation may wait for a server that does not answer.
-            signal.pthread_kill(watcher.ident, self.over)
+            # Not joined, because a cancellation may wait for a server that does not answer.
+            signal.pthread_kill(watcher.ident, self.stop_signal)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def watch(self, stop: Callable[[], None]) -> None:
-        while (number := signal.sigwait((*self.signals, self.over))) != self.over:
+        """Wait for signals, in the background thread."""
+        while (number := signal.sigwait((*self.signals, self.stop_signal))) != self.stop_signal:
             if self.number:
                 os._exit(128 + number)
             self.number = number
-            # Each in its own thread: this one goes on to wait for the second signal.
+            # Each in its own thread, because this one must wait for a second signal.
             for act in (stop, self.end_late):
                 threading.Thread(target=act, daemon=True).start()
 
     def end_late(self) -> None:
-        """End the process if it is still there after a while; but not between COMMIT and the
-        server's answer, nor before the run could say what that was."""
+        """End the process if it still runs after patience seconds.
+
+        Never between COMMIT and the server's answer, and not before the run had time to report the
+        answer.
+        """
         time.sleep(self.patience)
         while self.committing.locked():
             with self.committing:
                 pass
             time.sleep(self.patience)
-        if not self.told:
-            log.error("%s. The server undoes what was not committed.", Interrupted(self.number))
+        if not self.reported:
+            log.error("%s. The server rolls back what was not committed.", Interrupted(self.number))
         os._exit(128 + self.number)
 
 
 def cancel(connection) -> None:
-    """Cancel what the connection does, in a process of its own: psycopg2 holds Python's lock until
-    the server has answered, which may be never."""
+    """Cancel the statement of a connection, from a child process.
+
+    psycopg2 holds the GIL until the server answers the cancellation, which may be never.
+    """
     child = os.fork()
     if not child:
         try:
-            os.closerange(0, 1 << 16)  # the session's socket, too: the server shall see it end
+            os.closerange(0, 1 << 16)  # also the session's socket, so that the server sees it close
             signal.alarm(10)
             connection.cancel()
         finally:

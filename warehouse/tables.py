@@ -1,4 +1,4 @@
-"""The columns that the CREATE statements declare, compared with those in the database."""
+"""Tables and views: compare those in the database with the CREATE statements, and create them."""
 
 import re
 from typing import Iterable
@@ -12,19 +12,20 @@ from .database.errors import explain_ddl
 from .database.statements import execute, subject_of
 from .database.transactions import raise_if_timed_out, transaction, waiting
 
-MAKE_VIEWS = ("missing, of other columns, or the user has no right to SELECT. Run create_tables.py"
-              " --views, which keeps the tables (without --views where there are none yet), or GRANT"
-              " the right")
+MAKE_VIEWS = ("missing, with other columns than ours, or not readable by this user. Run"
+              " create_tables.py --views, which keeps the tables (without --views if there are no"
+              " tables yet), or GRANT SELECT to the user")
 
 
-def declared_columns(sql: str) -> dict[str, str]:
-    """Read the columns that a CREATE statement declares, one a line; a view's have no type.
+def parse_columns(sql: str) -> dict[str, str]:
+    """Parse the columns and their types from a CREATE statement; columns of a view have no type.
 
-    In a table the line begins with the column. In a view it ends with it, by itself or after AS.
+    There must be one column per line. In a table the line begins with the name. In a view it ends with
+    the name, alone or after AS.
 
-    >>> declared_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
+    >>> parse_columns("-- create t\\nCREATE TABLE t (\\n    a INT,\\n    PRIMARY KEY (a)\\n)")
     {'a': 'INT'}
-    >>> declared_columns("CREATE VIEW v AS\\nSELECT\\n    t.a,  -- key\\n    MAX(b) AS c\\nFROM t")
+    >>> parse_columns("CREATE VIEW v AS\\nSELECT\\n    t.a,  -- key\\n    MAX(b) AS c\\nFROM t")
     {'a': '', 'c': ''}
     """
     if is_view(sql):
@@ -45,25 +46,25 @@ ORDER BY table_name, ordinal_position
 """
 
 
-def existing_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
-    """Read the columns of every table and view of the schema, with their types as we declare them.
+def read_columns(cursor: extensions.cursor) -> dict[str, dict[str, str]]:
+    """Read the columns of every table and view in the schema, with types as in sql_queries.
 
-    Those on which the user has no right may be left out.
+    Tables on which the user has no privilege may be missing.
     """
     execute(cursor, EXISTING_COLUMNS, {})
     existing: dict[str, dict[str, str]] = {}
     for table, column, *kind in cursor.fetchall():
-        existing.setdefault(table, {})[column] = type_of(*kind)
+        existing.setdefault(table, {})[column] = format_type(*kind)
     return existing
 
 
 def has_our_columns(columns: Iterable[str], sql: str) -> bool:
-    """Tell whether these are the columns that a CREATE statement declares; a view's in their order.
+    """Return whether these are the columns that a CREATE statement declares.
 
-    A table's may be in another, as ALTER TABLE … ADD COLUMN puts a column last: every COPY and
-    INSERT names its columns.
+    The order counts for a view only. In a table it may differ, because ALTER TABLE … ADD COLUMN appends
+    a column, and every COPY and INSERT names its columns.
     """
-    ours = declared_columns(sql)
+    ours = parse_columns(sql)
     return list(columns) == list(ours) if is_view(sql) else set(columns) == set(ours)
 
 
@@ -71,10 +72,10 @@ def is_view(sql: str) -> bool:
     return "\nSELECT\n" in sql
 
 
-def type_of(name: str, length: int | None, precision: int | None, scale: int | None) -> str:
-    """Write a type of information_schema as sql_queries does.
+def format_type(name: str, length: int | None, precision: int | None, scale: int | None) -> str:
+    """Format a type of information_schema as it is written in sql_queries.
 
-    >>> type_of("character varying", 64, None, None)
+    >>> format_type("character varying", 64, None, None)
     'VARCHAR(64)'
     """
     if name == "character varying":
@@ -84,39 +85,39 @@ def type_of(name: str, length: int | None, precision: int | None, scale: int | N
     return name.removesuffix(" without time zone").upper()
 
 
-# What staging_catalogue was in version 0.3.0 and before.
+# The columns of staging_catalogue up to version 0.3.0, by which that version is recognised.
 OLDER_CATALOGUE = {
     "song_id", "title", "artist_id", "artist_name", "artist_location", "artist_latitude",
     "artist_longitude", "year", "duration",
 }
 OLDER_VERSION = (
-    "the tables are those of version 0.3.0 or older; this version keeps others. create_tables.py"
-    " --force drops them and creates its own, and etl.py then loads every file that is in LOG_DATA and"
-    " SONG_DATA now. Until then the older version goes on working."
+    "the tables are those of version 0.3.0 or older, and this version needs other ones. create_tables.py"
+    " --force drops them and creates the new ones. etl.py then loads every file that is in LOG_DATA and"
+    " SONG_DATA. Until then the older version keeps working."
 )
 
 
-def refuse_strangers(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
-    """Raise ConfigError if a table or view stands in the way whose columns are not ours."""
-    existing = existing_columns(cursor)
+def refuse_name_conflicts(cursor: extensions.cursor, creates: tuple[str, ...]) -> None:
+    """Raise ConfigError if a table or view has the name of one of ours, but other columns."""
+    existing = read_columns(cursor)
     ours = {subject_of(sql): sql for sql in creates}
     if set(existing.get("staging_catalogue", ())) == OLDER_CATALOGUE:
         raise ConfigError(OLDER_VERSION)
-    strangers = [
+    conflicts = [
         f"{table} ({', '.join(columns)})"
         for table, columns in existing.items()
         if table == "staging_catalogue"
         or table in ours and not has_our_columns(columns, ours[table])
     ]
-    if strangers:
+    if conflicts:
         raise ConfigError(
-            "these tables or views are in the way and are not of this toolkit, or of another version:"
-            f" {'; '.join(strangers)}. Set another SCHEMA in dwh.cfg, or drop them: with --force, or"
-            " by hand where a table has the name of a view of ours or a view that of a table."
+            "these tables or views are not of this toolkit, or not of this version, but have names that it"
+            f" needs: {'; '.join(conflicts)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
+            " Drop a table that has the name of one of our views, or the reverse, by hand."
         )
 
 
-TABLE_RIGHTS = """-- table rights: whether the user may read, fill, change and empty a table
+TABLE_RIGHTS = """-- table rights: the user's rights to SELECT, INSERT, UPDATE and DELETE
 SELECT
     HAS_TABLE_PRIVILEGE(%(table)s, 'SELECT'),
     HAS_TABLE_PRIVILEGE(%(table)s, 'INSERT'),
@@ -126,7 +127,7 @@ SELECT
 
 
 def is_readable(cursor: extensions.cursor, sql: str, existing: dict[str, dict[str, str]]) -> bool:
-    """Tell whether what a CREATE statement makes is there, with our columns, and for this user to read."""
+    """Return whether the table or view of a CREATE statement exists, has our columns and is readable."""
     name = subject_of(sql)
     if not has_our_columns(existing.get(name, ()), sql):
         return False
@@ -134,49 +135,49 @@ def is_readable(cursor: extensions.cursor, sql: str, existing: dict[str, dict[st
     return cursor.fetchone()[0]
 
 
-def unreadable_views(cursor: extensions.cursor) -> list[str]:
-    """List our views that are missing, have other columns, or may not be read by this user."""
-    existing = existing_columns(cursor)
+def list_unreadable_views(cursor: extensions.cursor) -> list[str]:
+    """List our views that are missing, have other columns or cannot be read by this user."""
+    existing = read_columns(cursor)
     return [subject_of(sql) for sql in sql_queries.create_view_queries
             if not is_readable(cursor, sql, existing)]
 
 
-COUNT_PLAYS = """-- plays to drop: how many songplays holds before a reset
+COUNT_PLAYS = """-- plays to drop: the number of rows of songplays before a reset
 SELECT COUNT(*)
 FROM songplays
 """
 
 
 def describe_plays(cursor: extensions.cursor) -> str:
-    """Say how many plays there are and of when; '' where there are none that this user may read."""
-    if not is_readable(cursor, sql_queries.songplay_table_create, existing_columns(cursor)):
+    """Describe how many plays there are and when they were loaded; '' if this user can read none."""
+    if not is_readable(cursor, sql_queries.songplay_table_create, read_columns(cursor)):
         return ""
     execute(cursor, COUNT_PLAYS, {})
     (count,) = cursor.fetchone()
-    loaded_at = history.find_last(cursor).loaded_at
-    when = f", the last load was of {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
+    loaded_at = history.find_last_runs(cursor).loaded_at
+    when = f", the last load ended at {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
     return f"{count:,} play{'s' * (count > 1)}{when}" if count else ""
 
 
-def make_lasting(connection: extensions.connection) -> None:
-    """Create what a reset keeps, etl_lock without its row and loads, where missing; commit it.
+def create_lasting_tables(connection: extensions.connection) -> None:
+    """Create and commit the tables that a reset keeps, etl_lock (empty) and loads, if they are missing.
 
-    What is there is not touched: a load may hold it. Raises ConfigError if its columns are not ours.
-    Where another reset creates it at the same moment, the second try finds it.
+    Existing tables are not touched, because a load may hold them. Raises ConfigError if their columns
+    are not ours. There is a second try, in case another reset creates a table at the same moment.
     """
     for last_try in (False, True):
         try:
             with transaction(connection) as cursor:
-                existing = existing_columns(cursor)
+                existing = read_columns(cursor)
                 for sql in sql_queries.create_lasting_queries:
                     table = subject_of(sql)
                     if table not in existing:
                         execute(cursor, sql, {})
                     elif not has_our_columns(existing[table], sql):
                         raise ConfigError(
-                            f"{table} ({', '.join(existing[table])}) is in the way and is not of this"
-                            " toolkit, or of another version. Set another SCHEMA in dwh.cfg, or rename"
-                            " or drop it by hand: a reset keeps a table of this name, even with --force."
+                            f"{table} ({', '.join(existing[table])}) is not of this toolkit, or not of"
+                            " this version, but has a name that it needs. Set another SCHEMA in dwh.cfg,"
+                            " or rename or drop it by hand: a reset keeps it, even with --force."
                         )
             return
         except ConfigError:
@@ -187,10 +188,10 @@ def make_lasting(connection: extensions.connection) -> None:
 
 
 def run_ddl(cursor: extensions.cursor, sql: str, lock_timeout: int) -> None:
-    """Run a DROP or CREATE, which takes no time but to wait for those who use the table.
+    """Run a DROP or CREATE, which may have to wait for sessions that use the table.
 
-    Raises ConfigError where something that is not ours stops it, and BusyError where somebody's
-    transaction does for so many seconds.
+    Raises BusyError if it waits longer than lock_timeout seconds, and ConfigError if an object that is
+    not ours prevents it.
     """
     try:
         with waiting(cursor, lock_timeout):

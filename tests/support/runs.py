@@ -43,7 +43,7 @@ def load_here(project: Project) -> None:
     """Load in this process, with its retries."""
     project.write_config()
     settings = config.read(project.config)
-    retry.repeat(lambda: etl.run(settings, etl.options().parse_args([])), settings.limits)
+    retry.repeat(lambda: etl.run(settings, etl.make_parser().parse_args([])), settings.limits)
 
 
 def load_by_prefix(project: Project, monkeypatch) -> None:
@@ -52,5 +52,5 @@ def load_by_prefix(project: Project, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
         patch.setattr(manifests, "is_standin", lambda connection: False)
-        patch.setattr(session.INTERRUPTION, "cancels", contextlib.nullcontext)
-        etl.run(config.read(project.config), etl.options().parse_args([]))
+        patch.setattr(session.INTERRUPTION, "cancelling", contextlib.nullcontext)
+        etl.run(config.read(project.config), etl.make_parser().parse_args([]))

@@ -6,9 +6,9 @@ import sql_queries
 from support.documents import song
 from support.project import Project
 from warehouse.database.statements import subject_of
-from warehouse.tables import declared_columns
+from warehouse.tables import parse_columns
 
-VIEWS = {subject_of(sql): list(declared_columns(sql)) for sql in sql_queries.create_view_queries}
+VIEWS = {subject_of(sql): list(parse_columns(sql)) for sql in sql_queries.create_view_queries}
 DAY = 86_400_000  # milliseconds
 
 

@@ -125,7 +125,7 @@ def make_client(service: str, server: Server):
     in_arn = server.secret.split(":")[3] if server.secret.startswith("arn:") else ""
     region = in_arn or region_of(server.host) or server.cluster_region
     with calling_aws(service, f"the use of {service}", "AWS"):
-        return aws.client(service, region, server.fallback_region)
+        return aws.make_client(service, region, server.fallback_region)
 
 
 def find_endpoint(
@@ -172,8 +172,8 @@ def calling_aws(service: str, action: str, key: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         advice = {code: text.format(action=action, key=key.partition(" ")[0])
                   for code, text in AWS_ADVICE.items()}
-        raise WarehouseError(f"{key}: {aws.explanation(error, service, advice)}") from error
+        raise WarehouseError(f"{key}: {aws.explain_error(error, service, advice)}") from error

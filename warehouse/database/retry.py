@@ -58,7 +58,7 @@ def repeat(run: Callable[[], Result], limits: Limits) -> Result:
                     correct_notes(error, in_doubt)
                 raise
             try:
-                with INTERRUPTION.sleeper() as sleep:
+                with INTERRUPTION.sleeping() as sleep:
                     log.info("attempt %d of %d in %.1f s: %s (%s)", attempt + 1,
                              limits.retries + 1, pause, error, reason)
                     sleep(pause)

@@ -63,10 +63,10 @@ def values_of(config: Config) -> dict[str, object]:
 def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Result:
     """Run one statement. Raise WarehouseError, with the statement's name, if it fails."""
     name = name_of(sql)
-    INTERRUPTION.check()
+    INTERRUPTION.raise_if_interrupted()
     started = time.monotonic()
     try:
-        with PROGRESS.during(name):
+        with PROGRESS.showing(name):
             cursor.execute(sql, values)
     except psycopg2.Error as error:
         raise explain_failure(name, error) from error

@@ -30,14 +30,14 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
     try:
         with connection.cursor() as cursor:
             yield cursor
-        INTERRUPTION.check()
+        INTERRUPTION.raise_if_interrupted()
     except BaseException as error:
         with suppress(psycopg2.Error):  # the server rolls back if the connection is lost
             connection.rollback()
         error.add_note(NOTHING_COMMITTED)
         raise
     try:
-        with PROGRESS.during("COMMIT"), INTERRUPTION.committing:
+        with PROGRESS.showing("COMMIT"), INTERRUPTION.committing:
             connection.commit()
     except psycopg2.Error as error:
         is_lost = connection.closed  # if not, the server has answered, and has rolled back

@@ -49,7 +49,7 @@ def log_in(findings: Findings, config: Config, stack: ExitStack) -> extensions.c
     try:
         return stack.enter_context(connecting(config))
     except WarehouseError as error:
-        stack.enter_context(INTERRUPTION.cancels())
+        stack.enter_context(INTERRUPTION.cancelling())
         findings.failures.append(error)
         findings.add("FAIL", "login", str(error))
         findings.add("skip", "database", "etl_lock, the tables, rights and COPY need a login")

@@ -53,7 +53,7 @@ class Findings:
         The result is a sentence, or its str() is one. An error is a failure, but only a warning if a
         load does not need the part (needed=False).
         """
-        INTERRUPTION.check()
+        INTERRUPTION.raise_if_interrupted()
         result = None
         try:
             result = inspect(*arguments)
@@ -61,7 +61,7 @@ class Findings:
         except PreflightWarning as warning:
             verdict, message = warning.verdict, str(warning)
         except (WarehouseError, psycopg2.Error) as error:  # psycopg2's, if the connection is lost
-            INTERRUPTION.check()
+            INTERRUPTION.raise_if_interrupted()
             if isinstance(error, psycopg2.Error):
                 error = WarehouseError(message_of(error))
             verdict, message = "FAIL" if needed else "warn", str(error)

@@ -112,9 +112,9 @@ NEEDED_ELSEWHERE = ("SELECT", "INSERT", "DELETE")
 
 def inspect_table(connection: extensions.connection, create: str) -> str:
     """Compare columns, types and rights with what a load needs. A longer VARCHAR will do."""
-    table, declared = subject_of(create), tables.declared_columns(create)
+    table, declared = subject_of(create), tables.parse_columns(create)
     with undoing(connection) as cursor:
-        existing = tables.existing_columns(cursor).get(table)
+        existing = tables.read_columns(cursor).get(table)
         if not existing:
             raise WarehouseError("there is no such table, or the user has no right to it. Run"
                                  " create_tables.py, or GRANT the rights.")
@@ -143,7 +143,7 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
 
 def inspect_views(connection: extensions.connection) -> str:
     with undoing(connection) as cursor:
-        unreadable = tables.unreadable_views(cursor)
+        unreadable = tables.list_unreadable_views(cursor)
     if unreadable:
         raise PreflightWarning(
             f"{', '.join(unreadable)}: {tables.MAKE_VIEWS}. A load needs none of them.")

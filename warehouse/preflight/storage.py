@@ -18,7 +18,7 @@ from ..database.connection import is_standin
 from ..database.errors import RowsRejected
 from ..database.statements import execute, subject_of, values_of
 from ..database.transactions import undoing
-from ..jsonpaths import jsonpaths
+from ..jsonpaths import parse_jsonpaths
 from ..manifests import Manifests, format_rows
 from ..objects import Object, ObjectError
 from ..plan import Plan, Source, list_files, list_sources
@@ -78,21 +78,21 @@ def try_storage(findings: Findings, connection: extensions.connection | None, co
 def inspect_identity(region: str) -> str:
     """Return the AWS identity of this machine. No load needs it, so the timeouts are short."""
     try:
-        client = aws.client("sts", fallback=region, connect_timeout=3, read_timeout=5,
-                            retries={"mode": "standard", "total_max_attempts": 1})
+        client = aws.make_client("sts", fallback=region, connect_timeout=3, read_timeout=5,
+                                 retries={"mode": "standard", "total_max_attempts": 1})
         return f"this machine is {client.get_caller_identity()['Arn']}"
     except Exception as error:
-        if not aws.is_aws(error):
+        if not aws.is_aws_error(error):
             raise
         raise PreflightSkipped("AWS did not report the identity of this machine:"
-                               f" {aws.explanation(error, 'STS', {})}") from error
+                               f" {aws.explain_error(error, 'STS', {})}") from error
 
 
 def read_sample(setting: str, prefix: str) -> Sample:
     """List a prefix and read the smallest file under it."""
     files = list_files(setting, prefix)
     smallest = min(files, key=lambda file: file.size or float("inf"))
-    with objects.opened(smallest.url) as stream:
+    with objects.opening(smallest.url) as stream:
         stream.read(SAMPLE_BYTES)
     return Sample(smallest.url, prefix, len(files), sum(file.size for file in files))
 
@@ -103,10 +103,10 @@ def inspect_jsonpaths(log_jsonpath: str) -> str:
     if log_jsonpath == "auto":
         raise PreflightWarning("auto ignores every key with a capital letter, such as sessionId. Write"
                                " auto ignorecase, or name a JSONPaths file.")
-    declared = tables.declared_columns(sql_queries.staging_events_table_create)
+    declared = tables.parse_columns(sql_queries.staging_events_table_create)
     needed = f"It needs {len(declared)} paths, for these columns: {', '.join(declared)}."
     try:
-        paths = jsonpaths(objects.read(log_jsonpath))
+        paths = parse_jsonpaths(objects.read(log_jsonpath))
     except ValueError as error:
         raise WarehouseError(f"{log_jsonpath} is not a JSONPaths file: {error}. {needed}") from error
     if paths is None:
@@ -119,7 +119,7 @@ def inspect_jsonpaths(log_jsonpath: str) -> str:
 
 
 def inspect_region(data: Data, bucket: str, standin: bool) -> str:
-    region = objects.region_of(bucket)
+    region = objects.find_region(bucket)
     if not region:
         raise PreflightSkipped(f"S3 does not report the region of the bucket {bucket}")
     if region == data.region:
@@ -136,7 +136,7 @@ def writing_object(
     findings: Findings, connection: extensions.connection | None, manifests: Manifests
 ) -> Iterator[str]:
     """Write an object under MANIFESTS, and remove it after the block. Yield its URL, or ''."""
-    url = manifests.url("check.json") if manifests.place else ""
+    url = manifests.make_url("check.json") if manifests.place else ""
     folders = [] if objects.is_s3(url) else [
         folder for folder in Path(url).parents if not folder.exists()]
     written = None

@@ -1,6 +1,6 @@
-"""Questions about the plays, and their answers: tables, for the terminal and for the page.
+"""Questions about the plays, and their answers: tables for the terminal and for the page.
 
-A row is a dict: the heads of the table with its values (numbers, dates, texts of the logs).
+A row is a dict of column heads and values (numbers, dates, texts of the logs).
 """
 
 from datetime import date, datetime, timedelta
@@ -8,43 +8,43 @@ from typing import Callable, NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..database.statements import subject_of
-from ..history import Last
+from ..history import LastRuns
 from .text import format_count
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MOST_DAYS_FILLED = 366  # with a row for each day that has no play
+MOST_DAYS_FILLED = 366  # a longer span has no rows for days without plays
 
 Row = dict[str, object]
 
 
 class Total(NamedTuple):
-    """All plays. The times are UTC."""
+    """Totals over all plays. The times are UTC."""
 
     plays: int
     sessions: int
     listeners: int
     hours: float
-    first: datetime | None
-    last: datetime | None
+    first_play: datetime | None
+    last_play: datetime | None
 
 
 class Question(NamedTuple):
     """A question about one view.
 
-    sql names its columns as heads does, whatever the case of the letters; its first column names
-    the row, and a column "found" says how many rows there are without LIMIT. heads may also have
-    what COMPUTED has, such as "%".
+    The columns of sql are named like heads, except for upper and lower case. The first column is the
+    name of the row. A column "found" is the number of rows without LIMIT. heads may also contain
+    columns of COMPUTED, such as "%".
     """
 
     title: str
     purpose: str
     sql: str
     heads: tuple[str, ...]
-    chart: Callable[[Element, "Answer"], None]  # adds it to the page's section
-    every: Callable[[Total], list] | None = None  # names to have a row each, with or without plays
-    totals: tuple[str, ...] = ("plays",)  # heads that have a number in the last row
+    chart: Callable[[Element, "Answer"], None]  # draws it into a section of the page
+    list_names: Callable[[Total], list] | None = None  # names that get a row even without plays
+    totals: tuple[str, ...] = ("plays",)  # heads with a number in the last row
     total_name: str = "total"
-    plural: str = ""  # of what is found, to say in the last row how many there are
+    plural: str = ""  # noun for the rows; with it the last row counts them
 
     @property
     def view(self) -> str:
@@ -52,32 +52,32 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The rows of a table, and those that end it (others, total), which may have None."""
+    """The rows of a table, and the rows at its end (others, total), which may contain None."""
 
     question: Question
     rows: list[Row]
-    ends: list[Row]
+    end_rows: list[Row]
 
 
 class Report(NamedTuple):
     total: Total
-    answers: list[Answer]  # none where there are no plays
-    as_of: str  # a sentence that names the load
+    answers: list[Answer]  # empty if there are no plays
+    as_of: str  # a sentence about the last load
 
 
-def describe(total: Total) -> str:
-    """Say in a sentence or two what the report is about."""
+def describe_total(total: Total) -> str:
+    """Describe the totals, and the span of time of the report."""
     if not total.plays:
         return "There are no plays in the warehouse yet. Run etl.py to load some."
     return (f"{format_count(total.plays, 'play')} of {format_count(total.listeners, 'listener')} in"
             f" {format_count(total.sessions, 'session')}, {total.hours:,.1f} hours of music.\n"
-            f"From {format_time(total.first)}, to {format_time(total.last)} (UTC).")
+            f"From {format_time(total.first_play)}, to {format_time(total.last_play)} (UTC).")
 
 
-def describe_last(last: Last | None) -> str:
-    """Say as of which load the warehouse speaks; None is a history that cannot be read."""
+def describe_last(last: LastRuns | None) -> str:
+    """Describe the load that the report is as of. None means that the history cannot be read."""
     if not last:
-        return "The load is not known: there is no table loads that this user may read."
+        return "The time of the load is unknown: the table loads is missing, or this user cannot read it."
     if last.loaded_at:
         return f"As of the load of {last.loaded_at:%Y-%m-%d %H:%M} UTC."
     since = f"since the reset of {last.reset:%Y-%m-%d %H:%M} UTC" if last.reset else "yet"
@@ -95,9 +95,9 @@ def compute_percent(row: Row, total: Total) -> float:
 
 
 def compute_days(row: Row, total: Total) -> int:
-    """Count the Mondays, Tuesdays, … from the first day to the last."""
+    """Count how often the weekday of the row occurs from the first day to the last."""
     day = WEEKDAYS.index(row["weekday"]) + 1
-    before, last = total.first.toordinal() - 1, total.last.toordinal()  # day 1 was a Monday
+    before, last = total.first_play.toordinal() - 1, total.last_play.toordinal()  # day 1 was a Monday
     return (last - day) // 7 - (before - day) // 7
 
 
@@ -117,12 +117,12 @@ COMPUTED = {
 }
 
 
-# ----------------------------------------------------------------------------------- rows to have
+# -------------------------------------------------------------------------------------- row names
 
 def list_days(total: Total) -> list[date]:
-    """List the days from the first to the last; none where they span years."""
-    first = total.first.date()
-    days = (total.last.date() - first).days + 1
+    """List the days from the first to the last; [] if there are more than MOST_DAYS_FILLED."""
+    first = total.first_play.date()
+    days = (total.last_play.date() - first).days + 1
     return [first + timedelta(n) for n in range(days)] if days <= MOST_DAYS_FILLED else []
 
 
@@ -137,9 +137,9 @@ def list_weekdays(total: Total) -> list[str]:
 # ---------------------------------------------------------------------------------------- answers
 
 def make_answer(question: Question, rows: list[Row], total: Total) -> Answer:
-    """Make the table of the rows that the SQL of a question found: at least one."""
+    """Make the answer to a question from the rows of its SQL, of which there is at least one."""
     name = question.heads[0]
-    names = question.every(total) if question.every else []
+    names = question.list_names(total) if question.list_names else []
     if names:
         by_name = {row[name]: row for row in rows}
         nothing = dict.fromkeys(rows[0], 0)
@@ -151,8 +151,8 @@ def make_answer(question: Question, rows: list[Row], total: Total) -> Answer:
 
 
 def replace_missing(row: Row) -> Row:
-    """Put words in the place of texts that are missing or blank in the logs."""
-    words = {None: "(not known)", "": "(blank)"}
+    """Replace texts that are missing or blank in the logs by words."""
+    words = {None: "(unknown)", "": "(blank)"}
     return {head: words.get(value, value) for head, value in row.items()}
 
 
@@ -165,7 +165,7 @@ def add_computed(question: Question, row: Row, total: Total) -> Row:
 
 
 def make_end_rows(question: Question, rows: list[Row], total: Total) -> list[Row]:
-    """Make a row for what is not listed, if anything, and one for the total."""
+    """Make a row for everything that is not listed, if anything, and a row for the total."""
     name, found = question.heads[0], rows[0].get("found", 0)
     last = {name: question.total_name}
     if question.plural and found > 1:
@@ -176,6 +176,6 @@ def make_end_rows(question: Question, rows: list[Row], total: Total) -> list[Row
         last[head] = of_all[head] if head in of_all else sum(row[head] for row in rows)
     if found <= len(rows):
         return [last]
-    # All views have the same sum of plays, so what is not listed need not be read.
+    # All views have the same sum of plays, so the rows that are not listed need not be read.
     rest = total.plays - sum(row["plays"] for row in rows)
     return [{name: format_count(found - len(rows), "other"), "plays": rest}, last]

@@ -1,28 +1,27 @@
-"""Charts as inline SVG, built as elements: no text of the logs is ever pasted into markup.
+"""Charts as inline SVG, built from elements, so that text of the logs never becomes markup.
 
-They are as many units wide as the narrowest card has pixels, nearly, so that their letters stay
-legible on a phone. Colours and fonts are the page's: see page.css. Each mark tells its numbers
-where the mouse rests on it, and has them in data-value.
+A chart is about as many units wide as the narrowest card has pixels, so that its text stays legible
+on a phone. Colours and fonts are those of page.css. Each mark has its number in a tooltip and in
+data-value.
 """
 
 from datetime import timedelta
 from xml.etree.ElementTree import Element, SubElement
 
 from .answers import Answer, Row
-from .text import cut, format_count, format_value, is_number, width
+from .text import cut, format_count, format_value, is_number, measure_width
 
 WIDTH, NARROW = 360, 280
-LETTER = 6.4  # units that a letter of 12 takes, at most, on average
-LEFT, TOP, HEIGHT = 40, 8, 150  # of the plot of columns
-ROW = 36  # height of a bar with its words
-MOST_DAYS, MOST_MONTHS, MOST_BARS = 92, 60, 25  # that a chart shows one by one
+LETTER = 6.4  # upper bound of the average width of a letter at font size 12
+LEFT, TOP, HEIGHT = 40, 8, 150  # plot area of a column chart
+ROW = 36  # height of a bar with its text
+MOST_DAYS, MOST_MONTHS, MOST_BARS = 92, 60, 25  # shown one by one in a chart
 
 
 # ------------------------------------------------------------------- the charts of questions
 
 def draw_days(section: Element, answer: Answer, value: str, parts: tuple[str, ...]) -> None:
-    """Draw columns of days, each stacked of its parts and of what is in none of them; of months, or
-    years, where days would be too many."""
+    """Draw a column per day, stacked from its parts and the rest. Many days are summed by month or year."""
     unit, names, groups = group_days(answer.rows)
     series = {part: [sum(row[part] for row in group) for group in groups] for part in parts}
     others = [sum(row[value] - sum(row[part] for part in parts) for row in group)
@@ -35,21 +34,21 @@ def draw_days(section: Element, answer: Answer, value: str, parts: tuple[str, ..
         label += f" Days are summed by {unit}."
         SubElement(section, "p").text = f"Days are summed by {unit}."
     room = int((WIDTH - LEFT) / LETTER / max(map(len, names)))
-    section.append(stack_columns(label, names, series, every=-(-len(names) // min(6, room))))
+    section.append(stack_columns(label, names, series, label_step=-(-len(names) // min(6, room))))
 
 
-def draw_columns(section: Element, answer: Answer, letters: int, every: int) -> None:
-    """Draw columns of plays, named by the first letters of every n-th row."""
+def draw_columns(section: Element, answer: Answer, letters: int, label_step: int) -> None:
+    """Draw a column of plays per row. Every label_step-th has a label, the first letters of its name."""
     section.append(stack_columns(
-        describe_most(answer, "plays"), [name_of(row)[:letters] for row in answer.rows],
-        {"plays": [row["plays"] for row in answer.rows]}, every))
+        describe_most(answer, "plays"), [get_name(row)[:letters] for row in answer.rows],
+        {"plays": [row["plays"] for row in answer.rows]}, label_step))
 
 
 def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = "",
               across: int = WIDTH) -> None:
-    """Draw a bar of plays for each of the first rows, below its words.
+    """Draw a bar of plays for each of the first MOST_BARS rows, below a line of text.
 
-    These are its name, in a unit if there is one, and in a softer colour the column detail.
+    The text is the name, followed by unit if given, and the value of the column detail in a softer colour.
     """
     if len(answer.rows) > MOST_BARS:
         SubElement(section, "p").text = (
@@ -59,7 +58,7 @@ def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = ""
     most = max(row["plays"] for row in rows) or 1
     for i, row in enumerate(rows):
         y, number = i * ROW, format_plays(row)
-        name, more = name_of(row), row[detail] if detail else ""
+        name, more = get_name(row), row[detail] if detail else ""
         if unit:
             name += f" {unit}" if name == "1" else f" {unit}s"
         if is_number(more):
@@ -67,25 +66,25 @@ def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = ""
         room = int((across - LETTER * len(number) - 12) / LETTER)
         short = cut(format_value(name), max(room - 12, room * 2 // 3) if more else room)
         words = add_words(svg, 0, y + 14, short, "name")
-        left = room - width(short) - 2
+        left = room - measure_width(short) - 2
         if more and left > 3:
             softer = SubElement(words, "tspan", {"class": "soft", "dx": "8"})
             softer.text = cut(format_value(more), left)
         add_words(svg, across, y + 14, number, "number", "end")
         add_rect(svg, 0, y + 20, across, 7, "track", "", rx="3.5")
-        told = ", ".join(filter(None, (name, more, number)))
+        tooltip = ", ".join(filter(None, (name, more, number)))
         add_rect(svg, 0, y + 20, max(1.0, across * row["plays"] / most), 7, "series1",
-                 format_value(told), row["plays"], rx="3.5")
+                 format_value(tooltip), row["plays"], rx="3.5")
     section.append(svg)
 
 
 def draw_shares(section: Element, answer: Answer, colours: dict[str, str]) -> None:
-    """Draw one bar for the whole, cut into its rows, with a line of words for each."""
+    """Draw one bar for all plays, divided into the rows, and a line of text for each row."""
     svg = start_chart(describe_most(answer, "plays"), 42 + 26 * len(answer.rows), NARROW)
     whole, x = sum(row["plays"] for row in answer.rows) or 1, 0.0
     for i, row in enumerate(answer.rows):
-        name, number = format_value(name_of(row)), format_plays(row)
-        colour = colours.get(name_of(row), "series3")
+        name, number = format_value(get_name(row)), format_plays(row)
+        colour = colours.get(get_name(row), "series3")
         size = NARROW * row["plays"] / whole
         add_rect(svg, x, 4, max(0.0, size - 2), 26, colour, f"{name}: {number}", row["plays"],
                  rx="3")
@@ -98,14 +97,16 @@ def draw_shares(section: Element, answer: Answer, colours: dict[str, str]) -> No
 
 
 def draw_heatmap(section: Element, answer: Answer, lines: tuple[str, ...]) -> None:
-    """Draw a line of cells for each of these columns of the table, the darker the more plays; every
-    third row of the table is named above."""
+    """Draw a line of cells for each of these columns of the table. More plays are darker.
+
+    Every third row of the table has its name above.
+    """
     cell_width, cell_height = (WIDTH - LEFT) / len(answer.rows), 24
-    most, line, name = max((row[line], line, name_of(row)) for row in answer.rows for line in lines)
+    most, line, name = max((row[line], line, get_name(row)) for row in answer.rows for line in lines)
     label = f"{answer.question.title}. Most: {line} {name}, {format_count(most, 'play')}."
     svg = start_chart(label, 20 + cell_height * len(lines))
     for j, row in enumerate(answer.rows[::3]):
-        add_words(svg, LEFT + 3 * j * cell_width, 12, name_of(row), "soft")
+        add_words(svg, LEFT + 3 * j * cell_width, 12, get_name(row), "soft")
     for i, line in enumerate(lines):
         y = 20 + i * cell_height
         add_words(svg, 0, y + 15, line, "soft")
@@ -114,13 +115,13 @@ def draw_heatmap(section: Element, answer: Answer, lines: tuple[str, ...]) -> No
             strength = {"fill-opacity": f"{0.12 + 0.88 * plays / (most or 1):.2f}"} if plays else {}
             add_rect(svg, LEFT + j * cell_width, y, cell_width - 1.5, cell_height - 1.5,
                      "series1" if plays else "track",
-                     f"{line} {name_of(row)}: {format_count(plays, 'play')}", plays,
+                     f"{line} {get_name(row)}: {format_count(plays, 'play')}", plays,
                      rx="2", **strength)
     section.append(svg)
 
 
-def name_of(row: Row) -> str:
-    """The first column of a table names its rows."""
+def get_name(row: Row) -> str:
+    """Return the name of a row: the value of its first column."""
     return next(iter(row.values()))
 
 
@@ -129,10 +130,10 @@ def format_plays(row: Row) -> str:
 
 
 def describe_most(answer: Answer, head: str) -> str:
-    """Say what is read aloud in a chart's place; head is the column that the chart shows."""
+    """Describe a chart for screen readers: its title and its largest value in the column head."""
     most = max(answer.rows, key=lambda row: row[head])
     number = format_count(most[head], head.removesuffix("s"))
-    return f"{answer.question.title}. Most: {format_value(name_of(most))}, {number}."
+    return f"{answer.question.title}. Most: {format_value(get_name(most))}, {number}."
 
 
 def add_legend(parent: Element, *names: str) -> None:
@@ -144,8 +145,10 @@ def add_legend(parent: Element, *names: str) -> None:
 
 
 def group_days(rows: list[Row]) -> tuple[str, list[str], list[list[Row]]]:
-    """Group the rows by day, month or year: the unit, the name of each from the first to the last,
-    and its rows, if any."""
+    """Group the rows by day, month or year.
+
+    Returns the unit, and the name and the rows of each group in order of time, also of empty ones.
+    """
     first, last = rows[0]["day"], rows[-1]["day"]
     days = (last - first).days + 1
     months = 12 * (last.year - first.year) + last.month - first.month + 1
@@ -161,7 +164,7 @@ def group_days(rows: list[Row]) -> tuple[str, list[str], list[list[Row]]]:
     return unit, list(groups), list(groups.values())
 
 
-# ------------------------------------------------------------------------------- marks and words
+# -------------------------------------------------------------------------------- marks and text
 
 def start_chart(label: str, height: float, across: int = WIDTH) -> Element:
     svg = Element("svg", {
@@ -170,14 +173,14 @@ def start_chart(label: str, height: float, across: int = WIDTH) -> Element:
     return svg
 
 
-def add_rect(svg: Element, x: float, y: float, w: float, h: float, kind: str, told: str,
+def add_rect(svg: Element, x: float, y: float, w: float, h: float, kind: str, tooltip: str,
              value: int | None = None, **attributes: str) -> None:
-    """Add a mark; told is what it says of itself."""
+    """Add a mark, with a tooltip unless that is empty."""
     mark = SubElement(svg, "rect", {
         "x": f"{x:.2f}", "y": f"{y:.2f}", "width": f"{w:.2f}", "height": f"{h:.2f}", "class": kind,
         **({} if value is None else {"data-value": str(value)}), **attributes})
-    if told:
-        SubElement(mark, "title").text = told
+    if tooltip:
+        SubElement(mark, "title").text = tooltip
 
 
 def add_words(svg: Element, x: float, y: float, text: str, kind: str,
@@ -189,9 +192,11 @@ def add_words(svg: Element, x: float, y: float, text: str, kind: str,
 
 
 def stack_columns(label: str, names: list[str], series: dict[str, list[int]],
-                  every: int = 1) -> Element:
-    """Draw a column for each name, its series stacked in this order; write every n-th name, but for
-    a last one that would reach beyond the edge."""
+                  label_step: int = 1) -> Element:
+    """Draw a column for each name, with its series stacked in order.
+
+    Every label_step-th name is written, unless it would reach beyond the right edge.
+    """
     svg = start_chart(label, TOP + HEIGHT + 24)
     totals = [sum(values) for values in zip(*series.values(), strict=True)]
     top = draw_scale(svg, max(totals, default=0))
@@ -203,16 +208,16 @@ def stack_columns(label: str, names: list[str], series: dict[str, list[int]],
             if values[i]:
                 size = HEIGHT * values[i] / top
                 base -= size
-                told = kind.removesuffix("s") if values[i] == 1 else kind
+                noun = kind.removesuffix("s") if values[i] == 1 else kind
                 add_rect(svg, x + gap / 2, base, step - gap, size, f"series{number}",
-                         f"{name}: {format_value(values[i])} {told}", values[i])
-        if i % every == 0 and x + step / 2 + LETTER * len(name) / 2 <= WIDTH:
+                         f"{name}: {format_value(values[i])} {noun}", values[i])
+        if i % label_step == 0 and x + step / 2 + LETTER * len(name) / 2 <= WIDTH:
             add_words(svg, x + step / 2, TOP + HEIGHT + 16, name, "soft", "middle")
     return svg
 
 
 def draw_scale(svg: Element, most: int) -> int:
-    """Draw lines across the plot at round numbers; return the number at its top."""
+    """Draw lines across the plot at round numbers, and return the number at the top."""
     step = next(unit * 10**power for power in range(20) for unit in (1, 2, 5)
                 if unit * 10**power * 4 >= most)
     steps = max(1, -(-most // step))
@@ -225,7 +230,7 @@ def draw_scale(svg: Element, most: int) -> int:
 
 
 def format_short(number: int) -> str:
-    """Write a round number in few letters.
+    """Format a round number in a few characters.
 
     >>> format_short(500), format_short(20_000), format_short(1_500_000)
     ('500', '20k', '1.5M')

@@ -1,22 +1,22 @@
-"""The report as one HTML page: no script, nothing from elsewhere, charts with tables behind them.
+"""The report as one HTML page, with charts and tables, without scripts or external files.
 
-It is built as elements, so whatever the logs wrote is text and never markup.
+It is built from elements, so that text of the logs never becomes markup.
 """
 
 from datetime import date
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from .answers import Answer, Report, describe
+from .answers import Answer, Report, describe_total
 from .text import format_value, is_number
 
 STYLE = Path(__file__).with_name("page.css")
-# Nothing may be fetched or run, even if something slipped through.
+# A second defence: the browser may neither fetch nor run anything.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def make_page(report: Report) -> str:
-    """Write the whole document."""
+    """Make the HTML document."""
     html = Element("html", {"lang": "en"})
     add_head(SubElement(html, "head"))
     main = SubElement(SubElement(html, "body"), "main")
@@ -45,7 +45,7 @@ def add_header(parent: Element, report: Report) -> None:
     total = report.total
     SubElement(parent, "h1").text = "What people listen to on Sparkify"
     SubElement(parent, "p", {"class": "covered"}).text = (
-        f"{describe(total).splitlines()[-1]} {report.as_of}")
+        f"{describe_total(total).splitlines()[-1]} {report.as_of}")
     if not total.plays:
         return
     tiles = SubElement(parent, "dl", {"class": "tiles"})
@@ -57,7 +57,7 @@ def add_header(parent: Element, report: Report) -> None:
 
 
 def add_card(parent: Element, answer: Answer) -> None:
-    """Add title, purpose, chart, and the table behind it."""
+    """Add a section with title, purpose, chart and table."""
     question = answer.question
     section = SubElement(parent, "section", {"id": question.view})
     SubElement(section, "h2").text = question.title
@@ -74,7 +74,7 @@ def add_table(parent: Element, answer: Answer) -> None:
     SubElement(element, "caption").text = answer.question.title
     heads = [{head: head for head in answer.question.heads}]
     for part, tag, rows in (("thead", "th", heads), ("tbody", "td", answer.rows),
-                            ("tfoot", "td", answer.ends)):
+                            ("tfoot", "td", answer.end_rows)):
         group = SubElement(element, part)
         for row in rows:
             line = SubElement(group, "tr")

@@ -1,7 +1,7 @@
-"""The questions of the report, one for each view, in the order in which their answers are shown.
+"""The questions of the report, one for each view, in the order of the report.
 
-A new view of sql_queries.py needs one Question more, and nothing else here. Its chart is a function
-of charts.py; partial(charts.draw_bars, detail="artist") is that function with its detail given.
+A new view of sql_queries.py needs one more Question here, and nothing else. Its chart is a function of
+charts.py, with parameters set by partial if needed.
 """
 
 from functools import partial
@@ -17,14 +17,14 @@ from .answers import Question
 
 SHORT_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-ALL_PLAYS = """-- report total: plays, sessions and listeners, from when to when
+ALL_PLAYS = """-- report total: plays, sessions and listeners, and their first and last time
 SELECT
     CAST(COALESCE(SUM(plays), 0) AS BIGINT) AS plays,
     COUNT(*) AS sessions,
     COUNT(DISTINCT user_id) AS listeners,
     CAST(COALESCE(SUM(listening_seconds), 0) AS DOUBLE PRECISION) / 3600 AS hours,
-    MIN(first_play) AS first,
-    MAX(last_play) AS last
+    MIN(first_play) AS first_play,
+    MAX(last_play) AS last_play
 FROM listening_by_session
 """
 
@@ -38,7 +38,7 @@ FROM plays_by_day
 ORDER BY day
 """,
         heads=("day", "plays", "free", "paid", "listeners"),
-        every=answers.list_days,
+        list_names=answers.list_days,
         totals=("plays", "free", "paid"),
         chart=partial(charts.draw_days, value="plays", parts=("paid", "free")),
     ),
@@ -52,14 +52,14 @@ FROM listeners_by_day
 ORDER BY day
 """,
         heads=("day", "listeners", "new", "returning"),
-        every=answers.list_days,
+        list_names=answers.list_days,
         totals=("listeners", "new"),
         total_name="different users",
         chart=partial(charts.draw_days, value="listeners", parts=("returning", "new")),
     ),
     Question(
         title="Top songs",
-        purpose="The songs started most often, by title and artist as the log wrote them.",
+        purpose="The songs started most often, by title and artist as written in the log.",
         sql="""-- report top_songs: the most played, and how many there are
 SELECT
     song_title AS song,
@@ -78,7 +78,7 @@ LIMIT %(top)s
     ),
     Question(
         title="Top artists",
-        purpose="The artists whose songs were started most often, by name as the log wrote it.",
+        purpose="The artists whose songs were started most often, by name as written in the log.",
         sql="""-- report top_artists: the most played, and how many there are
 SELECT
     artist_name AS artist,
@@ -103,22 +103,22 @@ SELECT LPAD(CAST(hour AS VARCHAR(2)), 2, '0') || ':00' AS hour, plays, listeners
 FROM plays_by_hour
 """,
         heads=("hour", "plays", "%", "listeners"),
-        every=answers.list_hours,
+        list_names=answers.list_hours,
         totals=("plays", "listeners"),
-        chart=partial(charts.draw_columns, letters=5, every=4),
+        chart=partial(charts.draw_columns, letters=5, label_step=4),
     ),
     Question(
         title="Plays by weekday",
-        purpose="How often a song was started on each weekday (UTC). The dates covered may hold"
-                " more of one than of another: compare plays per day.",
+        purpose="How often a song was started on each weekday (UTC). Some weekdays may occur"
+                " more often than others in these dates: compare plays per day.",
         sql="""-- report plays_by_weekday: every weekday
 SELECT weekday_name AS weekday, plays, listeners
 FROM plays_by_weekday
 """,
         heads=("weekday", "plays", "%", "days", "plays per day", "listeners"),
-        every=answers.list_weekdays,
+        list_names=answers.list_weekdays,
         totals=("plays", "days", "listeners"),
-        chart=partial(charts.draw_columns, letters=3, every=1),
+        chart=partial(charts.draw_columns, letters=3, label_step=1),
     ),
     Question(
         title="The week, hour by hour",
@@ -138,15 +138,15 @@ FROM plays_by_weekday_hour
 GROUP BY 1
 """,
         heads=("hour", *SHORT_WEEKDAYS, "all"),
-        every=answers.list_hours,
+        list_names=answers.list_hours,
         totals=(*SHORT_WEEKDAYS, "all"),
         chart=partial(charts.draw_heatmap, lines=SHORT_WEEKDAYS),
     ),
     Question(
         title="Sessions by length",
-        purpose="How many sessions have so many plays, and how long people listen in them. A song"
+        purpose="Sessions by their number of plays, and how long people listen in them. A song"
                 " counts with its whole length.",
-        sql="""-- report listening_by_session: sessions by how many plays they have
+        sql="""-- report listening_by_session: sessions by their number of plays
 SELECT
     CASE
         WHEN plays = 1 THEN '1'
@@ -172,7 +172,7 @@ ORDER BY MIN(listening_by_session.plays)
         title="Who listens most",
         purpose="Listeners by their plays; names are in the table users. A song counts with its"
                 " whole length.",
-        sql="""-- report listening_by_user: who listens most, and how many there are
+        sql="""-- report listening_by_user: the users who listen most, and how many users there are
 SELECT
     CASE
         WHEN user_id IS NULL THEN '(not logged in)'
@@ -188,12 +188,12 @@ ORDER BY plays DESC, user_id
 LIMIT %(top)s
 """,
         heads=("listener", "level today", "plays", "%", "sessions", "hours listened"),
-        # Without a plural: nobody may be among them.
+        # No plural, because the rows may include the plays without a login.
         chart=partial(charts.draw_bars, detail="level today"),
     ),
     Question(
         title="Where people listen",
-        purpose="Plays by the place that the log names.",
+        purpose="Plays by the location in the log.",
         sql="""-- report plays_by_location: the most plays, and how many locations there are
 SELECT location, plays, listeners, COUNT(*) OVER () AS found
 FROM plays_by_location
@@ -206,8 +206,8 @@ LIMIT %(top)s
     ),
     Question(
         title="Free against paid",
-        purpose="Plays by the level that the listener had at that moment. Who changed level is a"
-                " listener of both.",
+        purpose="Plays by the level that the listener had at that moment. A user who changed level"
+                " is a listener of both.",
         sql="""-- report plays_by_level: every level
 SELECT
     level,
@@ -223,7 +223,7 @@ ORDER BY plays DESC, level
     ),
     Question(
         title="Browsers",
-        purpose="Plays by the browser's family. Who uses several is a listener of each.",
+        purpose="Plays by the browser's family. A user of several browsers is a listener of each.",
         sql="""-- report plays_by_browser: every family
 SELECT browser, plays, listeners
 FROM plays_by_browser
@@ -256,30 +256,29 @@ ORDER BY part
 )
 
 
-def read(cursor: extensions.cursor, top: int) -> answers.Report:
-    """Ask every view. Raises WarehouseError, naming all of them that cannot be asked."""
-    if unreadable := tables.unreadable_views(cursor):
+def make_report(cursor: extensions.cursor, top: int) -> answers.Report:
+    """Answer all questions. Raises WarehouseError that names all views that cannot be read."""
+    if unreadable := tables.list_unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
     execute(cursor, ALL_PLAYS, {})
     total = answers.Total(**fetch(cursor)[0])
-    found = []
+    results = []
     for question in QUESTIONS if total.plays else ():
         execute(cursor, question.sql, {"top": top})
-        found.append(answers.make_answer(question, fetch(cursor, question.heads), total))
-    return answers.Report(total, found, answers.describe_last(find_last(cursor)))
+        results.append(answers.make_answer(question, fetch(cursor, question.heads), total))
+    return answers.Report(total, results, answers.describe_last(find_last_runs(cursor)))
 
 
-def find_last(cursor: extensions.cursor) -> history.Last | None:
-    """Read the history, where there is one that this user may read."""
-    existing = tables.existing_columns(cursor)
+def find_last_runs(cursor: extensions.cursor) -> history.LastRuns | None:
+    """Read the last runs from the history; None if this user cannot read it."""
+    existing = tables.read_columns(cursor)
     if tables.is_readable(cursor, sql_queries.loads_table_create, existing):
-        return history.find_last(cursor)
+        return history.find_last_runs(cursor)
     return None
 
 
 def fetch(cursor: extensions.cursor, heads: tuple[str, ...] = ()) -> list[answers.Row]:
-    """Read the rows by the names of their columns, which Redshift makes lower case, as heads are
-    written."""
-    written = {head.lower(): head for head in heads}
-    names = [written.get(column.name, column.name) for column in cursor.description]
+    """Fetch the rows as dicts. Column names are spelled as in heads, because Redshift lowers their case."""
+    spelling = {head.lower(): head for head in heads}
+    names = [spelling.get(column.name, column.name) for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""Values as people read them. What the logs wrote neither steers a terminal nor breaks a table."""
+"""Values formatted for people. Text of the logs can neither control a terminal nor break a table."""
 
 import unicodedata
 from datetime import date
@@ -6,12 +6,12 @@ from decimal import Decimal
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # categories of Unicode
-JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # of letters in Persian; of emoji
-MOST_MARKS = 4  # on one character; more would cover its neighbours
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # used in Persian and in emoji
+MOST_MARKS = 4  # combining marks on one character; more would cover its neighbours
 
 
 def format_value(value: object) -> str:
-    """Write a value of an answer as text.
+    """Format a value of an answer.
 
     >>> format_value(6820), format_value(4.8826), format_value(None), format_value("a\\x1b[2Jb")
     ('6,820', '4.9', '', 'a\ufffd[2Jb')
@@ -30,7 +30,7 @@ def is_number(value: object) -> bool:
 
 
 def format_count(number: int, noun: str) -> str:
-    """Write a number with its noun.
+    """Format a number with its noun.
 
     >>> format_count(1, "play"), format_count(6820, "play")
     ('1 play', '6,820 plays')
@@ -39,18 +39,21 @@ def format_count(number: int, noun: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text in one line, without what a terminal or a browser obeys: control characters,
-    those that turn the direction of writing, halves of characters, heaps of marks."""
+    """Return the text as one line without anything that a terminal or browser would interpret.
+
+    That is control characters, changes of the writing direction, lone surrogates and too many
+    combining marks.
+    """
     kept, marks = [], 0
     for character in map(clean_character, text.replace("\N{SOFT HYPHEN}", "")):
-        marks = 0 if width_of(character) else marks + 1
+        marks = 0 if measure_character(character) else marks + 1
         if marks <= MOST_MARKS:
             kept.append(character)
     return "".join(kept)
 
 
 def clean_character(character: str) -> str:
-    """Return the character, or what stands for it. Those that Unicode may assign later stay."""
+    """Return the character or its replacement. Unassigned characters stay, for later versions of Unicode."""
     if character in "\t\n\r":
         return " "
     code = ord(character)
@@ -61,28 +64,28 @@ def clean_character(character: str) -> str:
     return character
 
 
-def width(text: str) -> int:
-    """Return how many columns of a terminal a clean text takes.
+def measure_width(text: str) -> int:
+    """Return the width of a clean text in terminal columns.
 
-    >>> width("Björk"), width("Bjo\u0308rk"), width("椎名林檎")
+    >>> measure_width("Björk"), measure_width("Bjo\u0308rk"), measure_width("椎名林檎")
     (5, 5, 8)
     """
-    return sum(map(width_of, text))
+    return sum(map(measure_character, text))
 
 
-def width_of(character: str) -> int:
+def measure_character(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me") or character in JOINERS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
 def cut(text: str, most: int) -> str:
-    """Cut the text to so many columns where it is wider."""
-    if width(text) <= most:
+    """Cut the text to this many terminal columns, if it is wider."""
+    if measure_width(text) <= most:
         return text
     kept, left = [], most - 1
     for character in text:
-        left -= width_of(character)
+        left -= measure_character(character)
         if left < 0:
             break
         kept.append(character)

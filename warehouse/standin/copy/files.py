@@ -67,7 +67,7 @@ def open_object(file: objects.Object, fetched: Future | None) -> tuple[objects.O
         return file, io.BytesIO(fetched.result())
     if file.size <= SMALL:
         return file, io.BytesIO(objects.read(file.url))
-    return file, objects.opened(file.url)
+    return file, objects.opening(file.url)
 
 
 def decompress(stream: BinaryIO, options: dict) -> BinaryIO:
@@ -81,7 +81,7 @@ def decompress(stream: BinaryIO, options: dict) -> BinaryIO:
 
 def list_prefix(prefix: str) -> list[objects.Object]:
     """List every object whose key begins with the prefix (guide: copy-parameters-data-source-s3)."""
-    files = objects.listed(prefix)
+    files = objects.list_objects(prefix)
     if not files:
         key = objects.split_s3(prefix)[1] if objects.is_s3(prefix) else prefix
         raise objects.ObjectError(f"The specified S3 prefix '{key}' does not exist")
@@ -124,6 +124,6 @@ def find_objects(urls: set[str]) -> dict[str, objects.Object]:
         folders.setdefault(url.rpartition("/")[0], []).append(url)
     present = {}
     for siblings in folders.values():
-        present |= {file.url: file for file in objects.listed(os.path.commonprefix(siblings))
+        present |= {file.url: file for file in objects.list_objects(os.path.commonprefix(siblings))
                     if file.url in urls}
     return present

@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2 import errorcodes, errors, extensions
 
 from warehouse import objects
-from warehouse.jsonpaths import jsonpaths
+from warehouse.jsonpaths import parse_jsonpaths
 
 from ..sql.tokens import Token, quote_name
 from . import files
@@ -223,7 +223,7 @@ def read_mapping(
         raise errors.FeatureNotSupported(
             "the stand-in does not emulate Redshift's COPY with JSON 'noshred'")
     try:
-        paths = jsonpaths(objects.read(option))
+        paths = parse_jsonpaths(objects.read(option))
     except ValueError as error:
         raise objects.ObjectError(f"{option} is not a JSONPaths file: {error}") from error
     except objects.ObjectError as error:
