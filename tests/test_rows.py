@@ -160,7 +160,8 @@ def test_a_jsonpath_has_the_steps_that_redshift_supports(path, steps):
     pytest.param(b'{"jsonpaths": "$.a"}', "not an array", id="J18-text"),
     pytest.param(b'{"jsonpaths": ["$.a", "$[\'b\']"]}', "mixed", id="J15-mixed"),
     pytest.param(b'{"jsonpaths": ["$.a.*"]}', "not supported", id="J15-wildcard"),
-    pytest.param('{"jsonpaths": ["$.a"]}'.encode("utf-16"), "decode", id="§1.2-utf-16"),
+    pytest.param('{"jsonpaths": ["$.a"]}'.encode("utf-16"), "byte order mark", id="§1.2-utf-16"),
+    pytest.param(b'{"jsonpaths": ["$.\xe9"]}', "not text in UTF-8", id="§1.2-latin-1"),
     pytest.param(b"[" * 100_000, "nested too deeply", id="J18-deep"),
 ])
 def test_a_jsonpaths_file_that_is_wrong_is_refused(text, problem):
