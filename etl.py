@@ -114,10 +114,10 @@ def make_parser():
     parser = command.make_parser(__doc__, run)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--full", action="store_true",
-                     help="empty all tables except loads and load all files, in one transaction")
+                     help="empty all tables (the history stays) and load all files, in one transaction")
     how.add_argument("--no-reload", action="store_true",
-                     help="load only new and changed files, and never all files again because of a"
-                          " change: corrected lines may keep their old rows until the next --full")
+                     help="load only new and changed files, even if a change calls for all files:"
+                          " corrected lines may keep their old rows until the next --full")
     parser.add_argument("--force", action="store_true",
                         help="allow a reload that is larger than MAX_RELOAD or that loses the rows of files"
                              " that are gone from S3")
@@ -129,8 +129,8 @@ def make_parser():
     what.add_argument("--dry-run", action="store_const", dest="run", const=preview.show_dry_run,
                       help="print the files to load and the statements in order; change nothing")
     parser.add_argument("--max-age", type=preview.parse_hours, metavar="HOURS",
-                        help="with --status: exit 1 if no run has succeeded for this many hours; with"
-                             " --quiet, print nothing else")
+                        help="with --status: exit 1 if no run has succeeded for this many hours;"
+                             " --quiet prints only that error")
     parser.required_options["max_age"] = "--status", preview.show_status
     return parser
 

@@ -770,7 +770,7 @@ HAVING COUNT(*) >= 100  -- a column may well be empty in a few rows
     ) = 0
 """
 
-staging_events_next_song = """-- staging_events_next_song: some of many events have the page NextSong
+staging_events_next_song = """-- staging_events_next_song: some of so many events have the page NextSong
 SELECT page, COUNT(*) AS events
 FROM staging_events
 WHERE 0 = (SELECT COUNT(*) FROM staging_events WHERE page = 'NextSong')
@@ -778,7 +778,7 @@ WHERE 0 = (SELECT COUNT(*) FROM staging_events WHERE page = 'NextSong')
 GROUP BY page
 """
 
-staging_events_levels = """-- staging_events_levels: level is free or paid, which the views count separately
+staging_events_levels = """-- staging_events_levels: every level is free or paid, as the views count no other
 SELECT level, COUNT(*) AS events
 FROM staging_events
 WHERE level NOT IN ('free', 'paid')

@@ -20,7 +20,7 @@ CASES = {  # what is in the files, what is said, and what would send the reader 
         ("userid takes numbers up to 9223372036854775807.",), ("BIGINT",)),
     "an integer too large for its column": (
         {"log_data/1.json": [event(1, itemInSession=3_000_000_000)]},
-        ("or make iteminsession a BIGINT",), ("takes digits",)),
+        ("Or make iteminsession a BIGINT",), ("takes digits",)),
     "a song without an id": (
         {"song_data/1.json": {"title": "x", "artist_id": "AR1", "artist_name": "y", "duration": 1.0}},
         ("Every song needs song_id, under that name.", "move it out of SONG_DATA"), ("LOG_JSONPATH",)),
@@ -36,7 +36,7 @@ CASES = {  # what is in the files, what is said, and what would send the reader 
     "a file of another program": (
         {"log_data/.a.json.crc": b"crc\x00\x01"}, ("move it out of LOG_DATA",), ()),
     "a file that is packed": (
-        {"log_data/1.json.zip": b"PK\x03\x04"}, ("A file is zip by its name: unpack it",), ()),
+        {"log_data/1.json.zip": b"PK\x03\x04"}, ("The name of a file ends like zip: unpack it",), ()),
 }
 
 
@@ -54,7 +54,7 @@ def test_a_key_in_other_letters_under_auto_comes_with_auto_ignorecase(warehouse)
     warehouse.write("log_data/0.json", [event(100)])
     warehouse.write("song_data/0.json", song("SO0"))
     warehouse.configure(LOG_JSONPATH="auto")
-    refused(warehouse, 3, "auto compares the case of letters, auto ignorecase does not")
+    refused(warehouse, 3, "auto is case-sensitive, auto ignorecase is not")
 
 
 @pytest.mark.parametrize("content, said", [

@@ -50,7 +50,7 @@ def dropped(project: Project, *arguments: str) -> list[str]:
 def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
     assert dropped(loaded, "--views") == []
-    assert dropped(loaded) == [f"2 plays, the last load ended at {finished:%Y-%m-%d %H:%M:%S} UTC"]
+    assert dropped(loaded) == [f"2 plays; the last load ended at {finished:%Y-%m-%d %H:%M:%S} UTC"]
     assert dropped(loaded) == []
     execute(loaded, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
                     " VALUES (MD5('1'), '2018-11-09 09:09:09', 'free', 0)")
@@ -61,7 +61,7 @@ def test_a_reset_says_so_before_it_commits(loaded):
     loaded.configure(RETRIES="0")
     execute(loaded, "ALTER TABLE loads ADD CHECK (kind <> 'reset') NOT VALID")  # which is recorded last
     said = refused(loaded, 1, "insert loads: ", script="create_tables.py")
-    assert said.index("dropped songplays: 2 plays, ") < said.index("insert loads: ")
+    assert said.index("dropped songplays: 2 plays; ") < said.index("insert loads: ")
     assert plays(loaded) == 2
 
 

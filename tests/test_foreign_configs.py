@@ -57,7 +57,7 @@ FOREIGN = {
         + "[DWH]\nDWH_CLUSTER_IDENTIFIER = dwhCluster\n", {},
         "[CLUSTER] CLUSTER_IDENTIFIER\n[CLUSTER] CLUSTER_TYPE\n[DWH]"),
     "all under DWH": (DWH, dict(port=5439, database="dwh", user="bob", password="Canary1"),
-                      "dwh.cfg: settings found under other names: [DWH] DWH_ENDPOINT (line 12) as [CLUSTER] "
+                      "dwh.cfg: settings found elsewhere: [DWH] DWH_ENDPOINT (line 12) as [CLUSTER] "
                       "HOST, [DWH] DWH_PORT (line 11) as [CLUSTER] DB_PORT, "),
     "login under DB": (swap("[CLUSTER]", "[DB]"), {}, "[DB] DB_PASSWORD (line 5) as [CLUSTER] DB_P"),
     "login under credentials, with colons": (
@@ -70,7 +70,7 @@ FOREIGN = {
                             "[SECURITY] ROLE_ARN (line 8) as [IAM_ROLE] ARN."),
     "ARN_ROLE": (swap("\nARN", "\nARN_ROLE"), {}, "[IAM_ROLE] ARN_ROLE (line 8) as [IAM_ROLE] ARN."),
     "two roles": (swap(ROLE, f"[IAM]\nROLE_ARN = {ARN}\n[ROLE]\nDWH_ROLE_ARN = {ARN}2\n"), None,
-                  "dwh.cfg:10: [IAM] ROLE_ARN (line 8) and [ROLE] DWH_ROLE_ARN (line 10) mean the same but "
+                  "dwh.cfg:10: [IAM] ROLE_ARN (line 8) and [ROLE] DWH_ROLE_ARN (line 10) are the same setting but "
                   "differ. Keep one value, as [IAM_ROLE] ARN."),
     "endpoint as the console shows it": (
         swap(f"HOST = {HOST}", f"ENDPOINT = {HOST}:5439/dev"), None, f"dwh.cfg:2: ENDPOINT is "
@@ -165,8 +165,8 @@ def test_a_host_elsewhere_that_is_no_redshift_is_told_only(tell, host):
 
 def test_hosts_that_differ_elsewhere_are_told(tell):
     text = swap(f"HOST = {HOST}\n", "") + f"[DWH]\nDWH_ENDPOINT = {HOST}\n[DB]\nHOST = x{HOST}\n"
-    assert tell(text) == (None, "dwh.cfg:15: [DWH] DWH_ENDPOINT (line 13) and [DB] HOST (line 15) mean the "
-                          "same but differ. Keep one value, as [CLUSTER] HOST.")
+    assert tell(text) == (None, "dwh.cfg:15: [DWH] DWH_ENDPOINT (line 13) and [DB] HOST (line 15) are the "
+                          "same setting but differ. Keep one value, as [CLUSTER] HOST.")
 
 
 def test_the_same_host_twice_elsewhere_is_read(tell):
@@ -267,8 +267,8 @@ def test_a_line_elsewhere_that_is_no_key_and_value_is_no_candidate(tell, line):
 # A3 and A4: interpolation
 
 @pytest.mark.parametrize("value, doubt", [
-    ("Canary%%5", "contains %%, which is taken literally. Python's configparser would read it as one %: "
-     "if you mean that, write that. If the text is right, put it in quotes."),
+    ("Canary%%5", "contains %%, which is taken literally. Python's configparser would read it as one %. "
+     "If you mean that, write one %. If the text is right, put it in quotes."),
     ("Canary%(Canary)s", "contains %(NAME)s or ${NAME}, which is taken literally."),
     ("Canary${Canary}", "contains %(NAME)s or ${NAME}, which is taken literally."),
     ("'Canary%%5'", ""), ("Canary%5", ""), ("Canary$5", "")])
@@ -434,7 +434,8 @@ def test_a_region_under_another_name_is_read_and_told_where_it_differs(tell, sec
 def test_regions_that_differ_elsewhere_leave_it_to_the_host(tell):
     values, said = tell(PLAIN + "[AWS]\nAWS_REGION = eu-west-1\n[DWH]\nDWH_REGION = eu-west-2\n")
     assert values == {}
-    assert ("dwh.cfg:16: [AWS] AWS_REGION (line 14) and [DWH] DWH_REGION (line 16) mean the same but differ. "
+    assert ("dwh.cfg:16: [AWS] AWS_REGION (line 14) and [DWH] DWH_REGION (line 16) are the same setting but"
+            " differ. "
             "Keep one value, as [S3] REGION. Until then us-west-2 is used.") in said
 
 

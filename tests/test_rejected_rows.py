@@ -103,7 +103,7 @@ def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
      "takes whole numbers up to 2147483647"),
     (1213, "int8", "Missing data for not-null field", "", "Every event needs c."),
     (1216, "", "Invalid JSON", "{", "Correct the JSON"),
-    (1216, "", "Invalid JSONPath format: Member is not an object.", "[", "file of LOG_JSONPATH"),
+    (1216, "", "Invalid JSONPath format: Member is not an object.", "[", "LOG_JSONPATH file"),
     (1220, "varchar", "String contains invalid or unsupported UTF-8 codepoints", "?", "as UTF-8"),
     (1222, "int4", "Overflow", "99999999999", "BIGINT"),
     (1299, "int4", "Something new", "x", "Correct the files."),
@@ -309,7 +309,7 @@ RECORDED = {
         "nothing else may write under MANIFESTS",
     "Number of jsonpaths and the number of columns should match. JSONPath size: 12, Number of"
     " columns in table or column list: 13": "needs one path for each column of staging_events",
-    "Invalid JSONPath format: Member is not an object.": "Correct the file of LOG_JSONPATH",
+    "Invalid JSONPath format: Member is not an object.": "Correct the LOG_JSONPATH file",
 }
 
 

@@ -709,7 +709,8 @@ def test_a_check_fails_on_its_defect_and_passes_again_without(sample_load, name,
         sample_load.cursor.execute(defect)
         assert sample_load.cursor.rowcount > 0
         failure = statements.check(sample_load.cursor, sql, sample_load.values)
-        assert failure.startswith(f"check {name} failed ({statements.purpose_of(sql)}): ")
+        assert failure.startswith(
+            f"check {name} failed. It expects: {statements.purpose_of(sql)}. It found: ")
         assert " = " in failure
     assert statements.check(sample_load.cursor, sql, sample_load.values) == ""
 
@@ -730,7 +731,8 @@ def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
     failure = statements.check(sample_load.cursor, sql, sample_load.values)
     assert sample_load.cursor.rowcount == 3
     assert failure.startswith(
-        "check early failed (no event is among the first): 1,000 rows, for example ts = ")
+        "check early failed. It expects: no event is among the first. It found: 1,000 rows, "
+        "for example ts = ")
     assert failure.count("ts = ") == 3
 
 

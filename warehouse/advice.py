@@ -65,7 +65,7 @@ def advise_mapping(table: str) -> str:
              " another.")
     if table == "staging_songs":
         return array
-    return (f"{array} Otherwise the documents do not fit the file of LOG_JSONPATH: correct that file, or"
+    return (f"{array} Otherwise the documents do not fit the LOG_JSONPATH file: correct that file, or"
             " remove the setting.")
 
 
@@ -73,14 +73,14 @@ def advise_missing(row, table: str) -> str:
     if table == "staging_songs":
         return f"Every song needs {row.column}, under that name."
     return (f"Every event needs {row.column}. If the logs have it under another name, correct"
-            " LOG_JSONPATH. auto compares the case of letters, auto ignorecase does not.")
+            " LOG_JSONPATH. auto is case-sensitive, auto ignorecase is not.")
 
 
 def advise_json(rows: list) -> str:
     names = {row.file.rpartition("/")[2].lower() for row in rows}
     for ending, kind in PACKED.items():
         if any(name.endswith(ending) for name in names):
-            return f"A file is {kind} by its name: unpack it to JSON."
+            return f"The name of a file ends like {kind}: unpack it to JSON."
     return ("Correct the JSON of the files: complete objects, one after another, as UTF-8 text without a"
             " byte order mark, not compressed.")
 
@@ -96,8 +96,8 @@ def advise_numbers(row) -> str:
         most = INTEGERS[row.type]
         if not DOES_NOT_FIT.search(row.reason) and row.code != 1222:
             return f"Correct the values in the files: {row.column} takes whole numbers up to {most}."
-        wider = "" if row.type == "int8" else f", or make {row.column} a BIGINT in sql_queries.py"
-        return f"Correct the numbers in the files: {row.column} takes numbers up to {most}{wider}."
+        wider = "" if row.type == "int8" else f" Or make {row.column} a BIGINT in sql_queries.py."
+        return f"Correct the numbers in the files: {row.column} takes numbers up to {most}.{wider}"
     size = f" {row.length}" if row.length not in ("", "0") else ""
     if DOES_NOT_FIT.search(row.reason) or row.code in (1204, 1222):
         return f"Correct the numbers in the files: {row.column} takes {row.type}{size}."
@@ -117,4 +117,4 @@ def advise_long_texts(rows: list) -> str:
     need = f"at least {longest:,}" if is_complete else f"more than {max(size, longest):,}"
     return (f"Shorten the texts in the files, or widen {column} to {need} bytes: ALTER TABLE … ALTER"
             f" COLUMN {column} TYPE VARCHAR(…). Make the same change in sql_queries.py, and widen the"
-            " columns that it is inserted into.")
+            f" columns that are filled from {column}.")

@@ -233,7 +233,8 @@ def refuse_swapped(setting: str, source: Source, loaded: dict[str, dict[str, Obj
         if table != source.table and elsewhere:
             raise ConfigError(
                 f"{setting}: {objects.escape(elsewhere[0])} was loaded into {table} before: are LOG_DATA"
-                " and SONG_DATA swapped in dwh.cfg? If they were swapped then, run etl.py --full.")
+                " and SONG_DATA swapped in dwh.cfg? If they were swapped in that earlier load, run"
+                " etl.py --full.")
 
 
 def compare_files(table: str, files: list[Object], loaded: dict[str, Object]) -> Source:

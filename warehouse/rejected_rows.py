@@ -54,7 +54,7 @@ class Row(NamedTuple):
     def __str__(self) -> str:
         length = f" {self.length}" if self.length and self.length != "0" else ""
         column = f" column {self.column} ({self.type}{length}):" if self.column else ""
-        value = self.value or ""
+        value = "" if self.reason.startswith("Missing data") else self.value or ""
         if len(value) > LONGEST_VALUE:
             value = f"{value[:LONGEST_VALUE - 3]}..."
         quoted = f", in {value!r}" if value else ""

@@ -155,7 +155,7 @@ def describe_plays(cursor: extensions.cursor) -> str:
     execute(cursor, COUNT_PLAYS, {})
     (count,) = cursor.fetchone()
     loaded_at = history.find_last_runs(cursor).loaded_at
-    when = f", the last load ended at {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
+    when = f"; the last load ended at {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
     return f"{count:,} play{'s' * (count > 1)}{when}" if count else ""
 
 

@@ -125,7 +125,7 @@ def explain_difference(setting: Setting, candidates: list[Entry]) -> str:
     if len({entry.value for entry in candidates} - {None}) < 2:
         return ""
     both = " and ".join(f"{name_entry(entry)} (line {entry.line})" for entry in candidates)
-    return f"{both} mean the same but differ. Keep one value, as {setting.label}."
+    return f"{both} are the same setting but differ. Keep one value, as {setting.label}."
 
 
 def find_unknown_names(entries: list[Entry], sections: dict[str, int], settings: tuple[Setting, ...],

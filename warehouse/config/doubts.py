@@ -30,8 +30,8 @@ def find_doubts(entries: list[Entry], chosen: dict[Setting, Entry | None], site:
                 ) -> Iterator[tuple[int, str]]:
     if moved := [f"{name_entry(entry)} (line {entry.line}) as {setting.label}"
                  for setting, entry in chosen.items() if entry and is_moved(setting, entry, site)]:
-        yield 0, (f"settings found under other names: {', '.join(moved)}. If that is wrong, write "
-                  "the setting under its own name.")
+        yield 0, (f"settings found elsewhere: {', '.join(moved)}. If that is wrong, write "
+                  "the setting in its own place.")
     for setting, entry in chosen.items():
         # An entry that is empty because a comment begins at its value is not among the chosen ones.
         written = entry or next((e for e in entries if e.section == setting.section
@@ -65,8 +65,8 @@ def find_value_doubts(setting: Setting, entry: Entry) -> Iterator[tuple[int, str
         if re.search(pattern, entry.value):
             form = "%(NAME)s or ${NAME}" if pattern is INTERPOLATION else pattern
             yield entry.line, (f"{entry.key} contains {form}, which is taken literally. Python's "
-                               f"configparser would read it as {meaning}: if you mean that, write "
-                               f"that.{advice}")
+                               f"configparser would read it as {meaning}. If you mean that, write "
+                               f"{meaning}.{advice}")
 
 
 def find_region_doubts(entry: Entry, site: Site) -> Iterator[tuple[int, str]]:

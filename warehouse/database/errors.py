@@ -122,12 +122,12 @@ ADVICE = tuple((re.compile(pattern, re.IGNORECASE), advice) for pattern, advice 
      "Check LOG_DATA, SONG_DATA, LOG_JSONPATH and MANIFESTS in dwh.cfg. If an object was deleted"
      " between listing and COPY, run again."),
     (r"Number of jsonpaths and the number of columns",
-     "The file of LOG_JSONPATH needs one path for each column of staging_events that COPY fills, in"
+     "The LOG_JSONPATH file needs one path for each column of staging_events that COPY fills, in"
      " the same order. Correct it, or leave LOG_JSONPATH out: then keys are matched by name."),
     (r"the JSONPaths file .*: (No such file|Is a directory|Not a directory)",
      "Check LOG_JSONPATH in dwh.cfg: it is the path of a file, relative to dwh.cfg."),
     (r"JSONPath",
-     "Correct the file of LOG_JSONPATH: one object {\"jsonpaths\": [\"$['key']\", …]} that fits"
+     "Correct the LOG_JSONPATH file: one object {\"jsonpaths\": [\"$['key']\", …]} that fits"
      " the documents. Without LOG_JSONPATH keys are matched by name."),
     (r"reading manifest file|COPY with MANIFEST|is not a manifest|objects of the manifest",
      "etl.py writes new manifests in every run: nothing else may write under MANIFESTS. Check"

@@ -120,4 +120,4 @@ def check(cursor: extensions.cursor, sql: str, values: dict[str, object],
     )
     count = rows[0][-1]
     many = f"{count:,} rows, for example " if count > len(rows) else ""
-    return f"check {name_of(sql)} failed ({purpose_of(sql)}): {many}{examples}"
+    return f"check {name_of(sql)} failed. It expects: {purpose_of(sql)}. It found: {many}{examples}"

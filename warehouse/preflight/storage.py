@@ -38,8 +38,8 @@ class Sample(NamedTuple):
     bytes: int
 
     def __str__(self) -> str:
-        return (f"{self.files:,} objects, {self.bytes:,} bytes under {self.prefix}; could read one of"
-                " them")
+        return (f"{self.files:,} objects, {self.bytes:,} bytes under {self.prefix}; reading one of them"
+                " works")
 
 
 class WrittenObject(NamedTuple):
@@ -115,7 +115,7 @@ def inspect_jsonpaths(log_jsonpath: str) -> str:
     if len(paths) != len(declared):
         number = "1 path" if len(paths) == 1 else f"{len(paths)} paths"
         raise WarehouseError(f"{log_jsonpath} has {number}. {needed}")
-    return f"{len(paths)} paths for as many columns in {log_jsonpath}"
+    return f"{len(paths)} paths for {len(declared)} columns in {log_jsonpath}"
 
 
 def inspect_region(data: Data, bucket: str, standin: bool) -> str:
@@ -172,7 +172,7 @@ def remove_object(written: WrittenObject) -> tuple[str, str, str]:
         objects.remove(*written)
     except ObjectError as error:
         return "warn", "MANIFESTS", f"{error} The object is still there: delete it. A load never deletes one."
-    return "ok", "MANIFESTS", "removed it again"
+    return "ok", "MANIFESTS", "removed it"
 
 
 # --------------------------------------------------------------------------------------------- COPY
