@@ -44,7 +44,7 @@ def cells_of(line: str) -> list[str]:
 
 def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder):
     names = ["copy", "night", "files", "errors"]
-    done = measure(folder, *names, "--quick", "--runs", "2")
+    done = measure(folder, *names, "--quick", "--runs", "2", "--loaded", "10000", "50000")
     assert done.returncode == 0, done.stderr
     header, _, *lines = [
         cells_of(line) for line in done.stdout.splitlines() if line.startswith("|")]

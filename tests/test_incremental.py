@@ -116,7 +116,7 @@ def test_any_order_and_batches_give_the_tables_of_one_full_load(
         if needs_both_sources(warehouse):
             continue
         if history.random.random() < 0.4:
-            run_and_kill(warehouse, after=history.random.uniform(0.1, 0.5))
+            run_and_kill(warehouse, after=history.random.uniform(0, 0.3))
         warehouse.load()
         if history.random.random() < 0.3:
             warehouse.load()
