@@ -4,6 +4,7 @@ what takes long (forge.py), which spares half of the time of a small load.
 Either is a process like any other: it has its number, streams, environment and signals.
 """
 
+import atexit
 import os
 import select
 import subprocess
@@ -76,7 +77,7 @@ class Forked:
 
 
 class Forge:
-    """The program that forks. It ends when nobody can ask it any more."""
+    """The program that forks. It ends when nobody can ask it any more, and with this process."""
 
     def __init__(self):
         self.asked, theirs = Pipe()
@@ -85,6 +86,10 @@ class Forge:
                 [sys.executable, Path(__file__).with_name("forge.py"), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 cwd="/", env={"PATH": os.environ["PATH"]}, pass_fds=[theirs.fileno()])
+
+    def end(self) -> None:
+        self.asked.close()
+        self.process.communicate()
 
     def answer(self, *asked: object, files: Iterable[int] = ()) -> int:
         try:
@@ -98,7 +103,9 @@ class Forge:
 
 @cache
 def the_forge() -> Forge:
-    return Forge()
+    forge = Forge()
+    atexit.register(forge.end)
+    return forge
 
 
 def forked(arguments: list, environment: dict[str, str]) -> subprocess.Popen | Forked:
