@@ -24,6 +24,37 @@ def test_a_script_says_and_exits_the_same(project, arguments):
     assert ends[0] == ends[1] and (ends[0][0] or ends[0][1])
 
 
+WHAT_IT_SEES = """
+import os, signal, sys, tempfile, time
+print(__name__, __file__, sys.argv, sorted(os.environ.items()), os.getcwd(), os.umask(0), os.nice(0))
+print(tempfile.gettempdir(), time.strftime("%H %Z", time.gmtime(0)), time.localtime(0)[:5])
+print([(number.name, signal.getsignal(number)) for number in sorted(signal.valid_signals())
+       if isinstance(number, signal.Signals)], signal.pthread_sigmask(signal.SIG_BLOCK, []))
+print([(stream.encoding, stream.errors, stream.line_buffering, stream.isatty(), stream.fileno())
+       for stream in (sys.stdin, sys.stdout, sys.stderr)], repr(sys.stdin.read()))
+sys.stdout.reconfigure(errors="replace")
+"""
+
+
+def test_a_script_sees_the_same(tmp_path, project):
+    script = tmp_path / "script.py"
+    script.write_text(WHAT_IT_SEES)
+    environment = project.process_environment | {"TZ": "Asia/Tokyo", "TMPDIR": str(tmp_path)}
+    own, fork = (launch([script, "--an", "argument"], environment) for launch in WAYS.values())
+    assert own.communicate() == fork.communicate() and own.returncode == fork.returncode == 0
+
+
+@pytest.mark.parametrize("launch", WAYS.values(), ids=WAYS)
+def test_a_script_that_minds_no_signal_is_interrupted(tmp_path, project, launch):
+    script = tmp_path / "script.py"
+    script.write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    process = launch([script], project.process_environment)
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate()[1]
+    assert process.returncode == -signal.SIGINT
+
+
 @pytest.mark.parametrize("launch", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("number, status", [
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
