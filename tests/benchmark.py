@@ -35,6 +35,7 @@ import generate
 import psycopg2
 from psycopg2 import extensions
 from psycopg2.extensions import AsIs
+from support import processes
 from support.databases import speaking_redshift
 from support.project import Project
 from support.s3 import S3_ENVIRONMENT
@@ -101,6 +102,8 @@ def step_of(statement: str) -> str:
 
 class Warehouse(Project):
     """A project of its own database, holding hard links to a data set."""
+
+    launch = staticmethod(processes.started)  # whose start is measured, too
 
     def __init__(self, bench: "Bench", name: str, data: Path):
         folder = bench.folder / f"warehouse-{name}"

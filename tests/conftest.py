@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # wherever pyte
 pytest.register_assert_rewrite("support")
 pytest_plugins = [
     "support.configuration", "support.databases", "support.faulty_s3", "support.loading",
-    "support.project", "support.proxy", "support.s3", "support.scratch", "support.tcp_project",
-    "support.tcp_server", "support.views",
+    "support.project", "support.proxy", "support.real_data", "support.s3",
+    "support.scratch", "support.tcp_project", "support.tcp_server", "support.views",
 ]
 
 

@@ -12,15 +12,18 @@ from typing import Iterable
 ROOT = Path(__file__).resolve().parent.parent
 NOTHING_SELECTED = 5  # pytest's exit status where -k leaves nothing, as it may in one half
 SECONDS = {  # that the slow files take, measured on two cores
-    "test_incremental.py": 60, "test_file_histories.py": 50, "test_ledger.py": 50,
-    "test_benchmark.py": 45, "test_command.py": 40, "test_classics.py": 40,
-    "test_end_to_end.py": 32, "test_retries.py": 30, "test_failures.py": 28,
-    "test_create_tables.py": 22, "test_preflight.py": 18,
-    "test_copy_errors.py": 15, "test_server.py": 14, "test_environment.py": 13,
-    "test_s3_faults.py": 12, "test_logins.py": 12, "test_signals.py": 12, "test_copy.py": 8,
-    "test_config.py": 8,
+    "test_file_histories.py": 45, "test_ledger.py": 36, "test_retries.py": 36,
+    "test_end_to_end.py": 33, "test_incremental.py": 30, "test_failures.py": 26,
+    "test_benchmark.py": 24, "test_classics.py": 20, "test_command.py": 20,
+    "test_create_tables.py": 20, "test_rejected_rows.py": 20, "test_locks.py": 18,
+    "test_server.py": 16, "test_signals.py": 16, "test_copy_errors.py": 15, "test_history.py": 13,
+    "test_preflight.py": 13, "test_environment.py": 12, "test_patience.py": 12,
+    "test_s3_faults.py": 12, "test_report.py": 10, "test_isolation.py": 8, "test_faults.py": 7,
+    "test_deploy.py": 6, "test_logins.py": 6, "test_advice.py": 5, "test_copy.py": 5,
+    "test_two_boxes.py": 5, "test_config.py": 4, "test_connection.py": 4, "test_kills.py": 4,
+    "test_processes.py": 4, "test_views.py": 4,
 }
-SECONDS_OF_OTHERS = 3
+SECONDS_OF_OTHERS = 1
 
 
 def halves(files: Iterable[Path]) -> tuple[set[Path], set[Path]]:

@@ -42,9 +42,11 @@ def cells_of(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder):
-    names = ["copy", "night", "files", "errors"]
-    done = measure(folder, *names, "--quick", "--runs", "2")
+@pytest.mark.parametrize("names, options", [
+    (["copy", "files", "errors"], ["--runs", "2"]), (["night"], ["--loaded", "10000", "50000"])],
+    ids=["of COPY, twice", "of nights"])
+def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder, names, options):
+    done = measure(folder, *names, "--quick", *options)
     assert done.returncode == 0, done.stderr
     header, _, *lines = [
         cells_of(line) for line in done.stdout.splitlines() if line.startswith("|")]

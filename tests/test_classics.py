@@ -7,7 +7,6 @@ and those of the script's last SELECT, and how many they are in the sample.
 
 import csv
 import hashlib
-import tarfile
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 from support import REAL_DATA, ROOT, SAMPLE, oracle
+from support.real_data import needs_real_data
 from support.scratch import run
 
 CLASSICS = sorted((ROOT / "tests/classics").iterdir())
@@ -41,17 +41,19 @@ class Data:
         self.listened = [event for event in self.events if event["page"] == "NextSong"]
 
 
-@pytest.fixture(scope="module")
-def data_folders(tmp_path_factory):
-    """Where the sample is, and the real data, unpacked, if they are beside the project."""
-    folders = {"sample": SAMPLE}
-    if REAL_DATA.is_dir():
-        folders["real"] = real = tmp_path_factory.mktemp("real")
-        for name in ("log_data", "log_json_path.json"):
-            (real / name).symlink_to(REAL_DATA / name)
-        with tarfile.open(REAL_DATA / "song_data.tar.gz") as archive:
-            archive.extractall(real, filter="data")
-    return {name: Data(folder) for name, folder in folders.items()}
+@pytest.fixture(scope="module", params=["sample", pytest.param("real", marks=needs_real_data)])
+def data(request, tmp_path_factory):
+    """The sample; and the real data, its songs in a hundred files instead of one each."""
+    if request.param == "sample":
+        return Data(SAMPLE)
+    songs = request.getfixturevalue("real_songs")
+    folder = tmp_path_factory.mktemp("real")
+    for name in ("log_data", "log_json_path.json"):
+        (folder / name).symlink_to(REAL_DATA / name)
+    (folder / "song_data").mkdir()
+    for nth in range(100):
+        (folder / f"song_data/{nth}.json").write_bytes(b"\n".join(songs[nth::100]))
+    return Data(folder)
 
 
 # -------------------------------------------------------------------------------------------- rules
@@ -344,23 +346,20 @@ def assert_same_rows(found, expected, what):
     assert (list(missing)[:3], list(surplus)[:3]) == ([], []), what
 
 
-@pytest.mark.parametrize("name", ["sample", "real"])
 @pytest.mark.parametrize("classic", CLASSICS, ids=lambda path: path.name)
-def test_a_classic_gives_what_plain_python_says(connection, data_folders, classic, name):
-    if name not in data_folders:
-        pytest.skip("the real Sparkify data is not beside the project")
-    data = data_folders[name]
+def test_a_classic_gives_what_plain_python_says(connection, data, classic):
+    is_sample = data.folder == SAMPLE
     script = (classic / "script.sql").read_text()
     script = script.replace("{data}", str(data.folder)).replace("{role}", ROLE)
     last = run(connection, script)
-    if name == "sample":
+    if is_sample:
         last = run(connection, script)  # again, over its own tables
     with open(classic / "expected", newline="") as file:
         expected = [Expected(*row) for row in csv.reader(file)]
     assert expected[-1].what == "the last SELECT"
     for what, rule, in_sample in expected:
         rows = globals()[rule](data)
-        if name == "sample":
+        if is_sample:
             assert len(rows) == int(in_sample), what
         if what == "the last SELECT":
             assert [as_plain(row) for row in last] == rows

@@ -143,7 +143,8 @@ def test_e6_errors_are_counted_over_all_files_and_listed_in_their_order(copies):
 
 
 def test_e7_ignoreallerrors_has_no_limit(copies):
-    assert copies.load("i INT", '{"i":"x"}\n' * 100_001 + document(1), "IGNOREALLERRORS") == [(1,)]
+    bad = '{"i":"x"} ' * 100_001  # in one line: a row shows what follows it, and line ends take time
+    assert copies.load("i INT", bad + document(1), "IGNOREALLERRORS") == [(1,)]
     assert copies.query("SELECT error_count FROM sys_load_history"
                         f" WHERE {LAST_COPY}") == [(100_001,)]
 

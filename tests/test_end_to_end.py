@@ -11,14 +11,11 @@ from support.cases import CASES, assert_same, expected_tables, found_table, sett
 from support.databases import new_database
 from support.documents import event, song
 from support.project import DATA_FOLDERS, STAGING, STAR, Project, bring
+from support.real_data import needs_real_data
 from support.s3 import read_from, upload
 
 import sql_queries
 from warehouse.database.statements import subject_of
-
-needs_real_data = pytest.mark.skipif(
-    not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
-
 
 # -------------------------------------------------------------------------------------------- cases
 # A case is a folder: log_data/ and song_data/ as in S3, expected/<table>.csv, and where it needs

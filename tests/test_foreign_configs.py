@@ -70,8 +70,8 @@ FOREIGN = {
                             "[SECURITY] ROLE_ARN (line 8) as [IAM_ROLE] ARN."),
     "ARN_ROLE": (swap("\nARN", "\nARN_ROLE"), {}, "[IAM_ROLE] ARN_ROLE (line 8) as [IAM_ROLE] ARN."),
     "two roles": (swap(ROLE, f"[IAM]\nROLE_ARN = {ARN}\n[ROLE]\nDWH_ROLE_ARN = {ARN}2\n"), None,
-                  "dwh.cfg:10: [IAM] ROLE_ARN (line 8) and [ROLE] DWH_ROLE_ARN (line 10) are the same setting but "
-                  "differ. Keep one value, as [IAM_ROLE] ARN."),
+                  "dwh.cfg:10: [IAM] ROLE_ARN (line 8) and [ROLE] DWH_ROLE_ARN (line 10) are the same "
+                  "setting but differ. Keep one value, as [IAM_ROLE] ARN."),
     "endpoint as the console shows it": (
         swap(f"HOST = {HOST}", f"ENDPOINT = {HOST}:5439/dev"), None, f"dwh.cfg:2: ENDPOINT is "
         f"'{HOST}:5439/dev'; write HOST = {HOST} and, on lines of their own, DB_PORT = 5439 and"),

@@ -16,6 +16,7 @@ from botocore import loaders, session
 from botocore.stub import Stubber
 from support.databases import maintenance
 from support.documents import event, song
+from support.processes import started
 from support.project import Project
 from support.runs import refused
 from support.s3 import S3_ENVIRONMENT
@@ -456,6 +457,7 @@ def test_a_wrong_password_of_a_secret_is_tried_once(configured, hosted, keep, mo
 
 
 def test_no_secret_is_seen_anywhere(hosted, keep):
+    hosted.launch = started  # so that ps shows with what it was called
     canaries = {name: f"canary//{uuid.uuid4().hex}" for name in ("password", "key", "token")}
     hosted.environment |= {"AWS_SECRET_ACCESS_KEY": canaries["key"],
                            "AWS_SESSION_TOKEN": canaries["token"]}
@@ -467,6 +469,7 @@ def test_no_secret_is_seen_anywhere(hosted, keep):
     loading = hosted.start("etl.py", "--verbose")
     wait_until_somebody_waits_for(hosted, "songs")
     seen = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True).stdout
+    assert "etl.py --config" in seen
     seen += repr(hosted.query("SELECT query, application_name FROM pg_stat_activity"))
     holder.close()
     stdout, stderr = loading.communicate()

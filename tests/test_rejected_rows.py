@@ -215,8 +215,9 @@ def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, lo
 
 
 def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
-    bad_row, proxy, load_fresh, caplog
+    bad_row, proxy, load_fresh, caplog, monkeypatch
 ):
+    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # for rows of songs, of which there are none
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.say", instead("SELECT 1"), times=4)
     assert load_fresh() == 1
@@ -247,7 +248,7 @@ def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones
 
 @pytest.mark.parametrize("max_errors", ["0", "5"])
 def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_errors):
-    execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '3s'")
+    execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '2s'")
     bad_row.configure(MAX_ERRORS=max_errors)
     if max_errors == "0":
         said = assert_permanent(load_fresh, 3, caplog)
@@ -258,8 +259,8 @@ def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_er
 
 
 def test_as_on_a_cluster_log_summary_and_history_tell_of_three_rejected_rows(warehouse):
-    """Two families of ids, views that are late by three seconds, and no value in raw_field_value."""
-    execute(warehouse, f"ALTER DATABASE {warehouse.database} SET standin.views_late = '3s'")
+    """Two families of ids, views that are late by two seconds, and no value in raw_field_value."""
+    execute(warehouse, f"ALTER DATABASE {warehouse.database} SET standin.views_late = '2s'")
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, userId="abc"), event(3, ts="soon"), event(4),
                                         event(5, userId="x")])

@@ -40,7 +40,7 @@ from support.sessions import (
 from support.tcp_project import LAST, assert_permanent
 from support.tcp_server import free_port
 
-from warehouse import WarehouseError
+from warehouse import WarehouseError, rejected_rows
 from warehouse.database import retry, transactions
 
 DOUBT = "the load is either complete or undone. Run it again: that is safe in both cases."
@@ -371,7 +371,8 @@ PERMANENT = {
 }
 
 
-def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog):
+def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog, monkeypatch):
+    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # there are none to tell of
     before = fresh.snapshot()
     for statement, action, status in PERMANENT.values():
         proxy.on(statement, action)

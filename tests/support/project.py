@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Iterator
 import psycopg2
 import pytest
 
-from support import ROOT
+from support import ROOT, processes
 from support.databases import new_database
 from support.documents import event, song
 from warehouse.config import SETTINGS
@@ -36,6 +35,8 @@ def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
 
 class Project:
     """A folder with a dwh.cfg and data, and the two scripts run on it as processes of their own."""
+
+    launch = staticmethod(processes.forked)
 
     def __init__(self, folder: Path, server: Server, database: str):
         self.folder = folder
@@ -92,11 +93,8 @@ class Project:
         """The process of a script, running. configured=False leaves dwh.cfg as the test wrote it."""
         if configured:
             self.write_config()
-        return subprocess.Popen(
-            [sys.executable, ROOT / script, "--config", self.config, *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd="/", env=self.process_environment,
-        )
+        return self.launch([ROOT / script, "--config", self.config, *arguments],
+                           self.process_environment)
 
     def run(self, script: str, *arguments: str, **options) -> subprocess.CompletedProcess:
         """Run a script to its end: its exit status, stdout and stderr."""

@@ -39,11 +39,12 @@ def create(project, *arguments: str):
     return done
 
 
-def load_here(project: Project) -> None:
-    """Load in this process, with its retries."""
+def load_here(project: Project, *arguments: str) -> object:
+    """Load in this process, with its retries; what there is to print."""
     project.write_config()
     settings = config.read(project.config)
-    retry.repeat(lambda: etl.run(settings, etl.make_parser().parse_args([])), settings.limits)
+    return retry.repeat(
+        lambda: etl.run(settings, etl.make_parser().parse_args(arguments)), settings.limits)
 
 
 def load_by_prefix(project: Project, monkeypatch) -> None:
