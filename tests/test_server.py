@@ -337,7 +337,7 @@ def test_a_cluster_of_a_version_that_is_gone_says_so(server):
     server.start()
     server.stop()
     (server.data / "PG_VERSION").write_text("99\n")
-    with pytest.raises(WarehouseError, match="of PostgreSQL 99, whose programs are gone"):
+    with pytest.raises(WarehouseError, match="created by PostgreSQL 99, whose programs are gone"):
         server.start()
 
 
@@ -365,7 +365,7 @@ def test_a_cluster_of_an_older_postgresql_says_so(older):
     with pytest.raises(WarehouseError) as caught:
         binaries.find_binaries("14", {})
     assert str(caught.value) == (
-        "the stand-in's cluster is of PostgreSQL 14, and the stand-in needs 15 or newer.\n"
+        "the stand-in's cluster was created by PostgreSQL 14, and the stand-in needs 15 or newer.\n"
         "Set SPARKIFY_STANDIN to a new folder and load again.")
 
 

@@ -17,7 +17,7 @@ NOT_RUNNING = 3
 
 
 def main(arguments: list[str]) -> int:
-    # Arguments after `psql [database]` go to psql, which has options of the same names.
+    # Arguments after `psql [database]` go to psql as they are: argparse would take its -h for --help.
     psql_has_database = arguments[1:2] and not arguments[1].startswith("-")
     is_psql = arguments[:1] == ["psql"]
     own_count = (2 if psql_has_database else 1) if is_psql else len(arguments)
@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m warehouse.standin",
         description="Inspect, query and stop the private PostgreSQL that stands in for Redshift. "
                     "create_tables.py and etl.py start it.",
-        epilog="SPARKIFY_STANDIN selects the folder of another one.")
+        epilog="To use another stand-in, set SPARKIFY_STANDIN to its folder.")
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("status", help="say whether it runs (exit status 0) or not (3), and where")
     shell = commands.add_parser(
@@ -69,7 +69,7 @@ def print_status(server: Server) -> int:
 
 
 def run_psql(server: Server, database: str, extra: list[str]) -> int:
-    """Replace this process by psql; raises WarehouseError if there is no stand-in or no psql."""
+    """Replace this process with psql; raises WarehouseError if there is no stand-in or no psql."""
     if not server.data.exists():
         raise WarehouseError(f"there is no stand-in in {server.folder} yet. "
                              "Run create_tables.py first.")
@@ -78,7 +78,7 @@ def run_psql(server: Server, database: str, extra: list[str]) -> int:
     program = str(bundled) if os.access(bundled, os.X_OK) else shutil.which("psql")
     if not program:
         raise WarehouseError(f"there is no psql in {bundled.parent} or on PATH. Install it.")
-    # Log and README name Redshift's system tables without a schema.
+    # The log and the README name Redshift's system tables without their schema, standin.
     dsn = make_dsn(**server.connect_parameters(database),
                    options="-c search_path=\\\"$user\\\",public,standin")
     os.execv(program, ["psql", "-d", dsn, *extra])

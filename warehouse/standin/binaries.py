@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from warehouse import WarehouseError
 
-OLDEST = 15
+OLDEST_SUPPORTED = 15
 INSTALL_FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -36,25 +36,25 @@ class Binaries(NamedTuple):
 def find_binaries(major: str | None, identity: dict) -> Binaries:
     """Return the newest PostgreSQL, of the major version if one is given.
 
-    `identity` are the subprocess arguments of the user who must be able to run it. Raises
+    `identity` holds the subprocess arguments that select the user who must be able to run it. Raises
     WarehouseError if there is none.
     """
     installed = [binaries for folder in dict.fromkeys(_find_folders())
                  if (binaries := _inspect(folder, identity))]
     usable = [binaries for binaries in installed
-              if binaries.number[0] >= OLDEST and major in (None, str(binaries.number[0]))]
+              if binaries.number[0] >= OLDEST_SUPPORTED and major in (None, str(binaries.number[0]))]
     if usable:
         return max(usable)
     versions = ", ".join(f"{binaries.version} in {binaries.folder}" for binaries in installed)
-    if major and int(major) < OLDEST:
-        raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, and the stand-in "
-                             f"needs {OLDEST} or newer.\nSet SPARKIFY_STANDIN to a new folder and "
-                             "load again.")
+    if major and int(major) < OLDEST_SUPPORTED:
+        raise WarehouseError(f"the stand-in's cluster was created by PostgreSQL {major}, and the "
+                             f"stand-in needs {OLDEST_SUPPORTED} or newer.\nSet SPARKIFY_STANDIN to "
+                             "a new folder and load again.")
     if major:
-        raise WarehouseError(f"the stand-in's cluster is of PostgreSQL {major}, whose programs are "
-                             f"gone (found: {versions or 'none'}).\nInstall PostgreSQL {major} again, "
-                             "or set SPARKIFY_STANDIN to a new folder and load again.")
-    raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST} or newer (found: "
+        raise WarehouseError(f"the stand-in's cluster was created by PostgreSQL {major}, whose "
+                             f"programs are gone (found: {versions or 'none'}).\nInstall PostgreSQL "
+                             f"{major} again, or set SPARKIFY_STANDIN to a new folder and load again.")
+    raise WarehouseError(f"the stand-in needs PostgreSQL {OLDEST_SUPPORTED} or newer (found: "
                          f"{versions or 'none'}).\nInstall it: {_suggest_install()}"
                          + "\nIf that gives an older one, see https://www.postgresql.org/download"
                          * bool(installed))
@@ -64,7 +64,8 @@ def _find_folders() -> Iterator[Path]:
     for entry in os.get_exec_path():
         program = Path(entry, "initdb")
         if program.is_absolute() and os.access(program, os.X_OK):
-            yield program.resolve().parent  # a link in /usr/local/bin may be the only one there
+            # /usr/local/bin may hold a link to initdb alone; the other programs are beside its target.
+            yield program.resolve().parent
     with suppress(OSError):
         done = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True)
         yield Path(done.stdout.strip())

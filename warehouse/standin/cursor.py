@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import errorcodes, errors, extensions
 
 from . import schema
-from .binaries import OLDEST
+from .binaries import OLDEST_SUPPORTED
 from .copy.run import run_copy
 from .sql import dialect
 from .sql.aliases import has_lateral_alias, inline_alias
@@ -20,8 +20,8 @@ from .sql.tokens import Token, first_word, split_statements
 class CopyContext:
     """What the COPYs of one connection need from the caller.
 
-    connect() opens another connection to the same database; on_progress(done, total) receives the
-    number of bytes that a COPY has read and will read.
+    connect() opens another connection to the same database; on_progress(done, total) receives how
+    many bytes a COPY has read so far, and how many it has to read in all.
     """
 
     def __init__(self, connect: Callable[[], extensions.connection],
@@ -33,7 +33,7 @@ class CopyContext:
     def recording(self) -> Iterator[extensions.cursor]:
         """Give a cursor of another connection, and commit its transaction at the end."""
         connection = self.connect()
-        # Redshift's isolation level does not apply to its system tables (c_serial_isolation).
+        # Redshift's isolation level does not apply to its system tables (guide: c_serial_isolation).
         connection.set_session(isolation_level=extensions.ISOLATION_LEVEL_READ_COMMITTED)
         try:
             with connection, connection.cursor() as cursor:
@@ -74,7 +74,7 @@ class Cursor(extensions.cursor):
             not self.connection.autocommit or self._is_in_transaction()
         ):
             raise errors.ActiveSqlTransaction(
-                "Redshift changes the type of a column outside of transactions only; set"
+                "Redshift changes the type of a column only outside of transactions; set"
                 " connection.autocommit = True first")
         for statement in translated:
             self.send_translated(statement)
@@ -84,19 +84,19 @@ class Cursor(extensions.cursor):
                 super().execute("COMMIT")
 
     def send_translated(self, statement: str) -> None:
-        """Execute a translated statement, with any lateral alias inlined that the server rejects.
+        """Execute a translated statement, inlining any lateral alias that the server rejects.
 
         Raises the server's error, explained if the stand-in may be the cause.
         """
         # CREATE OR REPLACE VIEW is translated into a DO block.
         may_have_alias = not self.name and (
             statement.startswith("DO ") or has_lateral_alias(statement))
-        # psycopg2 sends its BEGIN only if its own status is "ready"; SQL may have ended that
-        # transaction since.
-        begins = not self.connection.autocommit and (
+        # psycopg2 sends BEGIN only while it believes that no transaction is open. It may be wrong:
+        # SQL such as COMMIT ends one unnoticed.
+        starts_transaction = not self.connection.autocommit and (
             self.connection.status == extensions.STATUS_READY)
-        has_savepoint = may_have_alias and (begins or self._is_in_transaction())
-        if has_savepoint:
+        needs_savepoint = may_have_alias and (starts_transaction or self._is_in_transaction())
+        if needs_savepoint:
             self._execute_raw("SAVEPOINT standin")
         while True:
             try:
@@ -111,9 +111,9 @@ class Cursor(extensions.cursor):
                 if not inlined:
                     raise explain_error(error, query) from None
                 statement = statement.replace(query, inlined)
-            if has_savepoint:
+            if needs_savepoint:
                 self._execute_raw("ROLLBACK TO SAVEPOINT standin")
-        if has_savepoint:
+        if needs_savepoint:
             self._execute_raw("RELEASE SAVEPOINT standin")
 
     def _execute_raw(self, command: str) -> None:
@@ -140,27 +140,28 @@ class Cursor(extensions.cursor):
 def adopt(connection: extensions.connection, context: CopyContext) -> None:
     """Make a PostgreSQL connection speak Redshift, and commit what that changes in the database.
 
-    Raises psycopg2.NotSupportedError if the server is older than OLDEST, or the database does not
-    have encoding UTF8 and collation C, as Redshift's have.
+    Raises psycopg2.NotSupportedError if the server is older than OLDEST_SUPPORTED, or the database
+    does not have encoding UTF8 and collation C, as Redshift's have.
     """
     major, minor = divmod(connection.server_version, 10_000)
-    if major < OLDEST:
+    if major < OLDEST_SUPPORTED:
         version = f"{major}.{minor // 100 if major < 10 else minor}"
         raise psycopg2.NotSupportedError(f"the server is PostgreSQL {version}; to stand in for"
-                                         f" Redshift it needs {OLDEST} or newer")
+                                         f" Redshift it needs {OLDEST_SUPPORTED} or newer")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_encoding_to_char(encoding), datcollate, 'B' < 'a' FROM pg_database"
             " WHERE datname = current_database()")
-        encoding, collation, by_bytes = cursor.fetchone()
-        if encoding != "UTF8" or not by_bytes:
+        encoding, collation, sorts_by_bytes = cursor.fetchone()
+        if encoding != "UTF8" or not sorts_by_bytes:
             raise psycopg2.NotSupportedError(
                 f"the database has encoding {encoding} and collation {collation}; to stand in for"
                 " Redshift it needs UTF8 and C. Create one: CREATE DATABASE dwh ENCODING 'UTF8'"
                 " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         schema.install(cursor)
         cursor.execute("SET TIME ZONE 'UTC'")
-        # As on Redshift, a backslash escapes in every '…'; psycopg2 then doubles it in values.
+        # As on Redshift, a backslash is an escape character in every '…'; psycopg2 then doubles it in
+        # values.
         cursor.execute("SET standard_conforming_strings = off; SET escape_string_warning = off")
         cursor.execute("SET work_mem = '256MB'")  # a load joins and sorts whole tables
         cursor.execute("SET random_page_cost = 1.1")  # most pages that it reads are in memory

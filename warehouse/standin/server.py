@@ -1,6 +1,7 @@
 """A private PostgreSQL server on a Unix socket: create, start and stop it.
 
-It knows neither SQL dialects nor Sparkify. The state folder belongs to the user of the toolkit:
+It knows nothing of SQL dialects, and of Sparkify only the name. The state folder belongs to the user
+of the toolkit:
 
     sparkify-standin    marks the folder as ours; start and stop lock it
     data/               the cluster and server.log; owned by the account that runs the server
@@ -72,7 +73,7 @@ class Server:
         self.folder = Path(folder).resolve() if folder else default_folder()
         self.data = self.folder / "data"
         self.log_file = self.data / "server.log"
-        # In the server's command line, which tells our server from other processes.
+        # It appears in the server's command line, and so tells our server from other processes.
         self.name = f"sparkify-{_hash_path(self.folder)}"
 
     @property
@@ -137,7 +138,7 @@ class Server:
         return find_binaries(major, _subprocess_identity(self._find_account()))
 
     def _is_ours(self) -> bool:
-        """Return whether the state folder exists; raise WarehouseError if it is somebody else's."""
+        """Return whether the state folder holds our marker; raise WarehouseError if it is not ours."""
         try:
             status = os.lstat(self.folder)
         except FileNotFoundError:
@@ -146,7 +147,8 @@ class Server:
             raise WarehouseError(f"{self.folder} is not a folder of the user who runs this. "
                                  "Set SPARKIFY_STANDIN to another one.")
         entries = os.listdir(self.folder)
-        is_marked = (self.folder / MARKER).exists()  # after listdir, since the marker is made first
+        # Looked for after listdir: whoever makes our files makes the marker first.
+        is_marked = (self.folder / MARKER).exists()
         if entries and not is_marked:
             raise WarehouseError(f"{self.folder} holds files that are not the stand-in's. "
                                  "Set SPARKIFY_STANDIN to an empty folder or a new one.")
@@ -157,7 +159,7 @@ class Server:
         """Create the state folder if it is missing, and hold its lock."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._is_ours()
-        # The server does not inherit the descriptor (PEP 446): it would keep the lock.
+        # The server does not inherit the descriptor (PEP 446); otherwise it would keep the lock.
         descriptor = os.open(self.folder / MARKER, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -169,7 +171,7 @@ class Server:
             os.close(descriptor)
 
     def _probe(self) -> str | None:
-        """Connect; return '' on success, the error if the server refuses, None if none listens."""
+        """Connect; return '' on success, the error if the server refuses, None if no server listens."""
         if not self._is_ours() or not self.data.exists():
             return None
         if not _is_private(self.socket_folder, self.data.stat().st_uid):
@@ -193,13 +195,13 @@ class Server:
     def _start(self) -> None:
         account = self._find_account()
         binaries = self.binaries()
-        self._grant_folder(account)
+        self._let_account_enter(account)
         run_by = f", run by the account {account.pw_name}" if account else ""
         if not self.data.exists():
             self._create(binaries, account)
             logger.info("created a PostgreSQL %s cluster for the stand-in in %s%s",
                         binaries.version, self.folder, run_by)
-        self._place_socket(account)
+        self._make_socket_folder(account)
         self._remove_leftovers()
         self._launch(binaries, account)
         logger.info("started PostgreSQL %s for the stand-in in %s%s (psql: python -m "
@@ -218,7 +220,7 @@ class Server:
         raise WarehouseError("PostgreSQL refuses to run as root, and there is no account postgres "
                              "or nobody to run it. Run this as an ordinary user.")
 
-    def _grant_folder(self, account: pwd.struct_passwd | None) -> None:
+    def _let_account_enter(self, account: pwd.struct_passwd | None) -> None:
         """Let the server's account, and nobody else, pass through the state folder."""
         if not account:
             self.folder.chmod(0o700)
@@ -250,7 +252,7 @@ class Server:
         path = self.folder / "socket" / f".s.PGSQL.{PORT}"
         return len(os.fsencode(path)) <= MAX_SOCKET_PATH
 
-    def _place_socket(self, account: pwd.struct_passwd | None) -> None:
+    def _make_socket_folder(self, account: pwd.struct_passwd | None) -> None:
         if _is_private(self.socket_folder, self.data.stat().st_uid):
             return
         if self._is_path_short_enough():
@@ -259,7 +261,7 @@ class Server:
         else:
             link = self.folder / "socket-folder"
             link.unlink(missing_ok=True)
-            # Not TMPDIR: it may be as long, or closed to the server's account.
+            # Not in TMPDIR: its path may be too long as well, or closed to the server's account.
             link.symlink_to(_new_folder(f"{self.name}-", Path("/tmp"), account))
 
     def _find_postmaster(self) -> int | None:
@@ -274,9 +276,9 @@ class Server:
         """Stop a server that nobody can reach, and remove the lock files of a dead one."""
         if pid := self._find_postmaster():
             self._stop_process(pid)
-        # PostgreSQL takes any process with that id for a server: another program after a reboot, or
-        # a zombie in a container whose first process does not reap. It still detects the remains of
-        # a real server by their shared memory.
+        # PostgreSQL takes any process with the id in postmaster.pid for a server: another program
+        # after a reboot, or a zombie in a container whose first process does not reap. It still
+        # detects the remains of a real server by their shared memory.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.socket_folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
@@ -328,7 +330,11 @@ class Server:
 
 
 def default_folder() -> Path:
-    """Return SPARKIFY_STANDIN, or this project's folder among the user's application state."""
+    """Return the folder that SPARKIFY_STANDIN names, or else one that is named after this project.
+
+    That one is in the user's state folder (for root in /var/lib), or in the temporary folder if we
+    may not write there.
+    """
     if setting := os.environ.get("SPARKIFY_STANDIN"):
         if not os.path.isabs(setting):
             raise ConfigError(f"SPARKIFY_STANDIN is '{setting}'; expected an absolute path.")
@@ -353,7 +359,7 @@ def _subprocess_identity(account: pwd.struct_passwd | None) -> dict:
 
 
 def _new_folder(prefix: str, parent: Path, account: pwd.struct_passwd | None) -> Path:
-    """Create a folder that only the account may enter, or only we if there is none."""
+    """Create a folder that only the account may enter, or only the current user if account is None."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
@@ -361,7 +367,7 @@ def _new_folder(prefix: str, parent: Path, account: pwd.struct_passwd | None) ->
 
 
 def _is_private(folder: Path, owner: int) -> bool:
-    """Return whether nobody but the owner can have put a socket in the folder."""
+    """Return whether the folder exists, is the owner's, and is closed to everybody else."""
     if not os.path.lexists(folder):
         return False
     status = os.lstat(folder)
@@ -379,7 +385,7 @@ def _read_command_line(pid: int) -> str:
 
 
 def _last_lines(output: str) -> str:
-    """Return the last two lines of a log, without the shutdown messages after the reason."""
+    """Return the last two lines of an output, leaving out those about shutting down and removing files."""
     lines = [line for line in output.splitlines()
              if line.strip() and not re.search("system is shut down|: removing ", line)]
     return "\n".join(lines[-2:])
