@@ -395,7 +395,7 @@ def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load_fresh, cap
 
 def test_a_right_that_is_missing_is_not_tried_again(fresh, loader, load_fresh, caplog):
     said = assert_permanent(load_fresh, 1, caplog)
-    assert "ANALYZE staging_events: permission denied: Redshift lets the owner of" in said
+    assert "ANALYZE staging_events: permission denied: on Redshift only superusers and the owner of" in said
     assert "make it the owner of the tables" in said
     execute(fresh, "REVOKE SELECT ON loaded_files FROM loader")
     said = assert_permanent(load_fresh, 1, caplog)

@@ -1,4 +1,5 @@
--- functions: functions that PostgreSQL does not have, or that differ; sql/ translates calls to them.
+-- functions: Redshift's functions that PostgreSQL does not have, or that differ there. The package
+-- sql/ turns calls of Redshift's into calls of these.
 
 CREATE SCHEMA IF NOT EXISTS redshift;
 GRANT USAGE ON SCHEMA redshift TO PUBLIC;
@@ -22,7 +23,8 @@ BEGIN
 END
 $$;
 
--- Make the text columns of a table created from a query count bytes, like those of CREATE TABLE.
+-- Limit the VARCHAR(n) and CHAR(n) of a table created from a query to n bytes, as CREATE TABLE does;
+-- PostgreSQL limits them to n characters.
 CREATE OR REPLACE PROCEDURE redshift.count_bytes(relation regclass) LANGUAGE plpgsql AS
 $$
 DECLARE
@@ -46,10 +48,11 @@ BEGIN
 END
 $$;
 
--- Block ranges stand for zone maps; both cover a megabyte (t_Sorting_data). An entry holds the least
--- and the greatest value of up to 32 columns in 8,152 bytes. The key ends before a column that may
--- not fit, or whose type has no ranges in PostgreSQL, such as boolean. After CREATE TABLE IF NOT
--- EXISTS the relation may be a view, a table without these columns, or one that has its index.
+-- Create the BRIN index that stands in for Redshift's zone maps; a range of either covers a megabyte
+-- (t_Sorting_data). An entry holds the least and the greatest value of up to 32 columns in 8,152 bytes.
+-- The index ends before the first column of the SORTKEY that may not fit, or whose type has no ranges
+-- in PostgreSQL, such as boolean. After CREATE TABLE IF NOT EXISTS the relation may be a view, a table
+-- without these columns, or one that has its index.
 CREATE OR REPLACE PROCEDURE redshift.map_zones(relation regclass, key text[]) LANGUAGE plpgsql AS
 $$
 DECLARE
@@ -78,8 +81,9 @@ BEGIN
 END
 $$;
 
--- Refusals of ALTER TABLE (r_ALTER_TABLE) that depend on the table. DISTKEY is not stored, so a drop
--- of its column is not refused.
+-- Refusals of ALTER TABLE (r_ALTER_TABLE) that depend on the table: a drop of a column of the SORTKEY,
+-- a new length for a column with a DEFAULT, a PRIMARY KEY of columns that may be NULL. DISTKEY is not
+-- stored, so a drop of its column is not refused.
 CREATE OR REPLACE PROCEDURE redshift.refuse_key(relation regclass, name text) LANGUAGE plpgsql AS
 $$
 BEGIN
@@ -129,7 +133,8 @@ BEGIN
 END
 $$;
 
--- The average of integers is an integer; that of decimals keeps their scale (r_AVG).
+-- The average of integers is an integer; that of decimals keeps their scale (r_AVG). The
+-- state, `sum`, is {count, sum}.
 CREATE OR REPLACE FUNCTION redshift.add(sum numeric[], value numeric) RETURNS numeric[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT CASE WHEN value IS NULL THEN sum ELSE ARRAY[sum[1] + 1, sum[2] + value] END $$;
@@ -169,7 +174,7 @@ BEGIN
 END
 $$;
 
--- No text is longer than 65,535 bytes (r_LISTAGG, r_REPEAT, r_Character_types).
+-- Raise if a text is longer than 65,535 bytes (r_LISTAGG, r_REPEAT, r_Character_types).
 CREATE OR REPLACE FUNCTION redshift.fit(value text, function text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
 $$
@@ -205,7 +210,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT pg_catalog.trunc(value, places
 CREATE OR REPLACE FUNCTION redshift.last_day(value timestamp) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT (date_trunc('month', value) + INTERVAL '1 month - 1 day')::date $$;
--- The last day of a month becomes the last day of the other month (r_ADD_MONTHS).
+-- The last day of a month gives the last day of the month of the result (r_ADD_MONTHS).
 CREATE OR REPLACE FUNCTION redshift.add_months(value timestamp, months bigint) RETURNS timestamp
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$
@@ -224,9 +229,9 @@ $$;
 -- A text is not cast to INT or TIMESTAMP in an INSERT: Redshift refuses that as well.
 DO $do$
 DECLARE
-    made record;
+    wanted record;
     source text;
-    make CONSTANT text := 'CREATE OR REPLACE FUNCTION %s RETURNS %s LANGUAGE sql STABLE'
+    template CONSTANT text := 'CREATE OR REPLACE FUNCTION %s RETURNS %s LANGUAGE sql STABLE'
         ' PARALLEL SAFE AS $f$ SELECT %s $f$';
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
@@ -239,11 +244,11 @@ BEGIN
             EXECUTE format('CREATE CAST (%s AS numeric) WITH INOUT AS ASSIGNMENT', source);
         END IF;
     END LOOP;
-    -- A number and a text are compared as texts, a DECIMAL and a text as numbers; LIKE takes any value.
-    -- + of two texts joins them (r_NVL2); a BOOLEAN can be compared with an INT. || joins values of two
-    -- different types as texts (r_CONCAT). It has no operator for two numbers: that would capture
-    -- 'a' || 1, whose literal has no type yet.
-    FOR made IN
+    -- An INT or FLOAT and a text are compared as texts, a DECIMAL and a text as numbers; LIKE takes any
+    -- value. + of two texts joins them (r_NVL2); a BOOLEAN can be compared with an INT. || joins values
+    -- of two different types as texts (r_CONCAT). There is none for two values of one type: that would
+    -- capture 'a' || 1, whose literal has no type yet.
+    FOR wanted IN
         WITH compare (name, op) AS (VALUES
             ('eq', '='), ('ne', '<>'), ('lt', '<'), ('le', '<='), ('gt', '>'), ('ge', '>=')),
         alike (name, op) AS (VALUES
@@ -265,15 +270,16 @@ BEGIN
         UNION ALL SELECT 'joined', '||', one.kind, two.kind, '$1::text %s $2::text'
         FROM joined one, joined two WHERE one.kind <> two.kind
     LOOP
-        EXECUTE format(make, format('redshift.%s(%s, %s)', made.name, made.a, made.b),
-            CASE WHEN made.name IN ('plus', 'joined') THEN 'text' ELSE 'boolean' END, format(made.body, made.op));
-        IF to_regoperator(format('pg_catalog.%s(%s,%s)', made.op, made.a, made.b)) IS NULL THEN
+        EXECUTE format(template, format('redshift.%s(%s, %s)', wanted.name, wanted.a, wanted.b),
+            CASE WHEN wanted.name IN ('plus', 'joined') THEN 'text' ELSE 'boolean' END,
+            format(wanted.body, wanted.op));
+        IF to_regoperator(format('pg_catalog.%s(%s,%s)', wanted.op, wanted.a, wanted.b)) IS NULL THEN
             EXECUTE format('CREATE OPERATOR pg_catalog.%s (LEFTARG = %s, RIGHTARG = %s,'
-                ' FUNCTION = redshift.%s)', made.op, made.a, made.b, made.name);
+                ' FUNCTION = redshift.%s)', wanted.op, wanted.a, wanted.b, wanted.name);
         END IF;
     END LOOP;
     -- Functions of texts take numbers and dates as well.
-    FOR made IN
+    FOR wanted IN
         SELECT kind, name, more
         FROM unnest('{int2, int4, int8, float4, float8, numeric, date, timestamp, timestamptz}'
             ::text[]) AS kind, (VALUES
@@ -283,9 +289,9 @@ BEGIN
             ('md5', ''), ('lpad', ', int, text')
         ) AS functions (name, more)
     LOOP
-        EXECUTE format(make, format('pg_catalog.%I(%s%s)', made.name, made.kind, made.more),
-            CASE made.name WHEN 'length' THEN 'int' ELSE 'text' END,
-            format('pg_catalog.%I($1::text%s)', made.name, CASE made.more
+        EXECUTE format(template, format('pg_catalog.%I(%s%s)', wanted.name, wanted.kind, wanted.more),
+            CASE wanted.name WHEN 'length' THEN 'int' ELSE 'text' END,
+            format('pg_catalog.%I($1::text%s)', wanted.name, CASE wanted.more
                 WHEN '' THEN '' WHEN ', int' THEN ', $2' ELSE ', $2, $3' END));
     END LOOP;
 END

@@ -2,7 +2,7 @@
 --
 -- Columns are Redshift's (guide: SYS_LOAD_ERROR_DETAIL, r_STL_LOAD_ERRORS, SYS_LOAD_HISTORY,
 -- SYS_LOAD_DETAIL, r_STL_LOAD_COMMITS, r_STL_REPLACEMENTS, r_SVV_TRANSACTIONS). The package sql/
--- adds the name of this schema to theirs.
+-- writes the name of this schema before the tables' names.
 
 CREATE SCHEMA standin;
 GRANT USAGE ON SCHEMA standin TO PUBLIC;
@@ -37,7 +37,7 @@ GRANT SELECT, INSERT ON standin.load, standin.load_file, standin.load_error, sta
 TO PUBLIC;
 
 -- The COPYs that the views below show: all to superusers, their own to other users. On Redshift rows
--- may appear late; new sessions delay them after ALTER DATABASE … SET standin.views_late = '3s'.
+-- may appear late; to imitate that in new sessions, ALTER DATABASE … SET standin.views_late = '3s'.
 CREATE VIEW standin.visible_load AS
 SELECT l.*
 FROM standin.load l JOIN pg_roles r ON r.rolname = current_user
@@ -125,8 +125,8 @@ GRANT SELECT ON
 TO PUBLIC;
 
 -- This session's COPYs leave their id and count in settings, which a rollback resets. A COPY that
--- fails on its data is always rolled back; it counts nevertheless, so it is looked up in the table
--- (guide: PG_LAST_COPY_ID, PG_LAST_COPY_COUNT).
+-- fails on its data is always rolled back; it is the last COPY nevertheless, so it is looked up
+-- in the table (guide: PG_LAST_COPY_ID, PG_LAST_COPY_COUNT).
 CREATE FUNCTION standin.last_copy(name text) RETURNS bigint LANGUAGE sql STABLE AS
 $$ SELECT NULLIF(current_setting('standin.last_copy_' || name, true), '')::bigint $$;
 CREATE FUNCTION standin.last_aborted_copy() RETURNS bigint LANGUAGE sql STABLE AS
@@ -156,7 +156,7 @@ DECLARE
 BEGIN
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = relation), 'USAGE') THEN
         RAISE insufficient_privilege USING MESSAGE =
-            format('permission denied: Redshift lets the owner of %s and superusers analyze it',
+            format('permission denied: on Redshift only superusers and the owner of %s may analyze it',
                    relation);
     END IF;
     IF analyzed <= 0 OR changed >= analyzed * threshold / 100 THEN
