@@ -18,7 +18,7 @@ from support import ROOT
 from support.every_statement import EVERY_STATEMENT
 
 from warehouse.standin.sql.aliases import has_lateral_alias, inline_alias
-from warehouse.standin.sql.dialect import has_implicit_commit, has_to_run_alone, translate
+from warehouse.standin.sql.dialect import has_implicit_commit, is_refused_in_transaction, translate
 from warehouse.standin.sql.tokens import split_statements, tokenize
 
 ROWS = csv.DictReader((ROOT / "tests/dialect_rows.csv").read_text().splitlines(keepends=True))
@@ -68,7 +68,7 @@ def outcome(text):
         for tokens in split_statements(text):
             translated = translate(tokens)
             assert all(isinstance(sql, str) for sql in translated)
-            has_implicit_commit(tokens), has_to_run_alone(tokens)
+            has_implicit_commit(tokens), is_refused_in_transaction(tokens)
             for sql in translated:
                 has_lateral_alias(sql), inline_alias(sql, sql.find(" ", len(sql) // 2) + 2)
             found += len(translated)

@@ -13,7 +13,7 @@ from .copy.run import run_copy
 from .sql import dialect
 from .sql.aliases import has_lateral_alias, inline_alias
 from .sql.edit import MAX_STATEMENT_BYTES
-from .sql.faults import explain_error
+from .sql.server_errors import explain_error
 from .sql.tokens import Token, first_word, split_statements
 
 
@@ -70,7 +70,7 @@ class Cursor(extensions.cursor):
             run_copy(self.connection, self.context, tokens)
             return
         translated = dialect.translate(tokens)
-        if dialect.has_to_run_alone(tokens) and (
+        if dialect.is_refused_in_transaction(tokens) and (
             not self.connection.autocommit or self._is_in_transaction()
         ):
             raise errors.ActiveSqlTransaction(

@@ -11,7 +11,7 @@ from .tokens import decode_name, tokenize
 
 _FROM_IN_CALLS = ("extract", "overlay", "position", "substring", "trim")
 _SET_OPERATIONS = ("union", "except", "intersect", "minus")
-_DEEPEST = 100  # parentheses around one subquery
+_MAX_NESTING = 100  # parentheses around one subquery
 _ENDS_LIST = ("from", "into", "where", "group", "having", "order", "limit", "offset",
               *_SET_OPERATIONS)
 
@@ -29,7 +29,7 @@ def name_subquery(edit: Edit, pos: int) -> None:
 
 
 def _is_query(edit: Edit, pos: int) -> bool:
-    for inner in range(pos + 1, pos + _DEEPEST):
+    for inner in range(pos + 1, pos + _MAX_NESTING):
         if edit.word(inner) != "(":
             return edit.word(inner) in ("select", "with")
         if edit.word(edit.partner[inner] + 1) not in (")", *_SET_OPERATIONS):
@@ -39,8 +39,8 @@ def _is_query(edit: Edit, pos: int) -> bool:
 
 def _is_source(edit: Edit, pos: int) -> bool:
     """Return whether the parenthesis at `pos` opens an item of FROM."""
-    deepest = pos - _DEEPEST
-    while pos > deepest and edit.word(pos - 1) == "(" and not _is_query(edit, pos - 1):
+    limit = pos - _MAX_NESTING
+    while pos > limit and edit.word(pos - 1) == "(" and not _is_query(edit, pos - 1):
         pos -= 1
     before = edit.word(pos - 1)
     if before == ",":
@@ -55,9 +55,9 @@ def has_lateral_alias(sql: str) -> bool:
         return False
     edit = Edit(tokenize(sql))
     selects = _find_selects(edit)
-    labels = {select: {name: at for name, at, _ in _find_labels(edit, select)}
-              for select in set(selects) if select >= 0}
-    return any(_is_name(edit, pos) and labels[select].get(decode_name(edit.tokens[pos]), pos) != pos
+    aliases = {select: {name: at for name, at, _ in _find_aliases(edit, select)}
+               for select in set(selects) if select >= 0}
+    return any(_is_name(edit, pos) and aliases[select].get(decode_name(edit.tokens[pos]), pos) != pos
                for pos, select in enumerate(selects) if select >= 0)
 
 
@@ -78,8 +78,8 @@ def inline_alias(sql: str, position: int) -> str | None:
     if select < 0 or not _is_name(edit, pos) or _find_clause(edit, pos, select) == "from":
         return None
     name = decode_name(edit.tokens[pos])
-    definitions = [(label_pos, expression)
-                   for label, label_pos, expression in _find_labels(edit, select) if label == name]
+    definitions = [(alias_pos, expression)
+                   for alias, alias_pos, expression in _find_aliases(edit, select) if alias == name]
     if len(definitions) != 1 or definitions[0][0] >= pos:
         return None
     edit.replace(pos, pos + 1, f"({definitions[0][1]})")
@@ -87,7 +87,7 @@ def inline_alias(sql: str, position: int) -> str | None:
 
 
 def _find_selects(edit: Edit) -> list[int]:
-    """Return for each position that of the SELECT it belongs to, or -1."""
+    """Return, for each position, the position of the SELECT it belongs to, or -1."""
     selects, current = [], [-1]
     for word in edit.words:
         if word == "select":
@@ -112,16 +112,16 @@ def _is_name(edit: Edit, pos: int) -> bool:
             and edit.word(pos + 1) not in (".", "("))
 
 
-def _find_labels(edit: Edit, select: int) -> list[tuple[str, int, str]]:
+def _find_aliases(edit: Edit, select: int) -> list[tuple[str, int, str]]:
     """Return the aliases of a SELECT list: name, position and expression."""
     start = select + 1 + (edit.word(select + 1) in ("all", "distinct"))
     close = edit.partner.get(edit.inside[select], len(edit.words))
-    labels = []
+    aliases = []
     for first, end in edit.split(start, edit.find(start, close, *_ENDS_LIST)):
         pos = end - 1
         if pos <= first or not _is_name(edit, pos):
             continue
         last = pos - 1 - (edit.word(pos - 1) == "as")
         if last >= first and (edit.tokens[last].kind != "op" or edit.words[last] == ")"):
-            labels.append((decode_name(edit.tokens[pos]), pos, edit.text(first, last + 1)))
-    return labels
+            aliases.append((decode_name(edit.tokens[pos]), pos, edit.text(first, last + 1)))
+    return aliases

@@ -2,7 +2,7 @@
 
 from psycopg2 import errors
 
-from .column_types import CHARACTER, character_bytes, read_encoding, read_type
+from .column_types import CHARACTER_TYPES, character_bytes, read_encoding, read_type
 from .ddl import CONSTRAINTS, Table, byte_check_name, read_constraint, translate_column
 from .edit import Edit
 from .refusals import refusal
@@ -10,29 +10,31 @@ from .tokens import quote_name, quote_string
 
 
 def alter_table(edit: Edit) -> list[str]:
-    """Translate ALTER TABLE, which takes one action, of fewer kinds than PostgreSQL's (r_ALTER_TABLE)."""
+    """Translate ALTER TABLE, which takes one action, and has fewer than PostgreSQL's (r_ALTER_TABLE)."""
     pos, end = edit.skip_name(2), len(edit.words)
     if edit.find(pos, end, ",") < end:
         raise refusal("Redshift's ALTER TABLE takes one action", "an ALTER TABLE for each")
     word = edit.word(pos)
-    column = pos + 1 + (edit.word(pos + 1) == "column")
+    column_pos = pos + 1 + (edit.word(pos + 1) == "column")
     name = quote_string(edit.text(2, pos))
     if word == "add" and edit.word(pos + 1) in CONSTRAINTS:
         read_constraint(edit, pos + 1, end, table := Table())
         key = ", ".join(map(quote_string, table.keys.get("PRIMARY KEY", ())))
         return [f"CALL redshift.refuse_nullable({name}, ARRAY[{key}])"] if key else []
     if word == "add":
-        return _add_column(edit, column, end)
+        return _add_column(edit, column_pos, end)
     if word == "alter":
-        return _alter_column(edit, column, end, name)
+        return _alter_column(edit, column_pos, end, name)
     if edit.has_words(pos, "drop constraint"):
         return []
-    if word == "drop" and edit.has_words(column, "if exists"):
+    if word == "drop" and edit.has_words(column_pos, "if exists"):
         raise refusal("Redshift has no DROP COLUMN IF EXISTS", "DROP COLUMN")
-    if word in ("drop", "rename"):
-        changed = edit.read_name(end - 1 if word == "rename" else column)
-        call = f"CALL redshift.refuse_key({name}, {quote_string(changed)})"
-        return [call, str(edit)] if word == "drop" else [str(edit)]
+    if word == "drop":
+        column = edit.read_name(column_pos)
+        return [f"CALL redshift.refuse_key({name}, {quote_string(column)})", str(edit)]
+    if word == "rename":
+        edit.read_name(end - 1)  # raises if it cannot be a name on Redshift
+        return [str(edit)]
     if edit.has_words(pos, "owner to"):
         return [str(edit)]
     message = f"Redshift has no ALTER TABLE … {word.upper()}"
@@ -46,24 +48,24 @@ def _add_column(edit: Edit, pos: int, end: int) -> list[str]:
     table = Table()
     translate_column(edit, pos, end, table)
     if table.keys or edit.find(pos, end, "identity", "unique", "references") < end:
-        message = "Redshift adds no key, no IDENTITY, UNIQUE or REFERENCES with a column"
+        message = "Redshift's ADD COLUMN takes no key, IDENTITY, UNIQUE or REFERENCES"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")
     (column,) = table.columns.values()
     if column.not_null and not column.has_default:
-        message = "Redshift adds a NOT NULL column with a DEFAULT only"
+        message = "Redshift adds a NOT NULL column only if it has a DEFAULT"
         raise refusal(message, "DEFAULT and a value", errors.InvalidTableDefinition)
     return [str(edit)]
 
 
 def _alter_column(edit: Edit, pos: int, end: int, table: str) -> list[str]:
-    """Translate ALTER COLUMN: keys and encodings have no effect, a new length moves the byte check."""
+    """Translate ALTER COLUMN: keys and encodings have no effect, a new length replaces the byte check."""
     if edit.word(pos) in ("distkey", "diststyle", "sortkey", "compound", "encode"):
         return []
     if edit.word(pos + 1) == "encode" and read_encoding(edit, pos + 1) == end:
         return []
     column = edit.read_name(pos)
     kind = read_type(edit, pos + 2) if edit.word(pos + 1) == "type" else None
-    character = CHARACTER.get(kind.name) if kind and kind.end == end else None
+    character = CHARACTER_TYPES.get(kind.name) if kind and kind.end == end else None
     if not character or character.base != "varchar":
         message = "Redshift's ALTER COLUMN changes the length of a VARCHAR only"
         raise refusal(message, "CREATE TABLE and INSERT … SELECT")

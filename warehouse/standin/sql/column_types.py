@@ -23,7 +23,7 @@ _PLAIN = frozenset("""
 _CAST_ONLY = frozenset("oid regclass name interval xid abstime".split())
 
 
-class Character(NamedTuple):
+class CharacterType(NamedTuple):
     """A character type: its name in PostgreSQL, and its default and maximum length in bytes.
 
     `has_length` says whether a length may be written after it (r_Character_types).
@@ -35,25 +35,25 @@ class Character(NamedTuple):
     has_length: bool = True
 
 
-CHARACTER = {
-    "varchar": Character("varchar", 256, 65535),
-    "character varying": Character("varchar", 256, 65535),
-    "nvarchar": Character("varchar", 256, 65535),
-    "national character varying": Character("varchar", 256, 65535),
-    "text": Character("varchar", 256, 65535, has_length=False),
-    "char": Character("char", 1, 4096),
-    "character": Character("char", 1, 4096),
-    "nchar": Character("char", 1, 4096),
-    "national character": Character("char", 1, 4096),
-    "bpchar": Character("char", 256, 4096, has_length=False),
+CHARACTER_TYPES = {
+    "varchar": CharacterType("varchar", 256, 65535),
+    "character varying": CharacterType("varchar", 256, 65535),
+    "nvarchar": CharacterType("varchar", 256, 65535),
+    "national character varying": CharacterType("varchar", 256, 65535),
+    "text": CharacterType("varchar", 256, 65535, has_length=False),
+    "char": CharacterType("char", 1, 4096),
+    "character": CharacterType("char", 1, 4096),
+    "nchar": CharacterType("char", 1, 4096),
+    "national character": CharacterType("char", 1, 4096),
+    "bpchar": CharacterType("char", 256, 4096, has_length=False),
 }
 # Longest first. Redshift does not have the last two; they are listed to be refused by full name.
 _LONG_NAMES = sorted(
-    (name for name in _PLAIN | CHARACTER.keys() if " " in name), key=len, reverse=True
+    (name for name in _PLAIN | CHARACTER_TYPES.keys() if " " in name), key=len, reverse=True
 ) + ["bit varying", "binary varying"]
 
 
-TYPES = _PLAIN | CHARACTER.keys() | set(_NUMERIC)
+TYPES = _PLAIN | CHARACTER_TYPES.keys() | set(_NUMERIC)
 
 
 class Type(NamedTuple):
@@ -73,8 +73,8 @@ def read_type(edit: Edit, pos: int) -> Type:
     opened, end = end, edit.partner[end] + 1
     length = edit.text(opened + 1, end - 1)
     advice = f"{name.upper()} or another length"
-    if name in CHARACTER and CHARACTER[name].has_length:
-        if length.lower() == "max" and CHARACTER[name].base == "varchar":
+    if name in CHARACTER_TYPES and CHARACTER_TYPES[name].has_length:
+        if length.lower() == "max" and CHARACTER_TYPES[name].base == "varchar":
             return Type(name, -1, end)
         if re.fullmatch(r"\d{1,9}", length):
             return Type(name, int(length), end)
@@ -83,8 +83,8 @@ def read_type(edit: Edit, pos: int) -> Type:
         # r_Numeric_types201: precision up to 38, scale up to 37
         if digits and int(digits[2] or 0) <= min(int(digits[1]), 37) and int(digits[1]) <= 38:
             return Type(name, int(digits[1]), end)
-        advice = "at most 38 digits, 37 of them decimals"
-    elif name not in _PLAIN and name not in CHARACTER:
+        advice = "at most 38 digits, at most 37 of them after the point"
+    elif name not in _PLAIN and name not in CHARACTER_TYPES:
         raise type_refusal(name)
     # c_Supported_data_types
     message = f"Redshift has no {name.upper()}({length})"
@@ -102,14 +102,14 @@ def translate_type(edit: Edit, pos: int, extra: frozenset[str] = frozenset()) ->
             edit.replace(pos, kind.end, "numeric(18,0)")
     elif kind.name == "datetime":
         edit.replace(pos, kind.end, "timestamp")
-    elif kind.name not in _PLAIN and kind.name not in CHARACTER and kind.name not in extra:
+    elif kind.name not in _PLAIN and kind.name not in CHARACTER_TYPES and kind.name not in extra:
         raise type_refusal(kind.name or "at the end of the statement")
     return kind
 
 
 def character_bytes(kind: Type) -> int:
     """Return the length of a character type in bytes; raises if it is out of range."""
-    _, default_bytes, max_bytes, _ = CHARACTER[kind.name]
+    _, default_bytes, max_bytes, _ = CHARACTER_TYPES[kind.name]
     size = {None: default_bytes, -1: max_bytes}.get(kind.size, kind.size)
     if not 0 < size <= max_bytes:
         message = f"Redshift's {kind.name.upper()} takes 1 to {max_bytes} bytes, not {size}"
@@ -130,9 +130,9 @@ def translate_cast_type(edit: Edit, pos: int) -> tuple[int, int] | None:
     if token.kind != "word" or edit.word(pos + 1) == ".":
         return None
     kind = translate_type(edit, pos, _CAST_ONLY)
-    if kind.name not in CHARACTER:
+    if kind.name not in CHARACTER_TYPES:
         return None
-    base = CHARACTER[kind.name].base
+    base = CHARACTER_TYPES[kind.name].base
     size = None if kind.size is None else character_bytes(kind)
     if kind.size == -1 or kind.name.startswith("n"):
         edit.replace(pos, kind.end, base if size is None else f"{base}({size})")
@@ -146,35 +146,35 @@ def cut_to_bytes(value: str, size: int) -> str:
 
 # c_Compression_encodings: codec -> the types that it does not take. TIME, TIMETZ, TIMESTAMPTZ and
 # INTERVAL are left out.
-_NO_NUMBERS = "char varchar real float8 bool"
+_TEXT_FLOAT_BOOL = "char varchar real float8 bool"
 _CODECS = dict.fromkeys("auto raw runlength zstd".split(), "") | {
-    "az64": _NO_NUMBERS,
+    "az64": _TEXT_FLOAT_BOOL,
     "bytedict": "bool",
-    "delta": _NO_NUMBERS,
-    "delta32k": f"{_NO_NUMBERS} smallint",
+    "delta": _TEXT_FLOAT_BOOL,
+    "delta32k": f"{_TEXT_FLOAT_BOOL} smallint",
     "lzo": "real float8 bool",
-    "mostly8": f"{_NO_NUMBERS} date timestamp",
-    "mostly16": f"{_NO_NUMBERS} date timestamp smallint",
-    "mostly32": f"{_NO_NUMBERS} date timestamp smallint int",
+    "mostly8": f"{_TEXT_FLOAT_BOOL} date timestamp",
+    "mostly16": f"{_TEXT_FLOAT_BOOL} date timestamp smallint",
+    "mostly32": f"{_TEXT_FLOAT_BOOL} date timestamp smallint int",
 } | dict.fromkeys(
     ("text255", "text32k"), "char real float8 bool date timestamp smallint int bigint numeric")
-_FAMILIES = {
+_CANONICAL_NAMES = {
     "int2": "smallint", "integer": "int", "int4": "int", "int8": "bigint", "float4": "real",
     "float": "float8", "double precision": "float8", "boolean": "bool", "decimal": "numeric",
     "dec": "numeric", "datetime": "timestamp", "timestamp without time zone": "timestamp",
-} | {name: character.base for name, character in CHARACTER.items()}  # fmt: skip
+} | {name: character.base for name, character in CHARACTER_TYPES.items()}  # fmt: skip
 
 
-def read_encoding(edit: Edit, pos: int, kind: str = "") -> int:
+def read_encoding(edit: Edit, pos: int, type_name: str = "") -> int:
     """Read ENCODE and its codec; return the position after them.
 
-    `kind` is the type of the column; '' leaves the pair unchecked.
+    `type_name` is the type of the column; '' leaves the pair unchecked.
     """
     codec = edit.word(pos + 1)
     if codec not in _CODECS:
         message = f"Redshift has no encoding {codec.upper()}"  # c_Compression_encodings
         raise refusal(message, "ENCODE AUTO, AZ64, ZSTD, LZO or RAW", errors.UndefinedObject)
-    if _FAMILIES.get(kind, kind) in _CODECS[codec].split():
-        message = f"Redshift's encoding {codec.upper()} takes no {kind.upper()}"
+    if _CANONICAL_NAMES.get(type_name, type_name) in _CODECS[codec].split():
+        message = f"Redshift's encoding {codec.upper()} takes no {type_name.upper()}"
         raise refusal(message, "ENCODE AUTO, ZSTD or RAW", errors.InvalidTableDefinition)
     return pos + 2

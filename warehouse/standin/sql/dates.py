@@ -27,8 +27,8 @@ _EXTRACT_TEMPLATES = {
     "milliseconds": "CAST(mod(floor(EXTRACT(milliseconds FROM {0})), 1000) AS int)",
     "microseconds": "CAST(mod(floor(EXTRACT(microseconds FROM {0})), 1000000) AS int)",
 }
-# r_DATEDIFF_function: DATEDIFF counts the boundaries crossed, so it is the number of the end's part
-# minus that of the start's. A week begins on Sunday; 1970-01-04 was one.
+# r_DATEDIFF_function: DATEDIFF counts the boundaries crossed. So number the parts from a fixed origin,
+# and subtract the start's number from the end's. A week begins on Sunday; 1970-01-04 was one.
 _COUNT_TEMPLATES = {
     "quarter": "EXTRACT(year FROM {0}) * 4 + EXTRACT(quarter FROM {0})",
     "month": "EXTRACT(year FROM {0}) * 12 + EXTRACT(month FROM {0})",

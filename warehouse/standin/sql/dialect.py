@@ -42,7 +42,7 @@ def has_implicit_commit(tokens: list[Token]) -> bool:
     return first_word(tokens) == "truncate"
 
 
-def has_to_run_alone(tokens: list[Token]) -> bool:
+def is_refused_in_transaction(tokens: list[Token]) -> bool:
     """Return whether Redshift refuses the statement within a transaction (r_ALTER_TABLE)."""
     if first_word(tokens) != "alter":
         return False
@@ -66,7 +66,7 @@ def translate(tokens: list[Token]) -> list[str]:
 
 
 def _find_kind(words: list[str]) -> str:
-    """Return the verb, followed after CREATE and ALTER by the kind of object."""
+    """Return the verb and, after CREATE and ALTER, the kind of object; "create or" for OR REPLACE."""
     if words[0] == "create":
         words = ["create"] + [w for w in words[1:4] if w not in ("local", "temp", "temporary")]
     return " ".join(words[:2]) if words[0] in ("create", "alter") else words[0]
@@ -91,7 +91,7 @@ def _translate_create_view(edit: Edit) -> list[str]:
     columns = f"(SELECT relnatts FROM pg_class WHERE oid = to_regclass({quote_string(name)}))"
     digest = hashlib.md5(str(edit).encode(errors="replace"), usedforsecurity=False).hexdigest()
     tag = f"$standin_{digest}$"
-    message = "Redshift replaces a view by one of the same columns only; write DROP VIEW first"
+    message = "Redshift replaces a view only with one of the same columns; write DROP VIEW first"
     return [f"DO {tag} DECLARE before CONSTANT int := {columns}; BEGIN\n{edit}\n;"
             f" IF before IS NULL THEN {read_only};"
             f" ELSIF before < {columns} THEN RAISE feature_not_supported USING MESSAGE ="
@@ -116,7 +116,7 @@ def _translate_delete(edit: Edit) -> list[str]:
 
 
 def _translate_begin(edit: Edit) -> list[str]:
-    """Translate BEGIN: any isolation level in it means that of the database (r_BEGIN)."""
+    """Translate BEGIN without its isolation level: that of the database always applies (r_BEGIN)."""
     pos = edit.find(1, len(edit.words), "isolation")
     if edit.has_words(pos, "isolation level"):
         edit.drop(pos, min(pos + 3 + (edit.word(pos + 2) in ("read", "repeatable")), len(edit.words)))
@@ -172,7 +172,7 @@ def _translate_vacuum(edit: Edit) -> list[str]:
 
 
 def _translate_setting(edit: Edit) -> list[str]:
-    """Translate SET, RESET and SHOW; settings of Redshift only become standin.<name> (r_SET)."""
+    """Translate SET, RESET and SHOW; Redshift's own settings become standin.<name> (r_SET)."""
     verb = edit.words[0]
     pos = 1 + (verb == "set" and edit.word(1) in ("session", "local"))
     name = edit.word(pos)

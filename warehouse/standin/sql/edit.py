@@ -25,7 +25,7 @@ class Edit:
     describes; it stays as it was read. Changes show in `text` and str() only, and leave the other
     blanks and comments in place.
 
-    `inside` holds for each position that of the parenthesis around it, or -1. `partner` maps the
+    `inside[pos]` is the position of the parenthesis that encloses `pos`, or -1. `partner` maps the
     position of each parenthesis to that of its counterpart.
     """
 
@@ -35,7 +35,7 @@ class Edit:
         self.tokens = [tokens[i] for i in self.indexes]
         self.words = [_outline_token(token) for token in self.tokens]
         self.inside, self.partner = _match_parentheses(self.words)
-        self._quote_labels()
+        self._quote_aliases()
 
     def outline(self) -> str:
         return f" {' '.join(self.words)} "
@@ -61,7 +61,7 @@ class Edit:
         return "".join(self.texts[self.indexes[start] : self.indexes[end - 1] + 1])
 
     def replace(self, start: int, end: int, text: str) -> None:
-        if len(text) > MAX_STATEMENT_BYTES:  # nested calls may multiply
+        if len(text) > MAX_STATEMENT_BYTES:  # translating nested calls may multiply it
             raise errors.StatementTooComplex("Redshift takes statements of up to 16 MB")
         first, last = self.indexes[start], self.indexes[end - 1]
         self.texts[first : last + 1] = [text] + [""] * (last - first)
@@ -89,7 +89,10 @@ class Edit:
         return [self.text(*item) for item in self.split(opened + 1, self.partner[opened])]
 
     def find(self, start: int, end: int, *words: str) -> int:
-        """Return the first position of one of the words in the parentheses of `start`, or end."""
+        """Return the first position of one of the words from start up to end, or end.
+
+        Words in parentheses that open in between do not count.
+        """
         level = self.inside[start] if start < end else -1
         found = (i for i in range(start, end) if self.words[i] in words and self.inside[i] == level)
         return next(found, end)
@@ -102,8 +105,8 @@ class Edit:
                  and self.word(i - 1) != "within")  # WITHIN GROUP belongs to a call
         return next(found, "")
 
-    def _quote_labels(self) -> None:
-        """Treat a reserved word after AS in a SELECT list as a quoted name (r_CANCEL).
+    def _quote_aliases(self) -> None:
+        """Treat a reserved word after AS in a SELECT list as a quoted name, as an example of r_CANCEL does.
 
         Raises if it would become the column of a table or view.
         """
@@ -126,7 +129,7 @@ class Edit:
             elif self.word(pos) in (")", "]") and pos in self.partner:
                 pos = self.partner[pos]
                 if pos and self.tokens[pos - 1].kind in ("word", "name") and self._is_call_name(pos - 1):
-                    # A call, which OVER and WITHIN GROUP follow as well.
+                    # The parenthesis of a call, or of the OVER or WITHIN GROUP that follows one.
                     pos -= 1
                     if self.word(pos) == "over":
                         continue
@@ -145,7 +148,10 @@ class Edit:
             pos -= 1
 
     def _is_call_name(self, pos: int) -> bool:
-        """Return whether a word belongs to the parenthesis or string after it: it is no keyword."""
+        """Return whether a word belongs to the parenthesis or string after it.
+
+        The name of a function or type does, a keyword does not.
+        """
         return self.words[pos] not in _BEFORE_OPERANDS
 
     def _find_case(self, pos: int) -> int:

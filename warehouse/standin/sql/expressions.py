@@ -5,14 +5,14 @@ from collections import defaultdict
 
 from . import dates
 from .aliases import name_subquery
-from .column_types import CHARACTER, TYPES, cut_to_bytes, translate_cast_type
+from .column_types import CHARACTER_TYPES, TYPES, cut_to_bytes, translate_cast_type
 from .edit import Edit
 from .functions import refuse_function
 from .refusals import (
+    COMPUTE_FUNCTIONS,
     LEADER_FUNCTIONS,
     LEADER_WORDS,
     MISSING_TYPES,
-    TABLE_FUNCTIONS,
     refusal,
     refuse_misplaced_function,
     type_refusal,
@@ -74,7 +74,7 @@ _SYNTAX = frozenset("""
     return rollup row_format select set sets similar some sortkey table then to top unique using
     values when where with
 """.split())
-# A word before a parenthesis is a function after these words, and a name or type after others.
+# After one of these words, a word before a parenthesis is a function; after any other, a name or type.
 _BEFORE_CALLS = frozenset("""
     all and any approximate between both by case default distinct else explain extract for from
     having ilike in is join leading like limit not offset on or select set similar some then
@@ -85,9 +85,9 @@ _BEFORE_ROWS = frozenset("""
     ( , = <> != < > <= >= + - * / || all and between case distinct else having not on or select then
     when where
 """.split())
-# Not reserved, so Redshift takes them as labels without AS (r_SELECT_list, r_pg_keywords);
+# Not reserved, so Redshift takes them as aliases without AS (r_SELECT_list, r_pg_keywords);
 # PostgreSQL requires AS.
-_LABELS_AFTER_AS = frozenset("day hour minute month second year".split())
+_ALIASES_AFTER_AS = frozenset("day hour minute month second year".split())
 # Statements without names, or whose own translation reads the names.
 _NAMELESS = frozenset("alter begin grant lock reset revoke set show start truncate vacuum".split())
 _RANKING = frozenset("row_number rank dense_rank percent_rank cume_dist ntile lag lead".split())
@@ -97,7 +97,7 @@ _NO_FRAME_NEEDED = _RANKING | {""}
 
 
 def rewrite_expressions(edit: Edit, outline: str) -> None:
-    """Translate expressions from the last token to the first, so that arguments precede their call."""
+    """Translate expressions from the last token to the first: arguments before the call that takes them."""
     names_from = _find_first_name(edit)
     values = _find_value_lists(edit)
     casts = defaultdict(list)  # start of the operand -> casts to apply once it is translated
@@ -113,9 +113,9 @@ def rewrite_expressions(edit: Edit, outline: str) -> None:
         elif kind == "string":
             _refuse_escapes(text)
         elif text == "::":
-            _refuse_boolean(edit, pos - 1, pos)
-            if length := translate_cast_type(edit, pos + 1):
-                casts[edit.find_operand(pos)].append((*length, pos))
+            _refuse_boolean_cast(edit, pos - 1, pos)
+            if cut := translate_cast_type(edit, pos + 1):
+                casts[edit.find_operand(pos)].append((*cut, pos))
         elif text == "(" and pos not in values:
             _refuse_row(edit, pos)
             name_subquery(edit, pos)
@@ -193,7 +193,7 @@ def _translate_call(edit: Edit, pos: int, outline: str) -> None:
     word, end = edit.words[pos], edit.partner[pos + 1] + 1
     if edit.word(pos - 1) == "." and word in _RENAMED.keys() | _TEMPLATES.keys() | _TRANSLATIONS.keys():
         edit.replace(pos - 2, pos, "")  # pg_catalog
-    if word in TABLE_FUNCTIONS:
+    if word in COMPUTE_FUNCTIONS:
         refuse_misplaced_function(word, outline)
     if edit.tokens[pos].kind == "name":
         refuse_function(decode_name(edit.tokens[pos]))
@@ -222,12 +222,12 @@ def _translate_word(edit: Edit, pos: int, outline: str) -> None:
             raise type_refusal("bit" if word in ("b", "x") else word)
     elif before in (".", "as") and edit.word(pos - 2) != "pg_catalog":
         return
-    elif word in _LABELS_AFTER_AS and _is_bare_label(edit, pos):
+    elif word in _ALIASES_AFTER_AS and _is_bare_alias(edit, pos):
         edit.replace(pos, pos + 1, f"AS {edit.tokens[pos].text}")
     elif word == "current_user_id":
         edit.replace(pos, pos + 1, _USER_ID)
     elif word == "current_catalog":
-        raise refusal("the stand-in knows no CURRENT_CATALOG of Redshift's", "CURRENT_DATABASE()")
+        raise refusal("the stand-in knows of no CURRENT_CATALOG in Redshift", "CURRENT_DATABASE()")
     elif word == "recursive" and before == "with":
         _refuse_recursion(edit, pos + 1)
     elif word == "sysdate":
@@ -244,8 +244,8 @@ def _translate_word(edit: Edit, pos: int, outline: str) -> None:
         edit.drop(pos, pos + 1)
 
 
-def _is_bare_label(edit: Edit, pos: int) -> bool:
-    """Return whether a word labels an item of a SELECT list without AS."""
+def _is_bare_alias(edit: Edit, pos: int) -> bool:
+    """Return whether a word is the alias, without AS, of an item of a SELECT list."""
     before = edit.word(pos - 1)
     return (
         edit.find_clause(pos) == "select" and edit.word(pos + 1) in (",", "from", ")", "into", "")
@@ -333,18 +333,18 @@ def _translate_cast(edit: Edit, pos: int, end: int) -> None:
     separator = edit.find(pos + 2, end - 1, "as")
     if separator == end - 1:
         raise edit.syntax_error(end - 1, "CAST(value AS type)")
-    _refuse_boolean(edit, pos + 2, separator)
-    if length := translate_cast_type(edit, separator + 1):
-        edit.replace(pos, end, cut_to_bytes(edit.text(pos + 2, separator), length[1]))
+    _refuse_boolean_cast(edit, pos + 2, separator)
+    if cut := translate_cast_type(edit, separator + 1):
+        edit.replace(pos, end, cut_to_bytes(edit.text(pos + 2, separator), cut[1]))
 
 
-def _refuse_boolean(edit: Edit, start: int, end: int) -> None:
+def _refuse_boolean_cast(edit: Edit, start: int, end: int) -> None:
     """Raise if TRUE or FALSE is cast to a text (r_CAST_function, r_Boolean_type).
 
     The value stands from start up to end, where :: or AS follows.
     """
     is_boolean = end - start == 1 and edit.word(start) in ("true", "false")
-    if is_boolean and edit.word(end + 1) in CHARACTER:
+    if is_boolean and edit.word(end + 1) in CHARACTER_TYPES:
         raise refusal("Redshift casts no BOOLEAN to a text", "CASE WHEN … THEN 'true' …")
 
 
@@ -352,9 +352,9 @@ def _translate_convert(edit: Edit, pos: int, end: int) -> None:
     """Translate CONVERT(type, expression) into CAST (r_CONVERT_function)."""
     if len(edit.arguments(pos + 1)) != 2:
         raise edit.arguments_error(pos, "2")
-    length = translate_cast_type(edit, pos + 2)
+    cut = translate_cast_type(edit, pos + 2)
     kind, value = edit.arguments(pos + 1)
-    edit.replace(pos, end, cut_to_bytes(value, length[1]) if length else f"CAST({value} AS {kind})")
+    edit.replace(pos, end, cut_to_bytes(value, cut[1]) if cut else f"CAST({value} AS {kind})")
 
 
 def _translate_decode(edit: Edit, pos: int, end: int) -> None:

@@ -87,7 +87,7 @@ def refuse_function(name: str) -> None:
     if name in _NOT_EMULATED:
         message = f"the stand-in does not emulate Redshift's function {name.upper()}"
         raise refusal(message, _NOT_EMULATED[name])
-    message = f"the stand-in knows no function {name.upper()} of Redshift's"
+    message = f"the stand-in knows of no function {name.upper()} in Redshift"
     if name in _UNSUPPORTED:
         message = f"Redshift has no function {name.upper()}"  # c_unsupported-postgresql-functions
     raise refusal(message, _INSTEAD.get(name, ""), errors.UndefinedFunction)

@@ -1,11 +1,11 @@
-"""Words that Redshift reserves: keywords in their place, and never names without quotes."""
+"""Words that Redshift reserves: allowed where its grammar has them, never as names without quotes."""
 
 from psycopg2 import errors
 
 from .edit import Edit
 from .refusals import RESERVED, RESERVED_BY_BOTH, refusal, reserved_word_refusal
 
-# PostgreSQL accepts its own reserved words as names only after AS and a dot. Redshift reserves the
+# PostgreSQL accepts its own reserved words as names only after AS or a dot. Redshift reserves the
 # last three in addition; they occur in too many places to tell a keyword from a name.
 _LEFT_TO_POSTGRESQL = RESERVED_BY_BOTH | {"between", "interval", "oid"}
 # r_names: no user's column may have these names.

@@ -1,7 +1,7 @@
 """SQL text -> tokens, by Redshift's lexical rules.
 
-Those are the rules of an old PostgreSQL: a backslash escapes in every '…', as it does today with
-standard_conforming_strings off.
+Those are the rules of an old PostgreSQL: a backslash is an escape character in every '…', as it is
+today with standard_conforming_strings off.
 """
 
 import re

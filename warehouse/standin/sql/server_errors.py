@@ -26,7 +26,7 @@ def explain_error(error: psycopg2.Error, statement: str) -> psycopg2.Error:
     message = error.diag.message_primary or ""
     if error.pgcode == errorcodes.UNDEFINED_TABLE and (name := _SYSTEM_TABLE.search(message)):
         return _copy_error(error, f"the stand-in does not emulate Redshift's system table {name[1].upper()}")
-    # r_Type_conversion: Redshift converts INT to BOOLEAN. It refuses other assignments as well.
+    # r_Type_conversion: Redshift converts INT to BOOLEAN. It refuses other assignments, as PostgreSQL does.
     is_suspect = (error.pgcode in _SUSPECT_CODES
                   or error.pgcode == errorcodes.DATATYPE_MISMATCH and "boolean" in message)
     if not is_suspect or "Redshift" in message:
