@@ -103,7 +103,7 @@ def translate_type(edit: Edit, pos: int, extra: frozenset[str] = frozenset()) ->
     elif kind.name == "datetime":
         edit.replace(pos, kind.end, "timestamp")
     elif kind.name not in _PLAIN and kind.name not in CHARACTER_TYPES and kind.name not in extra:
-        raise type_refusal(kind.name or "at the end of the statement")
+        raise type_refusal(kind.name) if kind.name[:1].isalpha() else edit.syntax_error(pos, "a type")
     return kind
 
 

@@ -191,7 +191,9 @@ def _translate_setting(edit: Edit) -> list[str]:
         raise refusal(f"the stand-in does not emulate Redshift's setting {name}")
     takes_any_name = verb == "show" or edit.has_words(1, "session authorization")
     if name not in SHARED_SETTINGS and not takes_any_name:
-        message = f"the stand-in knows no setting {name or 'without a name'} of Redshift's"
+        if not name:
+            raise edit.syntax_error(pos, "a setting")
+        message = f"the stand-in knows of no setting {name} in Redshift"
         instead = f"one of {', '.join(sorted(SHARED_SETTINGS | REMEMBERED_SETTINGS))}"
         raise refusal(message, instead, errors.UndefinedObject)
     return [str(edit)]
