@@ -174,6 +174,11 @@ def test_p5_a_wrong_authorization_is_refused_and_not_quoted(authorization):
     assert "hush" not in str(caught.value)
 
 
+def test_an_unknown_source_is_refused_and_not_quoted():
+    with pytest.raises(psycopg2.Error, match="Redshift's COPY from …://…, only from s3://…"):
+        statement("COPY t FROM 'hush://b/k' IAM_ROLE default JSON")
+
+
 @pytest.mark.parametrize("sql", [
     pytest.param("COPY t FROM STDIN", id="P12-stdin"),
     pytest.param("COPY t FROM PROGRAM 'ls'", id="P12-program"),

@@ -40,7 +40,7 @@ def read(data, mapping=None, columns=COLUMNS, options=ROUNDED, header=0):
     reader = Reader(columns, mapping or Keys(columns, ignorecase=False), options, reject,
                     lambda *replaced: None, header)
     stream = io.BytesIO(data if isinstance(data, bytes) else data.encode())
-    made = b"".join([*reader.read_lines(stream, "file"), *reader.flush()])
+    made = b"".join([*reader.convert_file(stream, "file"), *reader.flush()])
     lines = made.decode().split("\n")[:-1]
     assert reader.rows == len(lines)
     return lines, errors
@@ -129,7 +129,7 @@ def test_an_error_has_the_value_and_the_text_from_its_document_on():
 ])
 def test_the_lines_of_a_file_are_counted(data, lines):
     reader = Reader(COLUMNS, Keys(COLUMNS, False), Options(), lambda *_: None, lambda *_: None)
-    list(reader.read_lines(io.BytesIO(data.encode()), "file"))
+    list(reader.convert_file(io.BytesIO(data.encode()), "file"))
     assert reader.lines_scanned == lines
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, Callable, Iterator, NamedTuple
 
 from .values import Number, Rejected
 
-CHUNK = 32 * 1024  # bytes; small enough for the CPU's cache and for the server to keep up
+CHUNK = 32 * 1024  # bytes; fits the CPU's cache, and the server can work on one while the next is read
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes (guide: copy-parameters-data-format)
 MAX_RAW_LINE = 1024  # characters that the load-error tables keep, from the start of the document
 MAX_EXCERPT = 200  # characters of a malformed document that are reported as its value
@@ -29,11 +29,11 @@ FILE_SIGNATURES = {  # first characters of files that are not plain UTF-8
     "\x1f\udc8b": "Invalid JSON: the file is packed by gzip",
     "BZh": "Invalid JSON: the file is packed by bzip2",
 }
-WHITE = re.compile(r"[ \t\r\n]*")
+JSON_WHITE = re.compile(r"[ \t\r\n]*")
 STRAY = re.compile(r"[^{\[\n]+")
 NEXT_DOCUMENT = re.compile(r"^[{\[]", re.MULTILINE)
-# The json module reports a literal or \u escape that is cut in two at its start: a few characters
-# before the end of the text.
+# If the text ends within a literal or \u escape, the json module reports where that starts: a few
+# characters before the end of the text.
 CUT_LENGTH = 16
 
 Utf8Decoder = codecs.getincrementaldecoder("utf-8")
@@ -41,7 +41,10 @@ MALFORMED = (ValueError, StopIteration, RecursionError, Rejected)
 
 
 class Fault(NamedTuple):
-    """An error at a position. Reading resumes at `resume`; None: at the next line of a document."""
+    """An error at a position.
+
+    Reading resumes at `resume` or, if that is None, at the next line that begins a document.
+    """
 
     position: int
     rejected: Rejected
@@ -70,21 +73,24 @@ class Piece(NamedTuple):
     def span(self, index: int) -> tuple[int, int]:
         """Return the start and the end of a document in the text."""
         start = self.ends[index - 1] if index else self.start
-        return WHITE.match(self.text, start).end(), self.ends[index]
+        return JSON_WHITE.match(self.text, start).end(), self.ends[index]
 
     def raw_line_at(self, position: int) -> str:
-        """Return what the load-error tables show of a document; it runs on into those after it."""
+        """Return what the load-error tables show of a document; this runs on into those that follow."""
         return (self.text[position : position + MAX_RAW_LINE] + self.beyond)[:MAX_RAW_LINE]
 
 
-def make_scanner(number: type) -> Callable:
-    """Return the json module's C scanner, (text, position) -> (value, end), with digits as text."""
+def make_scanner(number_class: type) -> Callable:
+    """Return the json module's C scanner, (text, position) -> (value, end).
+
+    It returns a number as `number_class`, which is str or a class of it.
+    """
 
     def reject_constant(name: str):
         raise Rejected(1216, f"Invalid JSON: {name} is not a number", name)
 
     return json.JSONDecoder(
-        parse_float=number, parse_int=number, parse_constant=reject_constant
+        parse_float=number_class, parse_int=number_class, parse_constant=reject_constant
     ).scan_once
 
 
@@ -96,7 +102,7 @@ class Documents:
     """The documents of one file, as an iterable of pieces.
 
     `scan` is scan_texts, or scan_numbers to tell a number from a string of its digits. `header` is
-    the number of lines to skip. `lines` is the number of lines in the file, once all were read.
+    the number of lines to skip. `lines` is the number of lines in the file, once all have been read.
     """
 
     def __init__(self, stream: BinaryIO, url: str, scan: Callable, header: int = 0):
@@ -147,7 +153,7 @@ class Documents:
         Returns the position to resume at, and whether to skip from there to the next line that
         begins a document.
         """
-        scan, match_white, starts_with, position = self.scan, WHITE.match, text.startswith, start
+        scan, match_white, starts_with, position = self.scan, JSON_WHITE.match, text.startswith, start
         values, ends = [], []
         while True:
             try:
@@ -208,16 +214,16 @@ def find_next_document(text: str, position: int) -> int | None:
 
 
 def find_fault(error: Exception, text: str, position: int, final: bool) -> Fault | None:
-    """Return the fault at a position; None if the rest of the document was not read yet."""
+    """Return the fault at a position; None if the rest of the document has not been read yet."""
     if text[position] not in "{[":
         return find_stray_text(text, position, final)
-    beyond = position + MAX_DOCUMENT
+    limit = position + MAX_DOCUMENT
     at, reason, may_be_cut = locate_error(error, text, position)
     resume = find_next_document(text, position + 1)
-    if len(text) <= beyond and not final and (may_be_cut or resume is None):
+    if len(text) <= limit and not final and (may_be_cut or resume is None):
         return None
-    if at > beyond or (may_be_cut and len(text) > beyond):
-        at, reason, resume = position, TOO_LARGE, find_next_document(text, beyond)
+    if at > limit or (may_be_cut and len(text) > limit):
+        at, reason, resume = position, TOO_LARGE, find_next_document(text, limit)
     elif resume is not None and resume <= at:
         # The scanner noticed the error only in the next document.
         at, reason = position, "Invalid JSON: the document is not complete"
@@ -228,7 +234,7 @@ def find_fault(error: Exception, text: str, position: int, final: bool) -> Fault
 
 
 def locate_error(error: Exception, text: str, position: int) -> tuple[int, str, bool]:
-    """Return the position and reason of an error, and whether the text may just be cut there."""
+    """Return the position and reason of an error, and whether the document may simply go on there."""
     if isinstance(error, json.JSONDecodeError):
         at, reason = error.pos, error.msg.removesuffix(" at").rstrip(": ")
         may_be_cut = at >= len(text) - CUT_LENGTH or reason.startswith("Unterminated string")
@@ -252,12 +258,12 @@ def identify_format(text: str, position: int) -> str:
 def find_stray_text(text: str, position: int, final: bool) -> Fault | None:
     """Return the fault of a text outside of any document, up to the end of its line.
 
-    None if the rest of it was not read yet.
+    None if the rest of it has not been read yet.
     """
     end = STRAY.match(text, position).end()
-    beyond = position + MAX_DOCUMENT
-    if end == len(text) and not final and end <= beyond:
+    limit = position + MAX_DOCUMENT
+    if end == len(text) and not final and end <= limit:
         return None
     reason = identify_format(text, position) or "Invalid JSON: text outside of an object or array"
     rejected = Rejected(1216, reason, text[position : min(end, position + MAX_EXCERPT)].strip())
-    return Fault(position, rejected, end if end <= beyond else find_next_document(text, beyond))
+    return Fault(position, rejected, end if end <= limit else find_next_document(text, limit))

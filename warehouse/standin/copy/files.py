@@ -19,7 +19,7 @@ MAX_AHEAD = 64  # objects: 16 MB at most
 THREADS = 16
 DECOMPRESSION_ERRORS = (EOFError, OSError, zlib.error)
 
-FULL_PATH = "COPY with MANIFEST parameter requires full path of an Amazon S3 object."
+NEEDS_FULL_PATH = "COPY with MANIFEST parameter requires full path of an Amazon S3 object."
 
 
 class CountingStream(io.RawIOBase):
@@ -96,7 +96,7 @@ def list_manifest(url: str) -> list[objects.Object]:
     try:
         text = objects.read(url)
     except objects.ObjectError as error:
-        raise objects.ObjectError(f"{FULL_PATH} {error}") from error
+        raise objects.ObjectError(f"{NEEDS_FULL_PATH} {error}") from error
     try:
         entries = json.loads(text.decode())["entries"]
         wanted = [(entry["url"], bool(entry.get("mandatory", False))) for entry in entries]
@@ -106,7 +106,7 @@ def list_manifest(url: str) -> list[objects.Object]:
     for object_url, mandatory in wanted:
         if mandatory and object_url not in present:
             raise objects.ObjectError(
-                f"{object_url} is mandatory in the manifest {url}, and is not there. {FULL_PATH}")
+                f"{object_url} is mandatory in the manifest {url}, and is not there. {NEEDS_FULL_PATH}")
     if not present:
         raise objects.ObjectError(f"None of the objects of the manifest {url} was found")
     for object_url, file in present.items():

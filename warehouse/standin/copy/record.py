@@ -46,23 +46,23 @@ class Record:
         self.file_lines.close()
         self.replacement_lines.close()
 
-    def add_error(self, file: str, line: int, rejected: Rejected) -> None:
-        name, kind, length = "", "", ""
+    def add_error(self, url: str, line: int, rejected: Rejected) -> None:
+        name, type_name, length = "", "", ""
         if column := rejected.column:
-            name, kind = column.name, "char" if column.type == "bpchar" else column.type
-            length = f"{column.size}, {column.scale}" if kind == "numeric" else str(column.size)
+            name, type_name = column.name, "char" if column.type == "bpchar" else column.type
+            length = f"{column.size}, {column.scale}" if type_name == "numeric" else str(column.size)
         self.errors += 1
         self.error_lines.write(format_line(
-            self.copy_id, self.errors, file, line, name, kind, length, rejected.position,
-            rejected.code, rejected.reason, excerpt(rejected.raw_line), rejected.value[:1024],
+            self.copy_id, self.errors, url, line, name, type_name, length, rejected.position,
+            rejected.code, rejected.reason, format_raw_line(rejected.raw_line), rejected.value[:1024],
         ))
 
-    def add_replacement(self, file: str, line: int, column: Column, document: str) -> None:
-        """Add a row in which ACCEPTINVCHARS replaced characters; `column` is the first concerned."""
+    def add_replacement(self, url: str, line: int, column: Column, document: str) -> None:
+        """Add a row in which ACCEPTINVCHARS replaced characters; `column` is the first affected."""
         self.replacements += 1
         if self.replacements <= MAX_REPLACEMENTS:
             self.replacement_lines.write(format_line(
-                self.copy_id, self.replacements, file, line, column.name, excerpt(document)))
+                self.copy_id, self.replacements, url, line, column.name, format_raw_line(document)))
 
     def add_file(self, file: Object, size: int, lines: int) -> None:
         """Add a file whose reading ends now and began when that of the previous file ended."""
@@ -87,7 +87,7 @@ class Record:
                 f"COPY standin.{table} FROM STDIN WITH (DELIMITER '{SEPARATOR}')", lines)
 
 
-def excerpt(document: str) -> str:
+def format_raw_line(document: str) -> str:
     """Return the part of a document that the load-error tables keep, in ASCII as they keep it."""
     return re.sub("[^\\x00-\\x7f]", ".", document[:1024])
 

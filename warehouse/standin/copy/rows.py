@@ -26,7 +26,8 @@ class Reader:
     """Turns files into lines for `COPY … FROM STDIN`; one Reader serves all files of a COPY.
 
     reject(url, line, rejected) is called, in file order, for every document or stray text that
-    cannot be loaded, with the number of its last line; an exception it raises ends the reading.
+    cannot be loaded; the line is that of the error in the JSON or, if the JSON is valid, the
+    document's last. An exception that reject raises ends the reading.
     report_replacement(url, line, column, document) is called for every row in which ACCEPTINVCHARS
     replaced characters. `rows` counts the lines produced, `lines_scanned` the lines of the last file.
     """
@@ -52,7 +53,7 @@ class Reader:
         self.fast = FastPath(self.converters, mapping) if FAST else None
         self.scan = self.fast.scan if self.fast else scan_numbers
 
-    def read_lines(self, stream: BinaryIO, url: str) -> Iterator[bytes]:
+    def convert_file(self, stream: BinaryIO, url: str) -> Iterator[bytes]:
         """Yield the rows of one file, many lines at a time; the last ones may stay pending."""
         documents = Documents(stream, url, self.scan, self.header)
         for piece in documents:

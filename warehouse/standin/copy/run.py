@@ -69,14 +69,14 @@ class CopyRun:
             raise TooManyErrors
 
     def read_chunks(self, reader: Reader) -> Iterator[bytes]:
-        """Yield the lines of all files, in the order of their keys."""
+        """Yield the lines for PostgreSQL of all files, in the order in which the files are listed."""
         for file, opened in files.open_ahead(self.files):
             before = self.bytes_done
             try:
                 with opened as raw:
                     counting = files.CountingStream(raw, self.count_bytes)
                     stream = files.decompress(counting, self.options)
-                    yield from reader.read_lines(stream, file.url)
+                    yield from reader.convert_file(stream, file.url)
             except files.DECOMPRESSION_ERRORS as error:
                 raise objects.ObjectError(
                     f"{file.url}: not a whole compressed file: {error}") from error
@@ -92,7 +92,8 @@ def run_copy(connection, context, tokens: list[Token]) -> None:
     """Run a COPY statement in the connection's transaction; `context` is cursor.CopyContext.
 
     Raises the errors of Redshift's COPY through the server, so that they abort the transaction.
-    Rejected rows and the history are committed at once, on a separate connection.
+    Rejected rows and the history are committed on a separate connection, whatever becomes of that
+    transaction.
     """
     with extensions.cursor(connection) as cursor:
         with raising_on_server(cursor):
@@ -163,7 +164,7 @@ def find_target(cursor, statement: Statement) -> Target:
     for missing in columns.keys() - defaults - set(chosen):
         if columns[missing].required:
             raise errors.NotNullViolation(
-                f'Redshift\'s COPY: column "{missing}" is NOT NULL, has no DEFAULT, is not listed')
+                f'Redshift\'s COPY: column "{missing}" is NOT NULL, has no DEFAULT and is not listed')
     return Target(oid, name, [columns[name] for name in chosen])
 
 

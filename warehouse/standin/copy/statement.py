@@ -63,7 +63,7 @@ class Parser:
         self.position += is_next
         return is_next
 
-    def parse_string(self, complaint: str) -> str:
+    def expect_string(self, complaint: str) -> str:
         token = self.peek()
         if not token or token.kind != "string":
             raise syntax_error(complaint)
@@ -90,7 +90,7 @@ def emulation_error(what: str) -> errors.FeatureNotSupported:
 
 def parse_string(parser: Parser, name: str) -> str:
     parser.accept("as")
-    return parser.parse_string(f"{name} needs a value in quotes, {parser.describe_position()}")
+    return parser.expect_string(f"{name} needs a value in quotes, {parser.describe_position()}")
 
 
 def parse_count(parser: Parser, name: str) -> int:
@@ -113,7 +113,7 @@ def parse_switch(parser: Parser, name: str) -> bool:
 
 def parse_role(parser: Parser, name: str) -> bool:
     if not parser.accept("default"):
-        role = parser.parse_string("IAM_ROLE needs 'arn:aws:iam::…:role/…' or the word default")
+        role = parser.expect_string("IAM_ROLE needs 'arn:aws:iam::…:role/…' or the word default")
         if role != "SESSION" and not ROLES.fullmatch(role):
             raise value_error("IAM_ROLE is not of the form 'arn:aws:iam::…:role/…'")
     return True
@@ -225,7 +225,7 @@ EXCLUSIVE = (
     ("iam_role", "access_key_id"),
     ("credentials", "access_key_id"),
 )
-REQUIRED = {
+REQUIRES = {
     "acceptanydate": "dateformat",
     "access_key_id": "secret_access_key",
     "secret_access_key": "access_key_id",
@@ -249,11 +249,11 @@ def parse_copy(tokens: list[Token]) -> Statement:
         raise errors.FeatureNotSupported(
             f"Redshift has no COPY … FROM {parser.peek_word().upper()}; it copies from S3, "
             "COPY table FROM 's3://…'")
-    source = parser.parse_string("FROM needs 's3://bucket/prefix' in quotes")
+    source = parser.expect_string("FROM needs 's3://bucket/prefix' in quotes")
     scheme, separator, _ = source.partition("://")
     if separator and scheme != "s3":
         # Never quote unknown text: it may be credentials in the wrong place.
-        known = scheme if scheme in ("dynamodb", "emr", "http", "https", "file", "gs") else "other"
+        known = scheme if scheme in ("dynamodb", "emr", "http", "https", "file", "gs") else "…"
         raise emulation_error(f"from {known}://…, only from s3://…")
     return Statement(table, columns, source, parse_options(parser))
 
@@ -291,7 +291,7 @@ def parse_options(parser: Parser) -> dict[str, object]:
     for option, other in EXCLUSIVE:
         if option in options and other in options:
             raise syntax_error(f"{option.upper()} and {other.upper()} exclude each other")
-    for option, other in REQUIRED.items():
+    for option, other in REQUIRES.items():
         if option in options and other not in options:
             raise syntax_error(f"{option.upper()} needs {other.upper()}")
     return options

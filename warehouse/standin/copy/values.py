@@ -89,7 +89,7 @@ def to_json(value: object) -> str:
 
 
 def as_text(value: object) -> str:
-    """Return the text that COPY converts: of a string or number itself, of anything else its JSON.
+    """Return the text that COPY converts: a string or number itself, or the JSON of anything else.
 
     Redshift reads a number as a double, so 1540919166796.0 is 1540919166796 in a column of any
     type. Its spelling of other doubles in a VARCHAR is unknown; they stay as written.

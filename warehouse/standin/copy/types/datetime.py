@@ -1,9 +1,10 @@
 """Converter of DATE, TIMESTAMP and TIMESTAMPTZ: by a format, by 'auto' or from epochs.
 
 Guide: r_DATEFORMAT_and_TIMEFORMAT_strings, automatic-recognition. 'auto' reads two forms here:
-YYYY-MM-DD, and YYYY-MM-DD HH:MI:SS with a blank or T in the middle and Z or an offset at the end.
-Redshift may read other texts as dates too. Such a text fails the whole COPY, regardless of MAXERROR
-and ACCEPTANYDATE: a rejected row or a NULL would be green here and differ from the row there.
+YYYY-MM-DD, and YYYY-MM-DD HH:MI:SS with a blank or T in the middle and, optionally, Z or an offset
+at the end. Redshift may read other texts as dates too. Such a text fails the whole COPY, regardless
+of MAXERROR and ACCEPTANYDATE: with the row rejected, or NULL in it, the COPY would succeed here and
+yet load other rows than on Redshift.
 """
 
 import re

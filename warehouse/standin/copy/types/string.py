@@ -43,8 +43,8 @@ class Text(Converter):
         try:
             data = text.encode()
         except UnicodeEncodeError as error:
-            sequence, kind = find_bad_sequence(text, error.start)
-            reason = f"{UNSUPPORTED}{sequence.hex(' ')} (error {kind})"
+            sequence, error_number = find_bad_sequence(text, error.start)
+            reason = f"{UNSUPPORTED}{sequence.hex(' ')} (error {error_number})"
             raise self.rejection(1220, reason, text, error.start) from None
         if b"\0" in data:
             reason = f"{UNSUPPORTED}00 (error 9)"
