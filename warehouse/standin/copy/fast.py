@@ -185,7 +185,7 @@ def plain_pattern(converter: Converter, stops: bytes) -> bytes | None:
     that no plain field has.
     """
     null = b"" if converter.column.required else NULL.encode()
-    kind, scale = converter.column.type, converter.column.scale
+    type_name, scale = converter.column.type, converter.column.scale
     if isinstance(converter, Text):
         return plain_text_pattern(converter, stops)
     if isinstance(converter, Integer):
@@ -199,8 +199,8 @@ def plain_pattern(converter: Converter, stops: bytes) -> bytes | None:
         return b"(?:-(?=[0.]*[1-9]))?[0-9%s]{1,15}(?:\\.[0-9]{1,15})?" % null
     if isinstance(converter, Boolean):
         return b"(?:%s)" % b"|".join([*map(str.encode, converter.words), null or b"(?!)"])
-    if isinstance(converter, Moment) and not converter.format and kind in ("date", "timestamp"):
-        time = b"" if kind == "date" else TIME_OF_DAY
+    if isinstance(converter, Moment) and not converter.format and type_name in ("date", "timestamp"):
+        time = b"" if type_name == "date" else TIME_OF_DAY
         return b"(?:%s%s|%s)" % (DAY, time, null or b"(?!)")
     return None
 

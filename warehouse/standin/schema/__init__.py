@@ -15,21 +15,21 @@ def install(cursor) -> None:
     views of the user may depend on them.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sparkify stand-in'))")
-    label = f"sparkify stand-in {VERSION}: what Amazon Redshift has and PostgreSQL has not"
+    comment = f"sparkify stand-in {VERSION}: what Amazon Redshift has and PostgreSQL has not"
     current = read_comment(cursor, "standin")
-    if current != label:
+    if current != comment:
         if current.startswith("sparkify stand-in "):
             cursor.execute("DROP SCHEMA standin CASCADE")
         cursor.execute((FOLDER / "system_tables.sql").read_text("utf-8"))
-        cursor.execute("COMMENT ON SCHEMA standin IS %s", (label,))
+        cursor.execute("COMMENT ON SCHEMA standin IS %s", (comment,))
     functions = (FOLDER / "functions.sql").read_text("utf-8")
-    full_label = f"sparkify stand-in {hashlib.sha256(functions.encode()).hexdigest()}"
+    full_comment = f"sparkify stand-in {hashlib.sha256(functions.encode()).hexdigest()}"
     cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     (superuser,) = cursor.fetchone()
-    label = full_label if superuser else f"{full_label}, without conversions: no superuser made it"
-    if read_comment(cursor, "redshift") not in (full_label, label):
+    comment = full_comment if superuser else f"{full_comment}, without conversions: no superuser made it"
+    if read_comment(cursor, "redshift") not in (full_comment, comment):
         cursor.execute(functions)
-        cursor.execute("COMMENT ON SCHEMA redshift IS %s", (label,))
+        cursor.execute("COMMENT ON SCHEMA redshift IS %s", (comment,))
 
 
 def read_comment(cursor, schema: str) -> str:

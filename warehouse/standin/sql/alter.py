@@ -10,7 +10,7 @@ from .tokens import quote_name, quote_string
 
 
 def alter_table(edit: Edit) -> list[str]:
-    """Translate ALTER TABLE, which takes one action, and has fewer than PostgreSQL's (r_ALTER_TABLE)."""
+    """Translate ALTER TABLE: one action, out of fewer than PostgreSQL has (r_ALTER_TABLE)."""
     pos, end = edit.skip_name(2), len(edit.words)
     if edit.find(pos, end, ",") < end:
         raise refusal("Redshift's ALTER TABLE takes one action", "an ALTER TABLE for each")

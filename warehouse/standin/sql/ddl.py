@@ -135,6 +135,7 @@ def finish_table(name: str, table: Table) -> list[str]:
 
 
 def _map_zones(name: str, table: Table) -> list[str]:
+    """Return the statement that creates the index on the SORTKEY, if the table has one."""
     key = ", ".join(map(quote_string, table.keys.get("SORTKEY", ())))
     return [f"CALL redshift.map_zones({quote_string(name)}, ARRAY[{key}])"] if key else []
 

@@ -76,18 +76,18 @@ class Moment(BlankIsNull):
 
     def make_reader(self) -> Callable[[str], str | None]:
         """Return the function that reads the column's texts; it returns None for an invalid one."""
-        kind, format_string = self.column.type, self.format
-        if format_string in EPOCH_UNITS and kind != "date":
-            zone = "+00" if kind == "timestamptz" else ""
+        type_name, format_string = self.column.type, self.format
+        if format_string in EPOCH_UNITS and type_name != "date":
+            zone = "+00" if type_name == "timestamptz" else ""
             return lambda text: parse_epoch(text, EPOCH_UNITS[format_string], zone)
         if format_string == "auto":
-            return lambda text: parse_datetime(text, AUTO_PATTERNS, kind)
-        if kind == "timestamptz":
+            return lambda text: parse_datetime(text, AUTO_PATTERNS, type_name)
+        if type_name == "timestamptz":
             # A format string cannot name a zone; only the default format and 'auto' can.
             patterns = [] if format_string else [TIMESTAMPTZ_PATTERN]
         else:
-            patterns = [compile_format(format_string or DEFAULT[kind])]
-        return lambda text: parse_datetime(text, patterns, kind)
+            patterns = [compile_format(format_string or DEFAULT[type_name])]
+        return lambda text: parse_datetime(text, patterns, type_name)
 
     def parse(self, text, value):
         parsed = self.read(text)
@@ -113,7 +113,7 @@ class Moment(BlankIsNull):
         return 1206, f"Invalid timestamp format or value [{format_string}]"
 
 
-def parse_datetime(text: str, patterns, kind: str) -> str | None:
+def parse_datetime(text: str, patterns, type_name: str) -> str | None:
     """Return the date or time as PostgreSQL reads it; only TIMESTAMPTZ keeps the zone."""
     match = next(filter(None, (regex.fullmatch(text) for regex in patterns)), None)
     if not match:
@@ -123,9 +123,9 @@ def parse_datetime(text: str, patterns, kind: str) -> str | None:
         moment = datetime(*(int(parts.get(name) or 0) for name in FIELDS))
     except ValueError:
         return None
-    if kind == "date":
+    if type_name == "date":
         return str(moment.date())
-    zone = parts.get("zone") or "" if kind == "timestamptz" else ""
+    zone = parts.get("zone") or "" if type_name == "timestamptz" else ""
     return f"{moment}{parts.get('fraction') or ''}{zone}"
 
 
