@@ -226,9 +226,9 @@ LOCK etl_lock
 """
 
 # A load that waited for the lock may still see the tables as they were before the other load committed.
-# In that case this update fails, as it does on both engines if two transactions change one row, and the
-# load starts over.
-etl_lock_count = """-- count etl_lock: fails if another load committed since this transaction began
+# In that case the UPDATE fails, as it does on Redshift and on PostgreSQL if two transactions change one
+# row, and the load starts over.
+etl_lock_increment = """-- increment etl_lock: fails if another load committed since this transaction began
 UPDATE etl_lock SET loads = loads + 1
 """
 
@@ -390,7 +390,7 @@ WHERE page = 'NextSong'
 touched_span = """-- span of touched_plays: first and last start_time, and the number of repeated plays
 SELECT
     MIN(start_time) AS first_play, MAX(start_time) AS last_play,
-    COUNT(*) - COUNT(DISTINCT songplay_id) AS repeats
+    COUNT(*) - COUNT(DISTINCT songplay_id) AS duplicates
 FROM touched_plays
 """
 
@@ -608,7 +608,7 @@ WHERE songplays.start_time = changed.start_time
     AND songplays.start_time BETWEEN %(first_changed)s AND %(last_changed)s
 """
 
-every_span = """-- span of songplays: all of it, because a load of all songs checks every play
+songplays_span = """-- span of songplays: all of it, because a load of all songs checks every play
 SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
 FROM songplays
 """
@@ -934,7 +934,7 @@ GROUP BY user_id
 HAVING SUM(times) <> 1
 """
 
-songplays_complete = """-- songplays_complete: every different NextSong event of the new files is one play
+touched_plays_complete = """-- touched_plays_complete: one touched play for each distinct new NextSong event
 SELECT SUM(events) AS events, SUM(plays) AS plays
 FROM (
     SELECT COUNT(*) AS events, 0 AS plays
@@ -1349,17 +1349,17 @@ drop_table_queries = (
     "DROP TABLE IF EXISTS loaded_files",
 )
 
-# A load first takes the write locks that it needs (guide: c_write_readwrite), by deleting no rows. So it
-# waits for other writers here, for at most LOCK_TIMEOUT, and not later.
-reserve_queries = (
+# A load first takes the write locks that it needs (guide: c_write_readwrite), with DELETEs that match no
+# row. So it waits for other writers here, for at most LOCK_TIMEOUT, and never later on.
+write_lock_queries = (
     "DELETE FROM staging_events WHERE FALSE", "DELETE FROM staging_songs WHERE FALSE",
     "DELETE FROM songplays WHERE FALSE", "DELETE FROM loads WHERE FALSE",
 )
-reserve_log_queries = (
+write_lock_log_queries = (
     "DELETE FROM users WHERE FALSE", "DELETE FROM latest_events WHERE FALSE",
     "DELETE FROM time WHERE FALSE",
 )
-reserve_song_queries = (
+write_lock_song_queries = (
     "DELETE FROM catalogue WHERE FALSE", "DELETE FROM songs WHERE FALSE",
     "DELETE FROM artists WHERE FALSE",
 )
@@ -1428,7 +1428,7 @@ replace_song_queries = (
     changed_span,
     songplay_table_update,
 )
-whole_song_queries = (every_span,)
+whole_song_queries = (songplays_span,)
 replace_log_queries = (
     chosen_events_create,
     "DELETE FROM latest_events WHERE userid IN (SELECT userid FROM chosen_events)",
@@ -1457,7 +1457,7 @@ check_song_queries = (
     changed_plays_known,
 )
 check_log_queries = (
-    latest_events_unique, latest_events_latest, users_unique, songplays_complete, songplays_unique,
+    latest_events_unique, latest_events_latest, users_unique, touched_plays_complete, songplays_unique,
     songplays_real, songplays_users_known, songplays_songs_known, time_unique,
 )
 record_queries = (loaded_files_copy, "ANALYZE loaded_files", loaded_files_forget)

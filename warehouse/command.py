@@ -13,7 +13,7 @@ import sql_queries
 from . import WarehouseError, __version__
 from .config import Config, read
 from .console import open_streams, say, start_log
-from .database.retry import repeat
+from .database.retry import run_with_retries
 from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,9 @@ def make_parser(description: str, run: Run) -> Parser:
         "--config", metavar="FILE", type=Path, default=SCRIPTS_FOLDER / "dwh.cfg",
         help="configuration file (default: dwh.cfg next to etl.py)",
     )
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("--quiet", action="store_true", help="print only warnings and errors")
-    loudness.add_argument("--verbose", action="store_true", help="log every statement")
+    verbosity = parser.add_mutually_exclusive_group()
+    verbosity.add_argument("--quiet", action="store_true", help="print only warnings and errors")
+    verbosity.add_argument("--verbose", action="store_true", help="log every statement")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -90,8 +90,9 @@ def main(parser: argparse.ArgumentParser) -> int:
             log.warning("%s", warning)
         if config.ignored:
             log.info("ignored in %s: %s", config.path.name, ", ".join(config.ignored))
-        if (report := repeat(lambda: arguments.run(config, arguments), config.limits)) is not None:
-            say(report)
+        result = run_with_retries(lambda: arguments.run(config, arguments), config.limits)
+        if result is not None:
+            say(result)
         return 0
     except WarehouseError as error:
         return report_failure(error, error.exit_status)

@@ -99,9 +99,9 @@ class Summary:
 
     def add(self, table: str, rows: int, seconds: float) -> None:
         """Add rows of a table. songplays may be added twice, and keeps one line."""
-        for place, line in enumerate(self.lines):
+        for index, line in enumerate(self.lines):
             if line.table == table:
-                self.lines[place] = line._replace(
+                self.lines[index] = line._replace(
                     rows=line.rows + rows, seconds=line.seconds + seconds)
                 return
         self.lines.append(Line(table, rows, seconds))

@@ -10,7 +10,7 @@ import sql_queries
 from . import ConfigError, WarehouseError, history
 from .database.errors import explain_ddl
 from .database.statements import execute, subject_of
-from .database.transactions import raise_if_timed_out, transaction, waiting
+from .database.transactions import limiting_waits, raise_if_timed_out, transaction
 
 MAKE_VIEWS = ("missing, with other columns than ours, or not readable by this user. Run"
               " create_tables.py --views, which keeps the tables (without --views if there are no"
@@ -154,7 +154,7 @@ def describe_plays(cursor: extensions.cursor) -> str:
         return ""
     execute(cursor, COUNT_PLAYS, {})
     (count,) = cursor.fetchone()
-    loaded_at = history.find_last_runs(cursor).loaded_at
+    loaded_at = history.find_last_times(cursor).loaded_at
     when = f"; the last load ended at {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
     return f"{count:,} play{'s' * (count > 1)}{when}" if count else ""
 
@@ -194,7 +194,7 @@ def run_ddl(cursor: extensions.cursor, sql: str, lock_timeout: int) -> None:
     not ours prevents it.
     """
     try:
-        with waiting(cursor, lock_timeout):
+        with limiting_waits(cursor, lock_timeout):
             execute(cursor, sql, {})
     except WarehouseError as error:
         raise_if_timed_out(cursor, subject_of(sql), lock_timeout, error)

@@ -67,9 +67,9 @@ def find_candidates(settings: tuple[Setting, ...], entries: list[Entry]) -> dict
     """Return the entries that may count for each setting, by its name: none, one, or several."""
     candidates: dict[str, list[Entry]] = {}
     # A complete login through AWS must not be mixed with parts of another login elsewhere.
-    own = {setting.name for setting in settings for entry in entries if is_filled(entry)
-           and entry.section == setting.section and entry.key in setting.keys}
-    has_login = "secret" in own or "database" in own and own & {"cluster_identifier", "workgroup"}
+    given = {setting.name for setting in settings for entry in entries if is_filled(entry)
+             and entry.section == setting.section and entry.key in setting.keys}
+    has_login = "secret" in given or "database" in given and given & {"cluster_identifier", "workgroup"}
     setting_keys = {(setting.section, key) for setting in settings for key in setting.keys}
     for setting in settings:
         groups = list(group_matches(setting, entries, candidates, setting_keys))
@@ -132,9 +132,10 @@ def find_unknown_names(entries: list[Entry], sections: dict[str, int], settings:
                        unset: list[Setting], used: set[int]
                        ) -> tuple[tuple[str, ...], dict[int, tuple[str, Setting]]]:
     """Return the names to ignore, and for each line with a misspelt name (message, setting meant)."""
-    own = {setting.section for setting in settings}
+    own_sections = {setting.section for setting in settings}
     setting_keys = {(setting.section, key) for setting in settings for key in setting.keys}
-    listed = own.union(LISTED_SECTIONS, (entry.section for entry in entries if entry.line in used))
+    listed = own_sections.union(
+        LISTED_SECTIONS, (entry.section for entry in entries if entry.line in used))
     ignored = [(line, f"[{name}]") for name, line in sections.items() if name not in listed]
     misspelt = {}
     for entry in entries:

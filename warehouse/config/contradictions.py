@@ -6,13 +6,13 @@ from typing import Any
 from .file import Entry
 from .parsers import Site
 
-LOGINS = ("cluster_identifier", "workgroup", "secret")  # each replaces DB_PASSWORD
+AWS_LOGINS = ("cluster_identifier", "workgroup", "secret")  # each replaces DB_PASSWORD
 
 
 def find_contradictions(chosen: dict[str, Entry | None], values: dict[str, Any], site: Site
                    ) -> Iterator[tuple[int, str]]:
     """Yield (line, message) for each contradiction."""
-    logins = [chosen[name] for name in LOGINS if chosen[name]]
+    logins = [chosen[name] for name in AWS_LOGINS if chosen[name]]
     if len(logins) > 1:
         yield (logins[-1].line,
                f"{' and '.join(e.key for e in logins)} each say how to log in. Keep one of them.")

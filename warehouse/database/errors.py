@@ -30,7 +30,7 @@ class CommitLost(WarehouseError):
     """The connection was lost during COMMIT, so it is unknown whether the server committed."""
 
 
-class Unreachable(WarehouseError):
+class LoginFailed(WarehouseError):
     """The login failed after all attempts. Repeating the run would not help."""
 
 
@@ -202,7 +202,7 @@ def pick_message(error: psycopg2.Error) -> str:
 
 def explain_login(
     server: Server, parameters: dict[str, object], error: psycopg2.Error
-) -> Unreachable:
+) -> LoginFailed:
     """Return the error of a failed login with its address, user and advice."""
     message = pick_message(error)
     advice = next((text for pattern, text in LOGIN_ADVICE if re.search(pattern, f"{message}\n")), "")
@@ -216,7 +216,7 @@ def explain_login(
     user = parameters.get("user", "this user")
     roots = parameters.get("sslrootcert", "~/.postgresql/root.crt")
     advice = advice.format(credentials=credentials, roots=roots)
-    return Unreachable(f"cannot connect to {address} as {user}: {message.rstrip('.')}. {advice}".strip())
+    return LoginFailed(f"cannot connect to {address} as {user}: {message.rstrip('.')}. {advice}".strip())
 
 
 # ---------------------------------------------------------------------------------------- transient
@@ -254,7 +254,7 @@ def explain_transient(error: WarehouseError) -> str:
     A run that could not connect is not repeated, because connect() has already retried.
     """
     cause = error.__cause__
-    if isinstance(error, Unreachable) or not isinstance(cause, psycopg2.Error):
+    if isinstance(error, LoginFailed) or not isinstance(cause, psycopg2.Error):
         return ""
     if error.exit_status != WarehouseError.exit_status:
         return ""

@@ -32,7 +32,7 @@ def generate_pauses(first: float, longest: float, growth: int = 2) -> Iterator[f
         first *= growth
 
 
-def repeat(run: Callable[[], Result], limits: Limits) -> Result:
+def run_with_retries(run: Callable[[], Result], limits: Limits) -> Result:
     """Return what run returns. After a transient failure call it again, up to RETRIES times.
 
     No attempt begins later than RETRY_TIMEOUT seconds after the first. Raise the last error, with a

@@ -76,8 +76,8 @@ def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> R
     return result
 
 
-def is_without_plays(sql: str, values: dict[str, object]) -> bool:
-    """Return True if a statement is about the plays in a span of time, and there are none."""
+def has_empty_span(sql: str, values: dict[str, object]) -> bool:
+    """Return True if a statement is about the plays in a span of time that has none."""
     return any(f"%({name})s" in sql and values.get(name) is None for name in SPAN_STARTS)
 
 
@@ -86,7 +86,7 @@ def run(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Resul
 
     A SELECT must return one row, which is added to values under the names of its columns.
     """
-    if is_without_plays(sql, values):
+    if has_empty_span(sql, values):
         return Result(0, 0.0)
     result = execute(cursor, sql, values)
     if sql.partition("\n")[2].startswith("SELECT"):
@@ -100,8 +100,8 @@ def run_all(cursor: extensions.cursor, values: dict[str, object], queries: Itera
         run(cursor, sql, values)
 
 
-def check(cursor: extensions.cursor, sql: str, values: dict[str, object],
-          files: Sequence[Object] = ()) -> str:
+def find_failure(cursor: extensions.cursor, sql: str, values: dict[str, object],
+                 files: Sequence[Object] = ()) -> str:
     """Run a check. Return '' if it passes, else a sentence with up to three offending rows.
 
     Each row comes with its file and line, if it is found in files. The check runs inside another

@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..database.statements import subject_of
-from ..history import LastRuns
+from ..history import LastTimes
 from .text import format_count
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -74,8 +74,8 @@ def describe_total(total: Total) -> str:
             f"From {format_time(total.first_play)}, to {format_time(total.last_play)} (UTC).")
 
 
-def describe_last(last: LastRuns | None) -> str:
-    """Describe the load that the report is as of. None means that the history cannot be read."""
+def describe_last(last: LastTimes | None) -> str:
+    """Describe the load whose result the report shows. None means that the history cannot be read."""
     if not last:
         return "The time of the load is unknown: the table loads is missing, or this user cannot read it."
     if last.loaded_at:

@@ -78,7 +78,7 @@ def add_table(parent: Element, answer: Answer) -> None:
         group = SubElement(element, part)
         for row in rows:
             line = SubElement(group, "tr")
-            for value, is_right in zip(row.values(), numeric, strict=True):
-                kind = "number" if is_right else "day" if isinstance(value, date) else ""
+            for value, is_numeric in zip(row.values(), numeric, strict=True):
+                kind = "number" if is_numeric else "day" if isinstance(value, date) else ""
                 cell = SubElement(line, tag, {"class": kind} if kind else {})
                 cell.text = format_value(value)

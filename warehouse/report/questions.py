@@ -40,7 +40,7 @@ ORDER BY day
         heads=("day", "plays", "free", "paid", "listeners"),
         list_names=answers.list_days,
         totals=("plays", "free", "paid"),
-        chart=partial(charts.draw_days, value="plays", parts=("paid", "free")),
+        chart=partial(charts.draw_days, head="plays", parts=("paid", "free")),
     ),
     Question(
         title="New and returning listeners",
@@ -55,7 +55,7 @@ ORDER BY day
         list_names=answers.list_days,
         totals=("listeners", "new"),
         total_name="different users",
-        chart=partial(charts.draw_days, value="listeners", parts=("returning", "new")),
+        chart=partial(charts.draw_days, head="listeners", parts=("returning", "new")),
     ),
     Question(
         title="Top songs",
@@ -140,7 +140,7 @@ GROUP BY 1
         heads=("hour", *SHORT_WEEKDAYS, "all"),
         list_names=answers.list_hours,
         totals=(*SHORT_WEEKDAYS, "all"),
-        chart=partial(charts.draw_heatmap, lines=SHORT_WEEKDAYS),
+        chart=partial(charts.draw_heatmap, heads=SHORT_WEEKDAYS),
     ),
     Question(
         title="Sessions by length",
@@ -187,7 +187,7 @@ FROM listening_by_user
 ORDER BY plays DESC, user_id
 LIMIT %(top)s
 """,
-        heads=("listener", "level today", "plays", "%", "sessions", "hours listened"),
+        heads=("listener", "latest level", "plays", "%", "sessions", "hours listened"),
         # No plural, because the rows may include the plays without a login.
         chart=partial(charts.draw_bars, detail="level today"),
     ),
@@ -231,7 +231,7 @@ ORDER BY plays DESC, browser
 """,
         heads=("browser", "plays", "%", "listeners"),
         totals=("plays", "listeners"),
-        chart=partial(charts.draw_bars, across=charts.NARROW),
+        chart=partial(charts.draw_bars, width=charts.NARROW),
     ),
     Question(
         title="Plays in the catalogue",
@@ -266,14 +266,14 @@ def make_report(cursor: extensions.cursor, top: int) -> answers.Report:
     for question in QUESTIONS if total.plays else ():
         execute(cursor, question.sql, {"top": top})
         results.append(answers.make_answer(question, fetch(cursor, question.heads), total))
-    return answers.Report(total, results, answers.describe_last(find_last_runs(cursor)))
+    return answers.Report(total, results, answers.describe_last(find_last_times(cursor)))
 
 
-def find_last_runs(cursor: extensions.cursor) -> history.LastRuns | None:
-    """Read the last runs from the history; None if this user cannot read it."""
+def find_last_times(cursor: extensions.cursor) -> history.LastTimes | None:
+    """Read the times of the last success and reset from the history; None if this user cannot read it."""
     existing = tables.read_columns(cursor)
     if tables.is_readable(cursor, sql_queries.loads_table_create, existing):
-        return history.find_last_runs(cursor)
+        return history.find_last_times(cursor)
     return None
 
 
