@@ -1,8 +1,7 @@
-"""Charts as inline SVG, built from elements, so that text of the logs never becomes markup.
+"""Charts as inline SVG, built from elements, so that text from the logs never becomes markup.
 
-A chart is about as many units wide as the narrowest card has pixels, so that its text stays legible
-on a phone. Colours and fonts are those of page.css. Each mark has its number in a tooltip and in
-data-value.
+A unit of a chart is about a pixel on the narrowest card, so that its text stays legible on a phone.
+Colours and fonts are those of page.css. Each mark has its number in a tooltip and in data-value.
 """
 
 from datetime import timedelta
@@ -99,7 +98,7 @@ def draw_shares(section: Element, answer: Answer, colours: dict[str, str]) -> No
 def draw_heatmap(section: Element, answer: Answer, heads: tuple[str, ...]) -> None:
     """Draw a row of cells for each of these columns of the table: the more plays, the stronger the colour.
 
-    Every third row of the table has its name above.
+    So each row of the table becomes a column of cells. Every third has its name above.
     """
     cell_width, cell_height = (WIDTH - LEFT) / len(answer.rows), 24
     most, head, name = max((row[head], head, get_name(row)) for row in answer.rows for head in heads)

@@ -1,6 +1,6 @@
 """The report as one HTML page, with charts and tables, without scripts or external files.
 
-It is built from elements, so that text of the logs never becomes markup.
+It is built from elements, so that text from the logs never becomes markup.
 """
 
 from datetime import date

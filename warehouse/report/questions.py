@@ -17,7 +17,7 @@ from .answers import Question
 
 SHORT_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-ALL_PLAYS = """-- report total: plays, sessions and listeners, and their first and last time
+ALL_PLAYS = """-- report total: plays, sessions, listeners and hours, and the first and last start of a play
 SELECT
     CAST(COALESCE(SUM(plays), 0) AS BIGINT) AS plays,
     COUNT(*) AS sessions,
@@ -143,9 +143,9 @@ GROUP BY 1
         chart=partial(charts.draw_heatmap, heads=SHORT_WEEKDAYS),
     ),
     Question(
-        title="Sessions by length",
-        purpose="Sessions by their number of plays, and how long people listen in them. A song"
-                " counts with its whole length.",
+        title="Sessions by number of plays",
+        purpose="How many plays a session has, and how long people listen in it. A song counts with its"
+                " whole length.",
         sql="""-- report listening_by_session: sessions by their number of plays
 SELECT
     CASE
@@ -178,7 +178,7 @@ SELECT
         WHEN user_id IS NULL THEN '(not logged in)'
         ELSE 'user ' || CAST(user_id AS VARCHAR(20))
     END AS listener,
-    level AS "level today",
+    level AS "latest level",
     plays,
     sessions,
     CAST(listening_seconds AS DOUBLE PRECISION) / 3600 AS "hours listened",
@@ -189,7 +189,7 @@ LIMIT %(top)s
 """,
         heads=("listener", "latest level", "plays", "%", "sessions", "hours listened"),
         # No plural, because the rows may include the plays without a login.
-        chart=partial(charts.draw_bars, detail="level today"),
+        chart=partial(charts.draw_bars, detail="latest level"),
     ),
     Question(
         title="Where people listen",
@@ -234,7 +234,7 @@ ORDER BY plays DESC, browser
         chart=partial(charts.draw_bars, width=charts.NARROW),
     ),
     Question(
-        title="Plays in the catalogue",
+        title="Plays matched to the catalogue",
         purpose="Plays whose title and artist, or artist alone, are in the catalogue.",
         sql="""-- report catalogue_match: all plays, in three parts
 SELECT
@@ -257,7 +257,7 @@ ORDER BY part
 
 
 def make_report(cursor: extensions.cursor, top: int) -> answers.Report:
-    """Answer all questions. Raises WarehouseError that names all views that cannot be read."""
+    """Answer all questions. Raises a WarehouseError that names every view it cannot read."""
     if unreadable := tables.list_unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
     execute(cursor, ALL_PLAYS, {})
