@@ -1,7 +1,7 @@
 """Load new files from S3 into the warehouse: COPY to staging, INSERT … SELECT into the star schema.
 
 One run is one transaction. Readers see the old tables until it commits, and a run that fails or is
-killed changes nothing. The same files give the same tables, in any order.
+killed changes nothing. The same files give the same tables, whatever order they arrive in.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger("warehouse.etl")
 
 
 def run(config, arguments):
-    """Run one load: lock, list, copy, check, replace what the new rows change, check, record, commit.
+    """Run one load: lock, list, copy, check, update the star schema, check, record, commit.
 
     Returns the summary to print, or None. After a failure it can be called again, and starts over.
     """
@@ -56,7 +56,7 @@ def run(config, arguments):
 
 
 def copy(cursor, values, plan, summary):
-    """Fill staging and check it. Adds to values the number of rows that each COPY reported."""
+    """Fill staging and check it. values also gets the number of rows that each COPY reported."""
     for source, sql, analyze, checks, warnings in plan.copies:
         seconds = statements.run(cursor, sql, values).seconds
         rejected = rejected_rows.count_rejected(cursor, values["maxerror"] - 1)
@@ -70,9 +70,10 @@ def copy(cursor, values, plan, summary):
 
 
 def replace(cursor, values, plan, summary):
-    """Replace the rows of the star schema that the new rows change.
+    """Replace the rows of the star schema that this load touches.
 
-    Adds to values what the statements select: the spans of time and the counts of the changed plays.
+    values also gets what the SELECTs return: the time spans of the touched and of the changed plays, and
+    the numbers of duplicate and of inserted plays.
     """
     for sql in plan.replace_queries:
         rows, seconds = statements.run(cursor, sql, values)
@@ -83,14 +84,14 @@ def replace(cursor, values, plan, summary):
             summary.changed_plays = rows
     if plan.loads_logs and values["first_play"]:
         summary.with_song, summary.with_artist = values["with_song"], values["with_artist"]
-        log.info("plays inserted: %s, with a song of the catalogue: %s, with an artist of it: %s",
+        log.info("plays inserted: %s, with a song in the catalogue: %s, with an artist in it: %s",
                  *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
         if values["duplicates"]:
             log.info("duplicate plays in the new files, left out: %s", f"{values['duplicates']:,}")
 
 
 def check(cursor, values, checks, files=()):
-    """Run the checks. Raises DataError that names every failed check with examples of its rows.
+    """Run the checks. Raises a DataError that names every failed check, with examples of offending rows.
 
     files are searched for these rows, so that the message can name file and line.
     """
