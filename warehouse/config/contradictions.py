@@ -46,7 +46,7 @@ def find_contradictions(chosen: dict[str, Entry | None], values: dict[str, Any],
 
 def find_overlaps(chosen: dict[str, Entry | None], values: dict[str, Any]
              ) -> Iterator[tuple[int, str]]:
-    """Yield (line, message) for each location under a prefix of data, where every key is data."""
+    """Yield (line, message) for each location under LOG_DATA or SONG_DATA, where COPY reads every key."""
     for outer in ("log_data", "song_data"):
         for inner in ("log_data", "song_data", "log_jsonpath", "manifests"):
             if inner != outer and values[outer] and str(values[inner]).startswith(values[outer]):

@@ -45,7 +45,7 @@ def find_doubts(entries: list[Entry], chosen: dict[Setting, Entry | None], site:
 
 
 def is_moved(setting: Setting, entry: Entry, site: Site) -> bool:
-    """Return True if the entry has another name or section. A region equal to that in HOST is ignored."""
+    """Return True if the entry has another name or section. A region equal to that in HOST does not count."""
     if entry.section == setting.section and entry.key in setting.keys:
         return False
     return setting.name != "region" or region_of(site.host) != entry.value.strip().lower()

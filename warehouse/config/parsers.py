@@ -43,7 +43,7 @@ def make_integer_parser(low: int, high: int) -> Callable[[str, Site], int]:
 
 
 def make_pattern_parser(pattern: str, description: str) -> Callable[[str, Site], str]:
-    """Return a parser that takes what matches the pattern, in any case, and returns it in lowercase."""
+    """Return a parser for text that matches the pattern, whatever its case. It returns lowercase."""
     def parse(text: str, site: Site) -> str:
         if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
             raise Mistake(description)
@@ -89,7 +89,7 @@ def parse_role(text: str, site: Site) -> str:
         return "default"
     if not re.fullmatch(f"{ROLE}(?:,{ROLE})*", text):
         raise Mistake("default or arn:aws:iam::123456789012:role/NAME. Separate several with a comma and "
-                      "no blank")
+                      "no space")
     return text
 
 
@@ -108,7 +108,7 @@ def parse_location(text: str, site: Site) -> str:
 
 
 def remove_dots(path: str) -> str:
-    """Return an absolute path without . and .. so that the ledger recognizes the files of a folder.
+    """Return an absolute path without . and .. so that the ledger recognises the files of a folder.
 
     A symbolic link keeps its name, because its target may change. Only a link before .. is resolved.
     """

@@ -1,6 +1,7 @@
 """Read a dwh.cfg into a Config. All problems are reported at once, each with its line.
 
-SETTINGS lists every setting; to add one, add a line there. Nothing here contacts a server.
+SETTINGS lists every setting. To add one, add a line there and a field to Server, Data or Limits.
+Nothing here contacts a server.
 """
 
 import re
@@ -224,9 +225,9 @@ def drop_repeats(entries: list[Entry], problems: list) -> list[Entry]:
 
 
 def drop_leftovers(candidates: dict[str, list[Entry]]) -> None:
-    """Drop the name of the cluster if there is a complete login by password.
+    """Drop CLUSTER_IDENTIFIER and WORKGROUP if there is a complete login by password.
 
-    It is then left over from the notebook that created the cluster.
+    They are then left over from the notebook that created the cluster.
     """
     if all(candidates[name] for name in ("host", "user", "password")):
         candidates.update(cluster_identifier=[], workgroup=[])
@@ -255,7 +256,7 @@ def read_site(path: Path, candidates: dict[str, list[Entry]]) -> Site:
     host, *data = ((candidates[name] and candidates[name][0].value or "").strip()
                    for name in ("host", "log_data", "song_data"))
     if not host and candidates["host"]:
-        host = "local"  # HOST is reported already; local requires nothing that depends on it
+        host = "local"  # its problem is reported already; local causes no further ones
     host = split_endpoint(host)[0]
     login = next((name for name in AWS_LOGINS if candidates[name]), "")
     kind = classify(host)

@@ -1,6 +1,6 @@
 """Connect to the server of a Config: to Redshift, or to a PostgreSQL that stands in for it.
 
-SELECT version() decides which of the two it is. Only this module asks.
+SELECT version() decides which of the two it is; other modules call is_standin().
 """
 
 import logging
@@ -97,7 +97,7 @@ def connect_once(
 
 def is_standin(connection: extensions.connection) -> bool:
     """Return True if the server stands in for Redshift. Its COPY then reads local files too."""
-    return connection.cursor_factory is not None
+    return connection.cursor_factory is not None  # adopt() sets one
 
 
 def make_parameters(config: Config) -> dict[str, object]:

@@ -28,7 +28,7 @@ class Result(NamedTuple):
 
 
 def name_of(sql: str) -> str:
-    """Return the name in the first line of a statement. A statement of one line is its own name.
+    """Return the name in the first line of a statement. A one-line statement is named by its own text.
 
     >>> name_of("-- copy staging_events: every log file under LOG_DATA\\nCOPY …")
     'copy staging_events'
@@ -39,7 +39,7 @@ def name_of(sql: str) -> str:
 
 
 def subject_of(sql: str) -> str:
-    """Return the last word of a statement's name, which is its table."""
+    """Return the last word of a statement's name, which is its table or view."""
     return name_of(sql).split()[-1]
 
 
@@ -105,7 +105,8 @@ def find_failure(cursor: extensions.cursor, sql: str, values: dict[str, object],
     """Run a check. Return '' if it passes, else a sentence with up to three offending rows.
 
     Each row comes with its file and line, if it is found in files. The check runs inside another
-    SELECT that returns only these rows and their number: libpq would read all rows into memory.
+    SELECT, which returns only these rows and the number of all: otherwise libpq would read every row
+    into memory.
     """
     first_line, _, query = sql.partition("\n")
     execute(cursor, f"{first_line}\n{CHECK_WRAPPER.replace('<check>', query)}", values)

@@ -95,7 +95,7 @@ def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
 
 
 def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
-    """LOCK etl_lock. Raise BusyError, which names its holder, after so many seconds."""
+    """LOCK etl_lock. Raise BusyError, which names its holder, after this many seconds."""
     try:
         with limiting_waits(cursor, seconds):
             execute(cursor, sql_queries.etl_lock_take, {})
@@ -180,7 +180,7 @@ class LockHolder(NamedTuple):
 def find_holder(cursor: extensions.cursor, table: str) -> LockHolder | None:
     """Return who else holds a table, or None if the server does not report it.
 
-    Roll back first: this is called after a statement failed.
+    Rolls back first, because it is called after a statement failed.
     """
     with suppress(psycopg2.Error):
         cursor.connection.rollback()
