@@ -80,7 +80,7 @@ def advise_json(rows: list) -> str:
     names = {row.file.rpartition("/")[2].lower() for row in rows}
     for ending, kind in PACKED.items():
         if any(name.endswith(ending) for name in names):
-            return f"The name of a file ends like {kind}: unpack it to JSON."
+            return f"A file name ends in {ending}: convert that {kind} file to plain JSON."
     return ("Correct the JSON of the files: complete objects, one after another, as UTF-8 text without a"
             " byte order mark, not compressed.")
 

@@ -28,7 +28,7 @@ def make_client(service: str, region: str = "", fallback: str = "us-east-1", **o
                           " AWS_ENDPOINT_URL begins with http:// or https://.") from error
 
 
-NEXT_STEPS = {
+NEXT_STEPS = {  # by AWS's error code
     "ExpiredToken": "The AWS credentials have expired: get new ones.",
     "InvalidAccessKeyId": "AWS does not know these credentials.",
     "InvalidClientTokenId": "AWS does not know these credentials.",

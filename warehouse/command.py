@@ -37,7 +37,8 @@ Run = Callable[[Config, argparse.Namespace], object]
 class Parser(argparse.ArgumentParser):
     """A parser in which an option may require another one, as --max-age requires --status.
 
-    required_options maps the dest of such an option to the required option and the run that it selects.
+    required_options maps the dest of such an option to the option that it requires, and to the function
+    which that option selects as run.
     """
 
     def __init__(self, **settings):
@@ -55,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 def make_parser(description: str, run: Run) -> Parser:
     """Make a parser with the options that all commands share.
 
-    run is called unless an option that the command adds selects another function.
+    run is the default: an option that the command adds may select another function.
     """
     parser = Parser(
         description="\n\n".join(textwrap.fill(part, 79) for part in description.split("\n\n")),

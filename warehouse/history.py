@@ -1,4 +1,4 @@
-"""The history of runs: the table loads, with one row per run that succeeded and one per reset."""
+"""The run history: the table `loads`, with one row per successful run of etl.py and one per reset."""
 
 import os
 from datetime import datetime, timedelta, timezone
@@ -13,7 +13,7 @@ from . import BusyError, WarehouseError
 from .database.statements import execute
 from .database.transactions import limiting_waits, rolling_back
 
-AGE_TIMEOUT = 5  # seconds to find the age of the last success, after a lock was not available
+AGE_TIMEOUT = 5  # seconds to look up the last success, after a lock could not be taken
 
 
 def now() -> datetime:
@@ -24,7 +24,7 @@ def now() -> datetime:
 RUN = os.urandom(3).hex()  # identifies this run in the log and in the server's query history
 STARTED = now()
 
-LAST_LOADS = """-- list loads: the last runs that succeeded
+LAST_LOADS = """-- list loads: the last successful runs, resets included
 SELECT
     kind, begun_at, loaded_whole, files, bytes, songplays, with_song, with_artist, changed_plays,
     rejected

@@ -23,7 +23,7 @@ NOTHING_COPIED = {"staging_events_rows": 0, "staging_songs_rows": 0}  # until a 
 class Manifests:
     """Writer of the manifests of one load. A context manager, which removes its temporary folder.
 
-    place is where they are written: MANIFESTS, else a temporary folder for the stand-in, else ''.
+    location is where they are written: MANIFESTS, else a temporary folder for the stand-in, else ''.
     connection may be None, as in etl.py --check, and then only MANIFESTS is used.
     """
 

@@ -96,9 +96,9 @@ def list_folder(prefix: str) -> list[Object]:
 def walk_folder(
     folder: str, start: str = "", above: frozenset[tuple[int, int]] = frozenset()
 ) -> Iterator[Object]:
-    """Yield the files of a folder, at any depth, if the name in the folder begins with start.
+    """Yield the files in a folder, at any depth, whose path inside it begins with start.
 
-    Links are followed. above holds (device, inode) of the folders above, to detect a link in a circle.
+    Links are followed. above holds (device, inode) of the folders above, to detect links that form a loop.
     """
     status = os.stat(folder)
     itself = (status.st_dev, status.st_ino)
@@ -267,7 +267,7 @@ def s3():
 
 NEXT_STEPS = {
     "NoSuchBucket": "Is the bucket's name right?",
-    "NoSuchKey": "It does not exist, or no longer.",
+    "NoSuchKey": "It does not exist, or no longer does.",
     "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
 }
 READ_ACTIONS = "s3:ListBucket on the bucket and s3:GetObject on its objects"

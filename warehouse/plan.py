@@ -91,7 +91,7 @@ class Plan(NamedTuple):
 
     @property
     def totals(self) -> dict[str, object]:
-        """Values for the table loads."""
+        """Values for the columns of `loads`."""
         whole = self.reason or "; ".join(source.reason for source in self.sources if source.whole)
         size = {"files": sum(len(source.files) for source in self.sources),
                 "bytes": sum(source.bytes for source in self.sources)}
@@ -130,7 +130,7 @@ class Plan(NamedTuple):
 
     @property
     def replace_queries(self) -> list[str]:
-        """The statements that replace the rows of the star schema that the new rows change."""
+        """The statements that replace the touched rows of the star schema."""
         if not self.copies:  # every file to load is empty now
             return []
         queries = [*sql_queries.prepare_queries]
@@ -191,8 +191,8 @@ def list_files(
         wildcards = (" COPY has no wildcards: write the text that the keys begin with."
                      if set("*?[") & set(prefix) else "")
         raise WarehouseError(
-            f"{setting}: there is no object under {objects.escape(prefix)}.{wildcards} Check it in dwh.cfg,"
-            " and check that this machine may list it."
+            f"{setting}: there is no object under {objects.escape(prefix)}, or only empty ones.{wildcards}"
+            " Check it in dwh.cfg, and check that this machine may list it."
         )
     return files
 
@@ -253,7 +253,7 @@ def compare_files(table: str, files: list[Object], loaded: dict[str, Object]) ->
 def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     """Return the reason why all files of a source must be loaded again; '' if there is none.
 
-    A log file that only grew needs no reload: the load recognises the events that it had before. Any
+    A log file that only grew needs no reload: the load recognises the events that the file had before. Any
     other change may remove or correct rows that are loaded.
     """
     if source.table != "staging_events":

@@ -115,7 +115,7 @@ def format_loads(cursor: extensions.cursor) -> str:
              load.changed_plays, load.rejected)))
         for load in history.read_last_loads(cursor, MOST_LOADS)
     ]
-    heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
+    heads = ("started (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
              "changed plays", "rejected")
     return f"last success: {success}\n\n{format_table([heads, *lines])}"
 

@@ -114,7 +114,7 @@ def warn(connection: extensions.connection, summary: Summary) -> None:
 
 # The ids of a COPY in the system views differ from pg_last_copy_id(), and Redshift reuses session ids
 # (guide: cm_chap_system-tables). Session, table and time together identify the COPY.
-LOAD_ERRORS = """-- load errors: rows of a table that this session's COPY rejected, three of a kind
+LOAD_ERRORS = """-- load errors: rows of a table that this session's COPY rejected, at most three of each kind
 WITH rejected AS (
     SELECT
         TRIM(file_name) AS file_name,

@@ -115,7 +115,7 @@ def inspect_jsonpaths(log_jsonpath: str) -> str:
     if len(paths) != len(declared):
         number = "1 path" if len(paths) == 1 else f"{len(paths)} paths"
         raise WarehouseError(f"{log_jsonpath} has {number}. {needed}")
-    return f"{len(paths)} paths for {len(declared)} columns in {log_jsonpath}"
+    return f"{len(paths)} paths in {log_jsonpath}, one for each column"
 
 
 def inspect_region(data: Data, bucket: str, standin: bool) -> str:
