@@ -286,7 +286,7 @@ def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     before = loaded.snapshot()
     lose_rows(loaded, "DELETE ON loaded_files")
-    refused(loaded, 3, " failed. It expects: each file of this load is in the ledger once. It found: ",
+    refused(loaded, 3, " failed. It expects: the ledger has each file of this load exactly once. It found: ",
             "log_data/1.json")
     assert loaded.snapshot() == before
 
