@@ -1,7 +1,8 @@
-"""Drop all tables and views and create them empty, in one transaction. Only the history of loads stays.
+"""Reset the warehouse: drop its tables and views and create them empty, in one transaction.
 
-This is for the first day. Later use etl.py --full, which empties and reloads the tables in one
-transaction and keeps grants and other people's views.
+Only the run history (loads) and the lock table (etl_lock) stay. This is for the initial set-up. After
+that, use etl.py --full, which empties and reloads the tables in one transaction and keeps grants and
+other people's views.
 """
 
 import logging
@@ -29,7 +30,7 @@ def run(config, arguments):
         drops = sql_queries.drop_view_queries + sql_queries.drop_table_queries
         creates = sql_queries.create_table_queries + sql_queries.create_view_queries
     with connecting(config) as connection:
-        if not arguments.force:  # repeated under the lock, but a refusal must create nothing
+        if not arguments.force:  # repeated under the lock; here, a refusal creates nothing
             with transaction(connection) as cursor:
                 tables.refuse_name_conflicts(cursor, creates)
         if not arguments.views:  # with --views the tables exist already
@@ -57,7 +58,7 @@ def make_parser():
     )
     parser.add_argument(
         "--force", action="store_true",
-        help="also drop tables and views of the same names whose columns are not ours",
+        help="also drop tables and views that have our names but other columns",
     )
     return parser
 

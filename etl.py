@@ -1,7 +1,7 @@
 """Load new files from S3 into the warehouse: COPY to staging, INSERT … SELECT into the star schema.
 
 One run is one transaction. Readers see the old tables until it commits, and a run that fails or is
-killed changes nothing. The same files give the same tables, in any order.
+killed changes nothing. The same files give the same tables, whatever order they arrive in.
 """
 
 import logging
@@ -11,8 +11,8 @@ import sql_queries
 from warehouse import DataError, command, history, preflight, preview, rejected_rows
 from warehouse.console import Summary
 from warehouse.database import statements
-from warehouse.database.statements import is_without_plays, name_of, run_all, subject_of
-from warehouse.database.transactions import locking, reserve
+from warehouse.database.statements import has_empty_span, name_of, run_all, subject_of
+from warehouse.database.transactions import locking, take_write_locks
 from warehouse.manifests import Manifests
 from warehouse.plan import describe_plan, make_plan, refuse_archived, refuse_reload
 from warehouse.session import connecting
@@ -21,7 +21,7 @@ log = logging.getLogger("warehouse.etl")
 
 
 def run(config, arguments):
-    """Run one load: lock, list, copy, check, replace what the new rows change, check, record, commit.
+    """Run one load: lock, list, copy, check, update the star schema, check, record, commit.
 
     Returns the summary to print, or None. After a failure it can be called again, and starts over.
     """
@@ -31,8 +31,8 @@ def run(config, arguments):
             Manifests(config.data, connection) as manifests,
             locking(connection, config.limits) as cursor,
         ):
-            plan = make_plan(cursor, config.data, by_prefix=not manifests.place,
-                             full=arguments.full, reload=not arguments.no_reload)
+            plan = make_plan(cursor, config.data, by_prefix=not manifests.location,
+                             full=arguments.full, may_reload=not arguments.no_reload)
             if plan.has_nothing_new:
                 log.info("found nothing new: %s", describe_plan(plan))
                 history.record(cursor, "nothing new", summary.begun_at)
@@ -41,7 +41,7 @@ def run(config, arguments):
                           full=arguments.full, force=arguments.force)
             refuse_archived(plan)
             log.info("found %s", describe_plan(plan))
-            reserve(cursor, plan.reserve_queries, config.limits)
+            take_write_locks(cursor, plan.write_lock_queries, config.limits)
             values = statements.values_of(config) | manifests.write(plan)
             run_all(cursor, values, plan.empty_queries)
             copy(cursor, values, plan, summary)
@@ -56,7 +56,7 @@ def run(config, arguments):
 
 
 def copy(cursor, values, plan, summary):
-    """Fill staging and check it. Adds to values the number of rows that each COPY reported."""
+    """Fill staging and check it. values also gets the number of rows that each COPY reported."""
     for source, sql, analyze, checks, warnings in plan.copies:
         seconds = statements.run(cursor, sql, values).seconds
         rejected = rejected_rows.count_rejected(cursor, values["maxerror"] - 1)
@@ -70,9 +70,10 @@ def copy(cursor, values, plan, summary):
 
 
 def replace(cursor, values, plan, summary):
-    """Replace the rows of the star schema that the new rows change.
+    """Replace the rows of the star schema that this load touches.
 
-    Adds to values what the statements select: the spans of time and the counts of the changed plays.
+    values also gets what the SELECTs return: the time spans of the touched and of the changed plays, and
+    the numbers of duplicate and of inserted plays.
     """
     for sql in plan.replace_queries:
         rows, seconds = statements.run(cursor, sql, values)
@@ -83,20 +84,20 @@ def replace(cursor, values, plan, summary):
             summary.changed_plays = rows
     if plan.loads_logs and values["first_play"]:
         summary.with_song, summary.with_artist = values["with_song"], values["with_artist"]
-        log.info("plays inserted: %s, with a song of the catalogue: %s, with an artist of it: %s",
+        log.info("plays inserted: %s, with a song in the catalogue: %s, with an artist in it: %s",
                  *(f"{values[name]:,}" for name in ("plays", "with_song", "with_artist")))
-        if values["repeats"]:
-            log.info("repeated plays in the new files, left out: %s", f"{values['repeats']:,}")
+        if values["duplicates"]:
+            log.info("duplicate plays in the new files, left out: %s", f"{values['duplicates']:,}")
 
 
 def check(cursor, values, checks, files=()):
-    """Run the checks. Raises DataError that names every failed check with examples of its rows.
+    """Run the checks. Raises a DataError that names every failed check, with examples of offending rows.
 
     files are searched for these rows, so that the message can name file and line.
     """
-    checks = [sql for sql in checks if not is_without_plays(sql, values)]
+    checks = [sql for sql in checks if not has_empty_span(sql, values)]
     failures = [failure for sql in checks
-                if (failure := statements.check(cursor, sql, values, files))]
+                if (failure := statements.find_failure(cursor, sql, values, files))]
     if failures:
         raise DataError("\n".join([*failures, "Fix the files and run etl.py again."]))
     if checks:
@@ -106,28 +107,33 @@ def check(cursor, values, checks, files=()):
 def warn(cursor, values, checks):
     """Run the checks and log a warning for each one that fails."""
     for sql in checks:
-        if failure := statements.check(cursor, sql, values):
+        if failure := statements.find_failure(cursor, sql, values):
             log.warning("%s", failure)
 
 
 def make_parser():
     parser = command.make_parser(__doc__, run)
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--full", action="store_true",
-                     help="empty all tables (the history stays) and load all files, in one transaction")
-    how.add_argument("--no-reload", action="store_true",
-                     help="load only new and changed files, even if a change calls for all files:"
-                          " corrected lines may keep their old rows until the next --full")
+    reload_options = parser.add_mutually_exclusive_group()
+    reload_options.add_argument(
+        "--full", action="store_true",
+        help="empty all tables (the history stays) and load all files, in one transaction")
+    reload_options.add_argument(
+        "--no-reload", action="store_true",
+        help="load only new and changed files, even if a change calls for all files: corrected lines may"
+             " keep their old rows until the next --full")
     parser.add_argument("--force", action="store_true",
                         help="allow a reload that is larger than MAX_RELOAD or that loses the rows of files"
                              " that are gone from S3")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--status", action="store_const", dest="run", const=preview.show_status,
-                      help="compare S3 with what is loaded and show the last five runs; change nothing")
-    what.add_argument("--check", action="store_const", dest="run", const=preflight.run,
-                      help="test whether a load could run here; change nothing")
-    what.add_argument("--dry-run", action="store_const", dest="run", const=preview.show_dry_run,
-                      help="print the files to load and the statements in order; change nothing")
+    mode_options = parser.add_mutually_exclusive_group()
+    mode_options.add_argument(
+        "--status", action="store_const", dest="run", const=preview.show_status,
+        help="compare S3 with what is loaded and show the last five runs; change nothing")
+    mode_options.add_argument(
+        "--check", action="store_const", dest="run", const=preflight.run,
+        help="test whether a load could run here; change nothing")
+    mode_options.add_argument(
+        "--dry-run", action="store_const", dest="run", const=preview.show_dry_run,
+        help="print the files to load and the statements in order; change nothing")
     parser.add_argument("--max-age", type=preview.parse_hours, metavar="HOURS",
                         help="with --status: exit 1 if no run has succeeded for this many hours;"
                              " --quiet prints only that error")

@@ -3,8 +3,12 @@
 This file is data: importing it does nothing. Each statement is complete Amazon Redshift SQL that could
 be pasted into a query editor. psycopg2 binds the values, written as %(name)s. The first line,
 `-- name: purpose`, identifies a statement in the log, in errors and in Redshift's query history. A
-statement of one line is its own name, and is written in the run order at the end of the file. Queries
-that the toolkit needs for itself are in warehouse/, next to the function that runs them.
+one-line statement is named by its own text, and stands in the run order at the end of the file. Queries
+that the toolkit needs for itself are in warehouse/, next to the function that runs them. "guide: x" is
+page x of the Amazon Redshift Database Developer Guide.
+
+A row is touched if a load may change it. Temporary tables collect the touched rows, and only they are
+replaced in the star schema.
 
 Redshift does not enforce keys, but its planner trusts them, so the checks prove them before a load
 commits. No rule chooses a row by the order of arrival. If rows compete, their content decides, so that
@@ -58,7 +62,7 @@ DISTKEY (url)           -- versions of a file are on one slice; no PRIMARY KEY, 
 SORTKEY (loaded_at)     -- would trust it in the check that proves it
 """
 
-staging_events_table_create = """-- create staging_events: log events of the last load, by JSON key
+staging_events_table_create = """-- create staging_events: log events of the last load, a column per JSON key
 CREATE TABLE staging_events (
     artist        VARCHAR(1024),
     auth          VARCHAR(32),
@@ -83,7 +87,7 @@ DISTKEY (userid)        -- a user's events are on one slice, to find the latest;
                         -- a load reads every row
 """
 
-staging_songs_table_create = """-- create staging_songs: songs of the last load, by JSON key
+staging_songs_table_create = """-- create staging_songs: songs of the last load, a column per JSON key
 CREATE TABLE staging_songs (
     artist_id        VARCHAR(64)    NOT NULL,
     artist_latitude  NUMERIC(9, 5),
@@ -99,8 +103,8 @@ CREATE TABLE staging_songs (
 DISTKEY (song_id)       -- versions of a song are on one slice; no sort key: a load reads every row
 """
 
-# The next two tables hold what a load must know of earlier ones, as COPY loaded it (year 0, a blank
-# location). New rows compete with the values of the files, so the order of loads makes no difference.
+# The next two tables keep what later loads need from earlier ones, exactly as COPY loaded it (year 0, an
+# empty location). So old and new rows are compared in the same form, and the order of loads does not count.
 
 catalogue_table_create = """-- create catalogue: one row per song id, taken whole from one document
 CREATE TABLE catalogue (
@@ -214,7 +218,7 @@ SORTKEY (start_time)    -- reports filter by time
 
 # --------------------------------------------------------------------------------------------- lock
 
-etl_lock_fill = """-- fill etl_lock: insert its only row, which counts the loads
+etl_lock_fill = """-- fill etl_lock: insert its only row, a counter of loads and resets
 INSERT INTO etl_lock (loads)
 SELECT 0
 FROM (SELECT COUNT(*) AS n FROM etl_lock) AS lock_rows
@@ -226,9 +230,9 @@ LOCK etl_lock
 """
 
 # A load that waited for the lock may still see the tables as they were before the other load committed.
-# In that case this update fails, as it does on both engines if two transactions change one row, and the
-# load starts over.
-etl_lock_count = """-- count etl_lock: fails if another load committed since this transaction began
+# In that case the UPDATE fails, as it does on Redshift and on PostgreSQL if two transactions change one
+# row, and the load starts over.
+etl_lock_increment = """-- increment etl_lock: fails if another load committed since this transaction began
 UPDATE etl_lock SET loads = loads + 1
 """
 
@@ -275,10 +279,9 @@ SELECT pg_last_copy_count() AS copied
 """
 
 # -------------------------------------------------------------------------------------- touch songs
-# A row is touched if this load may change it. Temporary tables hold the touched rows. New versions
-# of songs are added to the catalogue, and then one version of each song is kept.
+# New versions of songs are added to the catalogue, and then one version of each song is kept.
 
-earlier_catalogue_create = """-- keep catalogue: a copy from before this load
+earlier_catalogue_create = """-- keep catalogue: the catalogue as it was before this load
 CREATE TEMP TABLE earlier_catalogue AS
 SELECT
     song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
@@ -297,7 +300,7 @@ SELECT
 FROM staging_songs
 """
 
-chosen_songs_create = """-- choose songs: the first version by content of each song that has several
+chosen_songs_create = """-- choose songs: of each song with several versions, the one that sorts first
 CREATE TEMP TABLE chosen_songs AS
 WITH versions AS (
     SELECT
@@ -318,7 +321,7 @@ FROM versions
 WHERE nth_version = 1
 """
 
-catalogue_choose = """-- choose catalogue: insert the chosen version of each song
+catalogue_choose = """-- choose catalogue: insert the chosen version of each song that had several
 INSERT INTO catalogue (
     song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude, year,
     duration
@@ -385,16 +388,16 @@ FROM staging_events
 WHERE page = 'NextSong'
 """
 
-# Redshift has no indexes. It finds the rows of songplays and time that a load changes by the sort key:
+# Redshift has no indexes. It uses the sort key to find the rows of songplays and time that a load changes:
 # given two literal bounds, it skips the blocks outside them.
-touched_span = """-- span of touched_plays: first and last start_time, and the number of repeated plays
+touched_span = """-- span of touched_plays: first and last start_time, and the number of duplicate plays
 SELECT
     MIN(start_time) AS first_play, MAX(start_time) AS last_play,
-    COUNT(*) - COUNT(DISTINCT songplay_id) AS repeats
+    COUNT(*) - COUNT(DISTINCT songplay_id) AS duplicates
 FROM touched_plays
 """
 
-touched_plays_insert = """-- touch plays again: add the rows that songplays has for the same plays
+touched_plays_insert = """-- touch loaded plays: add the rows that songplays already has for the same plays
 INSERT INTO touched_plays (
     songplay_id, start_time, user_id, level, session_id, location, user_agent, song_title,
     artist_name, length
@@ -416,7 +419,7 @@ WHERE songplays.start_time = touched_plays.start_time
     AND songplays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
-chosen_plays_create = """-- choose plays: the first version by content of each play that has several
+chosen_plays_create = """-- choose plays: of each play with several versions, the one that sorts first
 CREATE TEMP TABLE chosen_plays
 DISTKEY (start_time)
 AS
@@ -452,7 +455,7 @@ WHERE touched_plays.start_time = chosen_plays.start_time
     AND touched_plays.songplay_id = chosen_plays.songplay_id
 """
 
-touched_plays_choose = """-- choose touched_plays: insert the chosen version of each play
+touched_plays_choose = """-- choose touched_plays: insert the chosen version of each play that had several
 INSERT INTO touched_plays (
     songplay_id, start_time, user_id, level, session_id, location, user_agent, song_title,
     artist_name, length
@@ -464,7 +467,7 @@ FROM chosen_plays
 """
 
 # -------------------------------------------------------------------------------------------- match
-# Done once for each different title, artist and length, and not for each play.
+# Done once for each distinct combination of title, artist and length, not for each play.
 
 played_songs_create = """-- create played_songs: titles, artists and lengths to match
 CREATE TEMP TABLE played_songs (
@@ -572,7 +575,7 @@ FROM catalogue
 WHERE song_id IN (SELECT song_id FROM touched_songs)
 """
 
-changed_plays_create = """-- touch changed plays: earlier plays with another song or artist, and their new ids
+changed_plays_create = """-- touch changed plays: earlier plays that now match another song or artist
 CREATE TEMP TABLE changed_plays
 DISTKEY (start_time)    -- like songplays, so that joins move no rows
 SORTKEY (start_time)
@@ -608,12 +611,12 @@ WHERE songplays.start_time = changed.start_time
     AND songplays.start_time BETWEEN %(first_changed)s AND %(last_changed)s
 """
 
-every_span = """-- span of songplays: all of it, because a load of all songs checks every play
+songplays_span = """-- span of songplays: all of it, because a load of all songs checks every play
 SELECT MIN(start_time) AS first_changed, MAX(start_time) AS last_changed
 FROM songplays
 """
 
-chosen_events_create = """-- choose events: the latest of each user; of equals the first by content
+chosen_events_create = """-- choose events: the latest of each user; of several, the one that sorts first
 CREATE TEMP TABLE chosen_events AS
 WITH versions AS (
     SELECT
@@ -647,7 +650,7 @@ FROM ranked
 WHERE nth_latest = 1
 """
 
-latest_events_insert = """-- insert latest_events: the latest event of each user in the new files
+latest_events_insert = """-- insert latest_events: the latest event so far of each user in the new files
 INSERT INTO latest_events (
     userid, ts, iteminsession, sessionid, level, firstname, lastname, gender
 )
@@ -670,7 +673,7 @@ SELECT user_id, first_name, last_name, gender, level
 FROM touched_users
 """
 
-songplay_table_insert = """-- insert songplays: touched plays with song and artist, or the artist by name
+songplay_table_insert = """-- insert songplays: touched plays with their song and artist, or the artist alone
 INSERT INTO songplays (
     songplay_id, start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,
     song_title, artist_name, length
@@ -720,9 +723,9 @@ WHERE plays.start_time BETWEEN %(first_play)s AND %(last_play)s
 """
 
 # ------------------------------------------------------------------------------------------- checks
-# Each check selects the rows that break a rule, so no rows means that it passes. Redshift's planner
-# trusts declared keys and may optimise away a join that would prove them. So the checks count rows
-# instead: rows of the table count 1, and rows that only list the required keys count 0.
+# Each check selects the rows that break a rule, so no rows means that it passes. Redshift's planner trusts
+# declared keys and may optimise away a join that would prove them. So the checks count instead: a row of
+# the table counts 1, and each key that must be there is added as a row that counts 0.
 
 staging_events_complete = """-- staging_events_complete: staging_events holds as many rows as COPY reported
 SELECT COUNT(*) AS rows_found, %(staging_events_rows)s AS rows_copied
@@ -770,7 +773,7 @@ HAVING COUNT(*) >= 100  -- a column may well be empty in a few rows
     ) = 0
 """
 
-staging_events_next_song = """-- staging_events_next_song: some of so many events have the page NextSong
+staging_events_next_song = """-- staging_events_next_song: of 100 events or more, some have the page NextSong
 SELECT page, COUNT(*) AS events
 FROM staging_events
 WHERE 0 = (SELECT COUNT(*) FROM staging_events WHERE page = 'NextSong')
@@ -798,7 +801,7 @@ HAVING COUNT(*) >= 100  -- a column may well be empty in a few rows
     ) = 0
 """
 
-catalogue_unique = """-- catalogue_unique: each song_id of the new files is once in the catalogue
+catalogue_unique = """-- catalogue_unique: each song once, and every song of the new files
 SELECT song_id, SUM(times) AS times
 FROM (
     SELECT song_id, 1 AS times FROM catalogue
@@ -809,7 +812,7 @@ GROUP BY song_id
 HAVING SUM(times) <> 1
 """
 
-catalogue_first = """-- catalogue_first: the catalogue has the first version of each new song, by content
+catalogue_first = """-- catalogue_first: the catalogue has that version of each new song that sorts first
 WITH others AS (
     SELECT
         song_id, title, artist_id, artist_name, artist_location, artist_latitude, artist_longitude,
@@ -882,7 +885,7 @@ GROUP BY artist_id
 HAVING SUM(artists) = 0
 """
 
-latest_events_unique = """-- latest_events_unique: each user of the new files is once in latest_events
+latest_events_unique = """-- latest_events_unique: each user once, and every user of the new files
 SELECT userid, SUM(times) AS times
 FROM (
     SELECT userid, 1 AS times FROM latest_events
@@ -923,7 +926,7 @@ WHERE nth_latest = 1
     AND is_other = 1
 """
 
-users_unique = """-- users_unique: each user of the new files is once in users
+users_unique = """-- users_unique: each user once, and every user of the new files
 SELECT user_id, SUM(times) AS times
 FROM (
     SELECT user_id, 1 AS times FROM users
@@ -934,7 +937,7 @@ GROUP BY user_id
 HAVING SUM(times) <> 1
 """
 
-songplays_complete = """-- songplays_complete: every different NextSong event of the new files is one play
+touched_plays_complete = """-- touched_plays_complete: one touched play for each distinct new NextSong event
 SELECT SUM(events) AS events, SUM(plays) AS plays
 FROM (
     SELECT COUNT(*) AS events, 0 AS plays
@@ -949,7 +952,7 @@ FROM (
 HAVING SUM(events) <> SUM(plays)
 """
 
-songplays_unique = """-- songplays_unique: each touched play is once in songplays
+songplays_unique = """-- songplays_unique: songplays has each touched play exactly once
 SELECT songplay_id, start_time, SUM(times) AS times
 FROM (
     SELECT songplay_id, start_time, 1 AS times
@@ -1026,7 +1029,7 @@ WHERE (plays.song_id IS NOT NULL AND songs.song_id IS NULL)
     OR (plays.artist_id IS NOT NULL AND artists.artist_id IS NULL)
 """
 
-time_unique = """-- time_unique: the start_time of each touched play is once in time
+time_unique = """-- time_unique: the table time has the start_time of each touched play exactly once
 SELECT start_time, SUM(times) AS times
 FROM (
     SELECT start_time, 1 AS times
@@ -1040,7 +1043,7 @@ GROUP BY start_time
 HAVING SUM(times) <> 1
 """
 
-loaded_files_unique = """-- loaded_files_unique: each file of this load is in the ledger once
+loaded_files_unique = """-- loaded_files_unique: the ledger has each file of this load exactly once
 SELECT new_files.url, COUNT(*) AS times
 FROM loaded_files AS new_files
 JOIN loaded_files AS files ON files.url = new_files.url
@@ -1060,7 +1063,7 @@ FORMAT AS JSON 'auto'
 COMPUPDATE OFF %(noload)s
 """
 
-loaded_files_forget = """-- forget loaded_files: delete earlier versions of the files of this load
+loaded_files_forget = """-- forget loaded_files: delete the rows of earlier versions of this load's files
 DELETE FROM loaded_files
 WHERE loaded_at <> SYSDATE
     AND url IN (SELECT url FROM loaded_files WHERE loaded_at = SYSDATE)
@@ -1079,9 +1082,9 @@ VALUES (
 """
 
 # -------------------------------------------------------------------------------------------- views
-# Each view answers a common question of analysts by a SELECT * FROM it. Every play counts once in every
-# view, so the sum of plays is the same in all of them. Plays without a user, title or location have
-# their own row, under NULL.
+# Each view answers a question that analysts often ask, with a plain SELECT * FROM it. Every play counts
+# once in every view, so the sum of plays is the same in all of them. Plays without a user, title or
+# location have their own row, under NULL.
 #
 # plays              songs started, matched to the catalogue or not
 # catalogue_plays    plays that match a song of the catalogue
@@ -1314,7 +1317,7 @@ FROM (
 """
 
 # ---------------------------------------------------------------------------------------- run order
-# A statement of one line is its own name.
+# A one-line statement is named by its own text.
 
 create_lasting_queries = (etl_lock_create, loads_table_create)
 create_table_queries = (
@@ -1349,23 +1352,23 @@ drop_table_queries = (
     "DROP TABLE IF EXISTS loaded_files",
 )
 
-# A load first takes the write locks that it needs (guide: c_write_readwrite), by deleting no rows. So it
-# waits for other writers here, for at most LOCK_TIMEOUT, and not later.
-reserve_queries = (
+# A load first takes the write locks that it needs (guide: c_write_readwrite), with DELETEs that match no
+# row. So it waits for other writers here, for at most LOCK_TIMEOUT, and never later on.
+write_lock_queries = (
     "DELETE FROM staging_events WHERE FALSE", "DELETE FROM staging_songs WHERE FALSE",
     "DELETE FROM songplays WHERE FALSE", "DELETE FROM loads WHERE FALSE",
 )
-reserve_log_queries = (
+write_lock_log_queries = (
     "DELETE FROM users WHERE FALSE", "DELETE FROM latest_events WHERE FALSE",
     "DELETE FROM time WHERE FALSE",
 )
-reserve_song_queries = (
+write_lock_song_queries = (
     "DELETE FROM catalogue WHERE FALSE", "DELETE FROM songs WHERE FALSE",
     "DELETE FROM artists WHERE FALSE",
 )
 
-# Staging is emptied, and so are the tables of a source whose files are all loaded. Not by TRUNCATE, which
-# commits on Redshift: readers must see the old rows until COMMIT.
+# Staging is emptied, and so are the tables of a source that is loaded whole. Not by TRUNCATE, which commits
+# on Redshift: readers must see the old rows until COMMIT.
 empty_staging_queries = (
     "DELETE FROM staging_events", "DELETE FROM staging_songs",
 )
@@ -1428,7 +1431,7 @@ replace_song_queries = (
     changed_span,
     songplay_table_update,
 )
-whole_song_queries = (every_span,)
+whole_song_queries = (songplays_span,)
 replace_log_queries = (
     chosen_events_create,
     "DELETE FROM latest_events WHERE userid IN (SELECT userid FROM chosen_events)",
@@ -1457,7 +1460,7 @@ check_song_queries = (
     changed_plays_known,
 )
 check_log_queries = (
-    latest_events_unique, latest_events_latest, users_unique, songplays_complete, songplays_unique,
+    latest_events_unique, latest_events_latest, users_unique, touched_plays_complete, songplays_unique,
     songplays_real, songplays_users_known, songplays_songs_known, time_unique,
 )
 record_queries = (loaded_files_copy, "ANALYZE loaded_files", loaded_files_forget)

@@ -36,7 +36,8 @@ CASES = {  # what is in the files, what is said, and what would send the reader 
     "a file of another program": (
         {"log_data/.a.json.crc": b"crc\x00\x01"}, ("move it out of LOG_DATA",), ()),
     "a file that is packed": (
-        {"log_data/1.json.zip": b"PK\x03\x04"}, ("The name of a file ends like zip: unpack it",), ()),
+        {"log_data/1.json.zip": b"PK\x03\x04"},
+        ("A file name ends in .zip: convert that zip file to plain JSON.",), ()),
 }
 
 

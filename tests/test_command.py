@@ -211,7 +211,7 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
             env=ready.process_environment)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(
-        "standard output: No space left on device. Only the output to it was lost.")
+        "standard output: No space left on device. Only this output was lost.")
     assert "Exception" not in done.stderr and "Nothing was committed" not in done.stderr
     assert ready.query("SELECT COUNT(*) FROM songplays") == [(2,)]
 

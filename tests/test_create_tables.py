@@ -126,7 +126,8 @@ def test_a_warehouse_of_an_older_version_is_named_and_kept_and_force_replaces_it
 
 def test_a_table_that_only_has_the_name_of_one_of_an_older_version_is_a_foreign_one(project):
     execute(project, "CREATE TABLE staging_catalogue (email TEXT)")
-    refused(project, 2, "staging_catalogue (email)", "not of this toolkit", script="create_tables.py")
+    refused(project, 2, "staging_catalogue (email)", "do not belong to this toolkit",
+            script="create_tables.py")
 
 
 def test_two_resets_at_once_on_a_fresh_database_both_succeed(project):
@@ -315,7 +316,7 @@ def test_views_without_their_tables_are_refused(project):
 def test_a_view_of_other_columns_is_named_and_kept_and_force_drops_it(loaded, arguments):
     execute(loaded, "DROP VIEW top_songs; CREATE VIEW top_songs AS SELECT title FROM songs")
     before = views_of(loaded)
-    refused(loaded, 2, "top_songs (title)", "not of this toolkit", "--force",
+    refused(loaded, 2, "top_songs (title)", "do not belong to this toolkit", "--force",
             script="create_tables.py", arguments=arguments)
     assert views_of(loaded) == before
     create(loaded, *arguments, "--force")

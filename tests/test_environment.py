@@ -68,7 +68,7 @@ def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, tcp_tab
         project.write("log_data/2.json", [event(n, **wide) for n in range(100, 9100)])
         with files_of_new_sessions_up_to(BEYOND_A_SEGMENT, tcp):
             assert_refused(project.run("etl.py"), 1, "copy staging_events: could not extend file",
-                           "Free space on the disks of the database")
+                           "Free up disk space on the database server")
         assert project.snapshot() == before
         project.load()
         assert project.query("SELECT COUNT(*) FROM staging_events") == [(9000,)]

@@ -129,7 +129,7 @@ def test_somebody_elses_users_table(loaded):
     execute(loaded, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT, joined DATE)")
     execute(loaded, "INSERT INTO users VALUES ('ann@example.org', '2018-11-01')")
     before = loaded.snapshot()
-    refused(loaded, 2, "users (email, joined)", "not of this toolkit", "Set another SCHEMA",
+    refused(loaded, 2, "users (email, joined)", "do not belong to this toolkit", "Set another SCHEMA",
             "--force", script="create_tables.py")
     assert loaded.snapshot() == before
 
@@ -240,7 +240,7 @@ def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
     events = [event(number, page="nextsong" if number % 2 else "Home") for number in range(5, 106)]
     loaded.write("log_data/2.json", events)
     said = loaded.load("--quiet").stderr
-    assert "some of so many events have the page NextSong" in said
+    assert "of 100 events or more, some have the page NextSong" in said
     assert "page = nextsong, events = 51" in said and "page = Home, events = 50" in said
 
 
@@ -286,7 +286,7 @@ def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     before = loaded.snapshot()
     lose_rows(loaded, "DELETE ON loaded_files")
-    refused(loaded, 3, " failed. It expects: each file of this load is in the ledger once. It found: ",
+    refused(loaded, 3, " failed. It expects: the ledger has each file of this load exactly once. It found: ",
             "log_data/1.json")
     assert loaded.snapshot() == before
 

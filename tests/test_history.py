@@ -106,7 +106,7 @@ def test_the_history_survives_a_reset_and_status_shows_the_last_five(loaded):
         loaded.write(f"log_data/{number}.json", [event(number)])
         loaded.load()
     assert loaded.run("create_tables.py").returncode == 0
-    assert re.search("^last success: 20.* UTC, less than a minute ago; the tables were reset since$",
+    assert re.search("^last success: 20.* UTC, less than a minute ago; the tables have been reset since$",
                      loaded.load("--status").stdout, re.MULTILINE)
     loaded.load()
     loaded.load()
@@ -253,7 +253,7 @@ def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fres
 @pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["", "--force"])
 def test_somebody_elses_table_of_that_name_is_named_and_kept(project, arguments):
     execute(project, "CREATE TABLE loads (weight INT)")
-    refused(project, 2, "loads (weight) is not of this toolkit", "Set another SCHEMA", "by hand",
+    refused(project, 2, "loads (weight) does not belong to this toolkit", "Set another SCHEMA", "by hand",
             script="create_tables.py", arguments=arguments)
     assert project.query("SELECT table_name FROM information_schema.tables"
                          " WHERE table_schema = 'public'") == [("loads",)]

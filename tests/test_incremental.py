@@ -287,17 +287,17 @@ def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded)
 def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
     loaded.write("log_data/2.json", [event(1, userId="8")])
     said = loaded.load().stderr
-    assert "plays inserted: 1, with a song of the catalogue: 0, with an artist of it: 1" in said
+    assert "plays inserted: 1, with a song in the catalogue: 0, with an artist in it: 1" in said
 
 
 def test_repeats_of_a_play_are_left_out_and_counted(loaded):
     loaded.write("log_data/2.json", [event(5), event(6), event(5)])
     loaded.write("log_data/3.json", [event(6), event(7, page="Home"), event(7, page="Home")])
     before = plays(loaded)
-    assert "repeated plays in the new files, left out: 2" in loaded.load().stderr
+    assert "duplicate plays in the new files, left out: 2" in loaded.load().stderr
     assert plays(loaded) == before + 2
     loaded.write("log_data/4.json", [event(8)])
-    assert "repeats" not in loaded.load().stderr
+    assert "duplicate plays" not in loaded.load().stderr
 
 
 def test_files_are_recorded_with_the_load_that_brought_them(loaded):

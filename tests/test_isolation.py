@@ -60,14 +60,14 @@ def analyst(project):
 def test_during_a_load_the_report_and_status_read_the_old_tables_and_check_says_who_loads(side_by_side):
     side_by_side.configure(LOCK_TIMEOUT="1")
     with waiting_at(side_by_side, BETWEEN_INSERTS) as (loading, holder):
-        assert report(side_by_side).startswith("2 plays of ")
+        assert report(side_by_side).startswith("2 plays by ")
         status = side_by_side.run("etl.py", "--status")
         assert status.returncode == 0 and "next load: new and changed files" in status.stdout
         check = side_by_side.run("etl.py", "--check")
         assert check.returncode == 75 and "another load or reset is running (process" in check.stdout
         holder.close()
         assert ended(loading).returncode == 0
-    assert report(side_by_side).startswith("4 plays of ")
+    assert report(side_by_side).startswith("4 plays by ")
 
 
 @pytest.mark.parametrize("second", [("etl.py",), ("etl.py", "--full"), ("create_tables.py",)],

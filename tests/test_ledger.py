@@ -442,7 +442,7 @@ def test_a_prefix_whose_only_file_is_empty_now_is_an_error_and_nothing_is_emptie
 ):
     before = loaded.snapshot(EVERYTHING)
     loaded.write("log_data/1.json", "")
-    refused(loaded, 1, f"LOG_DATA: there is no object under {loaded.folder}/log_data/",
+    refused(loaded, 1, f"LOG_DATA: there is no object under {loaded.folder}/log_data/, or only empty ones.",
             arguments=arguments)
     assert loaded.snapshot(EVERYTHING) == before
 

@@ -30,7 +30,7 @@ def test_lock_timeout_bounds_the_lock_and_not_the_statement_after_it(loaded):
 def test_statement_timeout_still_bounds_the_statement_after_the_lock(loaded):
     loaded.configure(LOCK_TIMEOUT="60", STATEMENT_TIMEOUT="1")
     slow_updates_of_etl_lock(loaded, 30)
-    refused(loaded, 1, "count etl_lock", "raise STATEMENT_TIMEOUT in dwh.cfg")
+    refused(loaded, 1, "increment etl_lock", "raise STATEMENT_TIMEOUT in dwh.cfg")
 
 
 def test_the_wait_for_the_lock_ends_where_the_servers_timeout_does_not_cover_it(

@@ -62,7 +62,7 @@ def test_it_is_replaced_when_told_to_and_the_next_load_brings_every_file(older):
 
 def test_a_staging_catalogue_of_other_columns_is_a_stranger(project):
     execute(project, "CREATE TABLE staging_catalogue (song_id TEXT, note TEXT)")
-    refused(project, 2, "not of this toolkit", "staging_catalogue (song_id, note)", "--force",
+    refused(project, 2, "do not belong to this toolkit", "staging_catalogue (song_id, note)", "--force",
             script="create_tables.py")
     assert relations(project) == {"staging_catalogue"}
     create(project, "--force")

@@ -8,7 +8,7 @@ import sys
 import pytest
 from support import ROOT
 
-from warehouse.config import LOGINS, SETTINGS, read
+from warehouse.config import AWS_LOGINS, SETTINGS, read
 
 README = (ROOT / "README.md").read_text()
 GUIDE = (ROOT / "deploy" / "README.md").read_text()
@@ -54,8 +54,8 @@ def test_each_login_of_the_guide_is_a_dwh_cfg_that_is_accepted(tmp_path):
         file.chmod(0o600)
         config = read(file)
         assert (config.ignored, config.warnings) == ((), ())
-        logins.append(next((name for name in LOGINS if getattr(config.server, name)), "password"))
-    assert logins == ["password", *LOGINS]
+        logins.append(next((name for name in AWS_LOGINS if getattr(config.server, name)), "password"))
+    assert logins == ["password", *AWS_LOGINS]
 
 
 def test_ci_runs_the_test_command_of_the_readme():

@@ -143,7 +143,7 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
 def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
     load_events(emptied, [event(1)])
     shown = ask(emptied, monkeypatch)
-    assert report.format_report(shown).startswith("1 play of 1 listener in 1 session, ")
+    assert report.format_report(shown).startswith("1 play by 1 listener in 1 session, ")
     for text in (report.format_report(shown), page.make_page(shown)):
         assert re.findall(r"\b1 (plays|listeners|sessions|songs|artists|others)\b", text) == []
     load_events(emptied, [event(1), event(2, song="Another", sessionId=2)])
@@ -215,7 +215,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
         execute(sample, "DELETE FROM songplays WHERE session_id = 0 AND user_id IS NULL"
                         " AND start_time = '2018-11-09 09:09:09'")
     assert len(counted) < 99 - len(VIEWS)
-    assert said.startswith(f"{plays:,} plays of ")
+    assert said.startswith(f"{plays:,} plays by ")
     tables = [block for block in said.split("\n\n") if re.search(r" plays .*\n-", block)]
     assert len(tables) > 9 and all(f"{plays:,}" in block for block in tables)
 
@@ -256,9 +256,9 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
 @pytest.mark.parametrize("change, said", [
     ("DELETE FROM loads", "No load has succeeded yet."),
     ("DROP TABLE loads",
-     "The time of the load is unknown: the table loads is missing, or this user cannot read it."),
+     'The time of the load is unknown: the table "loads" is missing, or this user cannot read it.'),
     ("ALTER TABLE loads DROP COLUMN finished_at",
-     "The time of the load is unknown: the table loads is missing, or this user cannot read it.")])
+     'The time of the load is unknown: the table "loads" is missing, or this user cannot read it.')])
 def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
         warehouse, change, said):
     execute(warehouse, change)
@@ -290,7 +290,7 @@ def test_the_terminal_shows_tables_and_quiet_leaves_out_the_log(sample):
     done = run(sample, "--quiet", "--top", "3")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(
-        "2,730 plays of 60 listeners in 226 sessions, 191.6 hours of music.\n")
+        "2,730 plays by 60 listeners in 226 sessions, 191.6 hours of music.\n")
     assert "From 1 November 2018, " in done.stdout and "(UTC)." in done.stdout
     assert re.search("^song +artist +plays +% +listeners +in catalogue$", done.stdout, re.MULTILINE)
     assert re.search(r"^all \d+ songs +2,730 +100\.0$", done.stdout, re.MULTILINE)

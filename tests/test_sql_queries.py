@@ -55,12 +55,12 @@ VALUES = {
     **dict.fromkeys(parse_columns(sql_queries.loads_table_create)),
     "table": "users",
     "top": 10,
-    "most": 5,
+    "limit": 5,
     "since": datetime(2018, 11, 1),
 }
 WHOLE = Plan(  # all files of both sources, by prefix
-    Source("staging_events", whole=True, reason="a test", is_first=True),
-    Source("staging_songs", whole=True, reason="a test", is_first=True), full=True,
+    Source("staging_events", whole=True, reason="a test", is_first_load=True),
+    Source("staging_songs", whole=True, reason="a test", is_first_load=True), full=True,
     reason="a test", by_prefix=True)
 CREATES = {statements.subject_of(sql): sql
            for sql in sql_queries.create_lasting_queries + sql_queries.create_table_queries}
@@ -160,7 +160,7 @@ OF_A_LOAD = {sql for name, order in RUN_ORDERS.items()
              if not name.startswith(("create_", "drop_")) for sql in order}
 OF_ANY_TIME = {
     sql_queries.earlier_plays_create: "the one scan, for the artists of songs that come late",
-    sql_queries.every_span: "after all songs were loaded again every play is checked",
+    sql_queries.songplays_span: "after all songs were loaded again every play is checked",
     "DELETE FROM songplays": "all logs are loaded again",
     "DELETE FROM time": "all logs are loaded again",
     "DELETE FROM songplays WHERE FALSE": "it takes the write lock, and no row is read",
@@ -603,9 +603,9 @@ DEFECTS = [
      one_more_play(start_time="start_time + INTERVAL '0.001 second'")),
     ("time_unique", "an instant twice", twice("time", AN_INSTANT)),
     ("time_unique", "a missing instant", without("time", AN_INSTANT)),
-    ("songplays_complete", "a touched play too few", without("touched_plays", A_PLAY)),
-    ("songplays_complete", "a touched play under another id", one_more_play(songplay_id="'invented'")),
-    ("songplays_complete", "a play that was another page",
+    ("touched_plays_complete", "a touched play too few", without("touched_plays", A_PLAY)),
+    ("touched_plays_complete", "a touched play under another id", one_more_play(songplay_id="'invented'")),
+    ("touched_plays_complete", "a play that was another page",
      altered("staging_events", "page = 'Home'", A_NEXT_SONG)),
     ("songplays_real", "a play that was another page",
      altered("staging_events", "page = 'Home'", A_NEXT_SONG)),
@@ -697,7 +697,7 @@ def test_every_check_has_a_defect_to_find():
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_passes_on_a_good_load(sample_load, name):
-    assert statements.check(sample_load.cursor, CHECKS[name], sample_load.values) == ""
+    assert statements.find_failure(sample_load.cursor, CHECKS[name], sample_load.values) == ""
 
 
 @pytest.mark.parametrize(
@@ -708,18 +708,18 @@ def test_a_check_fails_on_its_defect_and_passes_again_without(sample_load, name,
     with undone_afterwards(sample_load):
         sample_load.cursor.execute(defect)
         assert sample_load.cursor.rowcount > 0
-        failure = statements.check(sample_load.cursor, sql, sample_load.values)
+        failure = statements.find_failure(sample_load.cursor, sql, sample_load.values)
         assert failure.startswith(
             f"check {name} failed. It expects: {statements.purpose_of(sql)}. It found: ")
         assert " = " in failure
-    assert statements.check(sample_load.cursor, sql, sample_load.values) == ""
+    assert statements.find_failure(sample_load.cursor, sql, sample_load.values) == ""
 
 
 def test_a_failed_check_names_three_rows_and_counts_them_all(sample_load):
     with undone_afterwards(sample_load):
         sample_load.cursor.execute("DELETE FROM users")
         sql = sql_queries.users_unique
-        failure = statements.check(sample_load.cursor, sql, sample_load.values)
+        failure = statements.find_failure(sample_load.cursor, sql, sample_load.values)
     users = len(star_of(sample_load)["users"])
     assert users > 3
     assert f": {users:,} rows, for example user_id = " in failure
@@ -728,7 +728,7 @@ def test_a_failed_check_names_three_rows_and_counts_them_all(sample_load):
 
 def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
     sql = "-- early: no event is among the first\nSELECT ts FROM staging_events LIMIT 1000\n"
-    failure = statements.check(sample_load.cursor, sql, sample_load.values)
+    failure = statements.find_failure(sample_load.cursor, sql, sample_load.values)
     assert sample_load.cursor.rowcount == 3
     assert failure.startswith(
         "check early failed. It expects: no event is among the first. It found: 1,000 rows, "
@@ -754,4 +754,4 @@ def test_a_column_may_be_empty_in_a_few_events(sample_load):
         sample_load.cursor.execute(
             "DELETE FROM staging_events WHERE ts > (SELECT MAX(ts) FROM (SELECT ts FROM"
             " staging_events ORDER BY ts LIMIT 50) first_ones)")
-        assert statements.check(sample_load.cursor, sql, sample_load.values) == ""
+        assert statements.find_failure(sample_load.cursor, sql, sample_load.values) == ""

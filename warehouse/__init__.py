@@ -1,15 +1,18 @@
 """The code that create_tables.py and etl.py share: configuration, connection, files, command line.
 
-Dependencies point one way: the scripts use this package, and this package uses `standin`. `standin`
-(Amazon Redshift on PostgreSQL) knows nothing about Sparkify. Both sides use `objects`, `aws`,
-`jsonpaths` and the exceptions below.
+Dependencies point one way: the scripts use this package, and its other modules use its subpackage
+`standin` (Amazon Redshift on PostgreSQL). `standin` knows nothing about Sparkify. From outside itself it
+uses only `objects`, `jsonpaths` and the exceptions below.
 """
 
 __version__ = "0.5.0"
 
 
 class WarehouseError(Exception):
-    """Something outside failed: database, network, S3 or file system. The message is for the user."""
+    """A failure that is not a bug in the toolkit. The message is for the user.
+
+    Raised itself if database, network, S3 or file system failed. Subclasses stand for other causes.
+    """
 
     exit_status = 1
 

@@ -17,11 +17,11 @@ PACKED = {".zip": "zip", ".gz": "gzip", ".bz2": "bzip2", ".zst": "Zstandard", ".
 def advise(rows: list, table: str) -> list[str]:
     """Return advice for rows that a COPY into the table rejected, one text per column and error code."""
     ordered = sorted(rows, key=lambda row: (row.column, row.code))
-    by_kind = groupby(ordered, key=lambda row: (row.column, row.code))
-    return list(dict.fromkeys(advise_kind(list(same_kind), table) for _, same_kind in by_kind))
+    groups = groupby(ordered, key=lambda row: (row.column, row.code))
+    return list(dict.fromkeys(advise_group(list(group), table) for _, group in groups))
 
 
-def advise_kind(rows: list, table: str) -> str:
+def advise_group(rows: list, table: str) -> str:
     """Return advice for rejected rows that share a column and an error code."""
     row = rows[0]
     may_be_swapped = row.code == 1216 or row.reason.startswith(("Missing data", "Invalid JSONPath"))
@@ -80,7 +80,7 @@ def advise_json(rows: list) -> str:
     names = {row.file.rpartition("/")[2].lower() for row in rows}
     for ending, kind in PACKED.items():
         if any(name.endswith(ending) for name in names):
-            return f"The name of a file ends like {kind}: unpack it to JSON."
+            return f"A file name ends in {ending}: convert that {kind} file to plain JSON."
     return ("Correct the JSON of the files: complete objects, one after another, as UTF-8 text without a"
             " byte order mark, not compressed.")
 

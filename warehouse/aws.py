@@ -28,7 +28,7 @@ def make_client(service: str, region: str = "", fallback: str = "us-east-1", **o
                           " AWS_ENDPOINT_URL begins with http:// or https://.") from error
 
 
-NEXT_STEPS = {
+NEXT_STEPS = {  # by AWS's error code
     "ExpiredToken": "The AWS credentials have expired: get new ones.",
     "InvalidAccessKeyId": "AWS does not know these credentials.",
     "InvalidClientTokenId": "AWS does not know these credentials.",
@@ -41,7 +41,7 @@ NEXT_STEPS = {
 
 
 SSO = "Log in again: aws sso login."
-UNANSWERED = {
+CLIENT_NEXT_STEPS = {  # by boto3's exception, if AWS did not answer or was not asked
     "EndpointConnectionError": "Is the region right, and does this machine reach AWS?",
     "ConnectTimeoutError": "Is the region right, and does this machine reach AWS?",
     "ProfileNotFound": "Check AWS_PROFILE.",
@@ -75,5 +75,5 @@ def explain_error(error: Exception, service: str, next_steps: dict[str, str]) ->
             "no AWS credentials were found. Give this machine a role, run `aws configure`, or set"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
-    step = UNANSWERED.get(type(error).__name__)
+    step = CLIENT_NEXT_STEPS.get(type(error).__name__)
     return f"{str(error).rstrip('.')}. {step}" if step else str(error)

@@ -13,7 +13,7 @@ import sql_queries
 from . import WarehouseError, __version__
 from .config import Config, read
 from .console import open_streams, say, start_log
-from .database.retry import repeat
+from .database.retry import run_with_retries
 from .signals import INTERRUPTION
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ Run = Callable[[Config, argparse.Namespace], object]
 class Parser(argparse.ArgumentParser):
     """A parser in which an option may require another one, as --max-age requires --status.
 
-    required_options maps the dest of such an option to the required option and the run that it selects.
+    required_options maps the dest of such an option to the option that it requires, and to the function
+    which that option selects as run.
     """
 
     def __init__(self, **settings):
@@ -55,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 def make_parser(description: str, run: Run) -> Parser:
     """Make a parser with the options that all commands share.
 
-    run is called unless an option that the command adds selects another function.
+    run is the default: an option that the command adds may select another function.
     """
     parser = Parser(
         description="\n\n".join(textwrap.fill(part, 79) for part in description.split("\n\n")),
@@ -68,9 +69,9 @@ def make_parser(description: str, run: Run) -> Parser:
         "--config", metavar="FILE", type=Path, default=SCRIPTS_FOLDER / "dwh.cfg",
         help="configuration file (default: dwh.cfg next to etl.py)",
     )
-    loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("--quiet", action="store_true", help="print only warnings and errors")
-    loudness.add_argument("--verbose", action="store_true", help="log every statement")
+    verbosity = parser.add_mutually_exclusive_group()
+    verbosity.add_argument("--quiet", action="store_true", help="print only warnings and errors")
+    verbosity.add_argument("--verbose", action="store_true", help="log every statement")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -90,8 +91,9 @@ def main(parser: argparse.ArgumentParser) -> int:
             log.warning("%s", warning)
         if config.ignored:
             log.info("ignored in %s: %s", config.path.name, ", ".join(config.ignored))
-        if (report := repeat(lambda: arguments.run(config, arguments), config.limits)) is not None:
-            say(report)
+        result = run_with_retries(lambda: arguments.run(config, arguments), config.limits)
+        if result is not None:
+            say(result)
         return 0
     except WarehouseError as error:
         return report_failure(error, error.exit_status)

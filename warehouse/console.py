@@ -16,8 +16,8 @@ from .progress import PROGRESS
 def open_streams() -> None:
     """Open those of stdin, stdout and stderr that the caller of this process has closed.
 
-    Otherwise the next socket would get the free number, and output would be written into it. Characters
-    that the encoding of stdout cannot represent are replaced, as Python does for stderr.
+    Otherwise the next socket would get the free file descriptor, and output would be written into it.
+    Characters that the encoding of stdout cannot represent are printed as question marks.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -35,8 +35,7 @@ def say(text: object) -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout again at exit
         if not isinstance(error, BrokenPipeError):
-            raise WarehouseError(f"standard output: {error.strerror}. Only the output to it was"
-                                 " lost.") from error
+            raise WarehouseError(f"standard output: {error.strerror}. Only this output was lost.") from error
 
 
 # ---------------------------------------------------------------------------------------------- log
@@ -90,7 +89,7 @@ class Summary:
         self.with_song: int | None = None  # inserted plays that match a song, or None if no logs were loaded
         self.with_artist: int | None = None  # inserted plays that have an artist, or None
         self.changed_plays = 0  # earlier plays that got another song or artist
-        self.started = time.monotonic()
+        self.started = time.monotonic()  # the same moment as begun_at, to measure seconds
         self.begun_at = now()
 
     def add_copy(self, table: str, rows: int, seconds: float, files: int | None,
@@ -99,9 +98,9 @@ class Summary:
 
     def add(self, table: str, rows: int, seconds: float) -> None:
         """Add rows of a table. songplays may be added twice, and keeps one line."""
-        for place, line in enumerate(self.lines):
+        for index, line in enumerate(self.lines):
             if line.table == table:
-                self.lines[place] = line._replace(
+                self.lines[index] = line._replace(
                     rows=line.rows + rows, seconds=line.seconds + seconds)
                 return
         self.lines.append(Line(table, rows, seconds))
@@ -114,7 +113,7 @@ class Summary:
 
     @property
     def totals(self) -> dict[str, int | None]:
-        """Values for the table loads: rows by table (of songplays only the inserted ones) and counts."""
+        """Values for columns of `loads`: rows by table (of songplays only the inserted ones) and counts."""
         rows = {line.table: line.rows for line in self.lines}
         if "songplays" in rows:
             rows["songplays"] -= self.changed_plays

@@ -1,4 +1,4 @@
-"""The history of runs: the table loads, with one row per run that succeeded and one per reset."""
+"""The run history: the table `loads`, with one row per successful run of etl.py and one per reset."""
 
 import os
 from datetime import datetime, timedelta, timezone
@@ -11,9 +11,9 @@ import sql_queries
 
 from . import BusyError, WarehouseError
 from .database.statements import execute
-from .database.transactions import undoing, waiting
+from .database.transactions import limiting_waits, rolling_back
 
-AGE_TIMEOUT = 5  # seconds to find the age of the last success, after a lock was not available
+AGE_TIMEOUT = 5  # seconds to look up the last success, after a lock could not be taken
 
 
 def now() -> datetime:
@@ -24,13 +24,13 @@ def now() -> datetime:
 RUN = os.urandom(3).hex()  # identifies this run in the log and in the server's query history
 STARTED = now()
 
-LAST_LOADS = """-- list loads: the last runs that succeeded
+LAST_LOADS = """-- list loads: the last successful runs, resets included
 SELECT
     kind, begun_at, loaded_whole, files, bytes, songplays, with_song, with_artist, changed_plays,
     rejected
 FROM loads
 ORDER BY begun_at DESC
-LIMIT %(most)s
+LIMIT %(limit)s
 """
 
 THIS_RUN = """-- find loads: rows of this run, if it was recorded before
@@ -40,7 +40,7 @@ WHERE run = %(run)s
     AND begun_at >= %(since)s
 """
 
-LAST_RUNS = """-- last runs in loads: the last success, which may have found nothing new, and the last reset
+LAST_TIMES = """-- last times in loads: of a success, even if it found nothing new, and of a reset
 SELECT
     MAX(CASE WHEN kind <> 'reset' THEN finished_at END) AS success,
     MAX(CASE WHEN kind = 'reset' THEN finished_at END) AS reset
@@ -52,7 +52,7 @@ NO_DETAILS = dict.fromkeys((
     "songplays", "time", "with_song", "with_artist", "changed_plays", "rejected"))
 
 
-class Load(NamedTuple):
+class HistoryRow(NamedTuple):
     """A row of LAST_LOADS. begun_at is UTC."""
 
     kind: str
@@ -80,35 +80,35 @@ def record(cursor: extensions.cursor, kind: str, begun_at: datetime,
             "run": RUN, "kind": kind, "begun_at": begun_at, "finished_at": now()})
 
 
-def read_last_loads(cursor: extensions.cursor, most: int) -> list[Load]:
+def read_last_loads(cursor: extensions.cursor, limit: int) -> list[HistoryRow]:
     """Read up to this many rows of loads, the latest first."""
-    execute(cursor, LAST_LOADS, {"most": most})
-    return [Load(*row) for row in cursor.fetchall()]
+    execute(cursor, LAST_LOADS, {"limit": limit})
+    return [HistoryRow(*row) for row in cursor.fetchall()]
 
 
-class LastRuns(NamedTuple):
+class LastTimes(NamedTuple):
     """The times, in UTC, of the last successful run and of the last reset; None means never."""
 
     success: datetime | None
     reset: datetime | None
 
     @property
-    def is_reset_since(self) -> bool:
+    def has_been_reset(self) -> bool:
         """True if the tables were reset after the last success."""
         return None not in self and self.reset > self.success
 
     @property
     def loaded_at(self) -> datetime | None:
         """The time of the last success; None if the tables have been reset since."""
-        return None if self.is_reset_since else self.success
+        return None if self.has_been_reset else self.success
 
 
-def find_last_runs(cursor: extensions.cursor) -> LastRuns:
-    execute(cursor, LAST_RUNS, {})
-    return LastRuns(*cursor.fetchone())
+def find_last_times(cursor: extensions.cursor) -> LastTimes:
+    execute(cursor, LAST_TIMES, {})
+    return LastTimes(*cursor.fetchone())
 
 
-def explain_stale(last: LastRuns, hours: int, setting: str) -> str:
+def explain_stale(last: LastTimes, hours: int, setting: str) -> str:
     """Return a message if no run has succeeded for this many hours, or ever; else ''.
 
     setting names the option or setting with the number of hours, for the message.
@@ -136,7 +136,7 @@ def format_age(time: datetime) -> str:
 
 def refuse_stale(cursor: extensions.cursor, hours: int) -> None:
     """Raise WarehouseError if no run has succeeded for this many hours, or ever."""
-    last = find_last_runs(cursor)
+    last = find_last_times(cursor)
     if stale := explain_stale(last, hours, f"--max-age {hours}"):
         if last.success:
             stale += f"; the last success ended at {last.success:%Y-%m-%d %H:%M:%S} UTC"
@@ -156,8 +156,8 @@ def escalate_if_stale(connection: extensions.connection, error: BusyError, hours
     the 75 of BusyError.
     """
     try:
-        with undoing(connection) as cursor, waiting(cursor, AGE_TIMEOUT):
-            last = find_last_runs(cursor)
+        with rolling_back(connection) as cursor, limiting_waits(cursor, AGE_TIMEOUT):
+            last = find_last_times(cursor)
     except (WarehouseError, psycopg2.Error):  # no such table, a lock on it, or no connection
         return error
     reason = explain_stale(last, hours, f"STALE_AFTER = {hours}")

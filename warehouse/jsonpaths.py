@@ -30,16 +30,16 @@ def parse_jsonpath(path: object) -> list[str | int] | None:
     return [int(index) if index else name or word for name, word, index in STEP.findall(path)]
 
 
-def parse_jsonpaths(text: bytes) -> list[list[str | int]] | None:
+def parse_jsonpaths(data: bytes) -> list[list[str | int]] | None:
     """Parse a JSONPaths file into the steps of each path.
 
     Returns None if the file has no key "jsonpaths": Redshift then loads as with 'auto'. Raises
     ValueError with a message for the user.
     """
-    if text.startswith(BYTE_ORDER_MARKS):
+    if data.startswith(BYTE_ORDER_MARKS):
         raise ValueError("it begins with a byte order mark; save it as UTF-8 without one")
     try:
-        document = json.loads(text.decode())
+        document = json.loads(data.decode())
     except UnicodeDecodeError:
         raise ValueError("it is not text in UTF-8") from None
     except RecursionError:

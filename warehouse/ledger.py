@@ -7,12 +7,12 @@ from .database.errors import code_of
 from .database.statements import execute
 from .objects import Object
 
-LOADED_FILES = """-- list loaded_files: every file loaded so far, in its version
+LOADED_FILES = """-- list loaded_files: every file loaded so far, with its version
 SELECT loaded_into, url, etag, bytes
 FROM loaded_files
 """
 
-EARLIER_ROWS = """-- count earlier rows: rows of a load by prefix, which fills no ledger
+EARLIER_ROWS = """-- count earlier rows: rows of any earlier load, even one by prefix, which fills no ledger
 SELECT COUNT(*)
 FROM (
     SELECT 'song' AS what FROM catalogue

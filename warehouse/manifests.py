@@ -23,19 +23,19 @@ NOTHING_COPIED = {"staging_events_rows": 0, "staging_songs_rows": 0}  # until a 
 class Manifests:
     """Writer of the manifests of one load. A context manager, which removes its temporary folder.
 
-    place is where they are written: MANIFESTS, else a temporary folder for the stand-in, else ''.
+    location is where they are written: MANIFESTS, else a temporary folder for the stand-in, else ''.
     connection may be None, as in etl.py --check, and then only MANIFESTS is used.
     """
 
     def __init__(self, data: Data, connection: extensions.connection | None):
         self.data = data
-        self.place = data.manifests
+        self.location = data.manifests
         self.folder = None
-        if not self.place and connection and is_standin(connection):
+        if not self.location and connection and is_standin(connection):
             self.folder = tempfile.TemporaryDirectory(prefix="sparkify-manifests-")
-            self.place = self.folder.name
+            self.location = self.folder.name
         # Sorts by time; unique even within one second.
-        self.run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
+        self.name_prefix = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
 
     def __enter__(self) -> "Manifests":
         return self
@@ -46,7 +46,7 @@ class Manifests:
 
     def make_url(self, name: str) -> str:
         """Make the url for a file of this run."""
-        return f"{self.place.rstrip('/')}/{self.run_id}-{name}"
+        return f"{self.location.rstrip('/')}/{self.name_prefix}-{name}"
 
     def make_values(self, plan: Plan) -> dict[str, object]:
         """Make the values for the placeholders of each COPY: its url, and MANIFEST or nothing."""

@@ -14,7 +14,7 @@ from typing import BinaryIO, Iterable, Iterator, NamedTuple, Sequence
 
 from . import WarehouseError, aws
 
-MOST_COMPARED = 64 * 1024 * 1024
+MAX_BYTES_READ = 64 * 1024 * 1024  # to compare a file, or to find a line
 MD5 = re.compile("[0-9a-f]{32}")
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
@@ -96,9 +96,9 @@ def list_folder(prefix: str) -> list[Object]:
 def walk_folder(
     folder: str, start: str = "", above: frozenset[tuple[int, int]] = frozenset()
 ) -> Iterator[Object]:
-    """Yield the files of a folder, at any depth, if the name in the folder begins with start.
+    """Yield the files in a folder, at any depth, whose path inside it begins with start.
 
-    Links are followed. above holds (device, inode) of the folders above, to detect a link in a circle.
+    Links are followed. above holds (device, inode) of the folders above, to detect links that form a loop.
     """
     status = os.stat(folder)
     itself = (status.st_dev, status.st_ino)
@@ -156,9 +156,9 @@ def has_only_grown(file: Object, loaded: Object) -> bool | None:
     Returns None if that is unknown, and raises ObjectError if the object cannot be read. The etag of S3
     is the MD5 of the content, but only of an object uploaded in one part and not encrypted with a KMS
     key (S3 guide: API_Object). An object that was encrypted with such a key when it was loaded, and is
-    not now, counts as different. No more than MOST_COMPARED bytes are read.
+    not now, counts as different. No more than MAX_BYTES_READ bytes are read.
     """
-    if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MOST_COMPARED):
+    if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MAX_BYTES_READ):
         return None
     bucket, key = split_s3(file.url)
     digest = hashlib.md5(usedforsecurity=False)
@@ -176,10 +176,10 @@ def has_only_grown(file: Object, loaded: Object) -> bool | None:
 def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
     """Return " (url:line)" for the first line that contains all of the values as text, else ''.
 
-    Only the first MOST_COMPARED bytes of the files are searched. Returns '' if a file cannot be read.
+    Only the first MAX_BYTES_READ bytes of the files are searched. Returns '' if a file cannot be read.
     """
     words = [str(value).encode() for value in values if value not in (None, "")]
-    left = MOST_COMPARED
+    left = MAX_BYTES_READ
     for file in files:
         left -= file.size
         try:
@@ -267,17 +267,17 @@ def s3():
 
 NEXT_STEPS = {
     "NoSuchBucket": "Is the bucket's name right?",
-    "NoSuchKey": "It does not exist, or no longer.",
+    "NoSuchKey": "It does not exist, or no longer does.",
     "PermanentRedirect": "The bucket is in another region: set REGION and AWS_REGION.",
 }
 READ_ACTIONS = "s3:ListBucket on the bucket and s3:GetObject on its objects"
 
 
 @contextmanager
-def explaining(url: str, allow: str = READ_ACTIONS) -> Iterator[None]:
+def explaining(url: str, iam_actions: str = READ_ACTIONS) -> Iterator[None]:
     """Turn errors of the file system and of boto3 in this block into an ObjectError that names the url.
 
-    allow names the IAM actions that the block needs.
+    iam_actions are those that the block needs.
     """
     try:
         yield
@@ -286,7 +286,7 @@ def explaining(url: str, allow: str = READ_ACTIONS) -> Iterator[None]:
     except Exception as error:
         if not aws.is_aws_error(error):
             raise
-        steps = NEXT_STEPS | dict.fromkeys(("AccessDenied", "403"), f"Allow {allow}.")
+        steps = NEXT_STEPS | dict.fromkeys(("AccessDenied", "403"), f"Allow {iam_actions}.")
         raise ObjectError(f"{escape(url)}: {aws.explain_error(error, 'S3', steps)}") from error
 
 

@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
     listed are all files that exist now. new ones are not in the ledger, and changed ones are there in
     another version. vanished are urls in the ledger that do not exist now. whole means that all listed
-    files are loaded, for the given reason. is_first means that no file was loaded before.
+    files are loaded, for the given reason. is_first_load means that no file was loaded before.
     """
 
     table: str
@@ -33,7 +33,7 @@ class Source(NamedTuple):
     vanished: list[str] = []
     whole: bool = False
     reason: str = ""
-    is_first: bool = False
+    is_first_load: bool = False
 
     @property
     def files(self) -> list[Object]:
@@ -91,7 +91,7 @@ class Plan(NamedTuple):
 
     @property
     def totals(self) -> dict[str, object]:
-        """Values for the table loads."""
+        """Values for the columns of `loads`."""
         whole = self.reason or "; ".join(source.reason for source in self.sources if source.whole)
         size = {"files": sum(len(source.files) for source in self.sources),
                 "bytes": sum(source.bytes for source in self.sources)}
@@ -101,10 +101,10 @@ class Plan(NamedTuple):
     # %(first_play)s and %(last_play)s are skipped if there are none.
 
     @property
-    def reserve_queries(self) -> tuple[str, ...]:
-        return (sql_queries.reserve_queries
-                + (sql_queries.reserve_log_queries if self.loads_logs else ())
-                + (sql_queries.reserve_song_queries if self.loads_songs else ()))
+    def write_lock_queries(self) -> tuple[str, ...]:
+        return (sql_queries.write_lock_queries
+                + (sql_queries.write_lock_log_queries if self.loads_logs else ())
+                + (sql_queries.write_lock_song_queries if self.loads_songs else ()))
 
     @property
     def empty_queries(self) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ class Plan(NamedTuple):
 
     @property
     def replace_queries(self) -> list[str]:
-        """The statements that replace the rows of the star schema that the new rows change."""
+        """The statements that replace the touched rows of the star schema."""
         if not self.copies:  # every file to load is empty now
             return []
         queries = [*sql_queries.prepare_queries]
@@ -191,24 +191,25 @@ def list_files(
         wildcards = (" COPY has no wildcards: write the text that the keys begin with."
                      if set("*?[") & set(prefix) else "")
         raise WarehouseError(
-            f"{setting}: there is no object under {objects.escape(prefix)}.{wildcards} Check it in dwh.cfg,"
-            " and check that this machine may list it."
+            f"{setting}: there is no object under {objects.escape(prefix)}, or only empty ones.{wildcards}"
+            " Check it in dwh.cfg, and check that this machine may list it."
         )
     return files
 
 
 def make_plan(
-    cursor: extensions.cursor, data: Data, *, by_prefix: bool, full: bool = False, reload: bool = True
+    cursor: extensions.cursor, data: Data, *, by_prefix: bool, full: bool = False,
+    may_reload: bool = True
 ) -> Plan:
     """Decide what to load by comparing the files that exist with the ledger.
 
-    full loads everything again. reload=False never loads a source whole, so that changed files are
+    full loads everything again. may_reload=False never loads a source whole, so that changed files are
     loaded like new ones. by_prefix loads everything and lists nothing. Raises ConfigError if the tables
     are those of an older version or if the sources look swapped.
     """
     loaded = ledger.read_ledger(cursor)
     if by_prefix:
-        sources = (Source(table, whole=True, reason=NO_MANIFESTS, is_first=True)
+        sources = (Source(table, whole=True, reason=NO_MANIFESTS, is_first_load=True)
                    for table, *_ in list_sources(data))
         return Plan(*sources, full=True, reason=NO_MANIFESTS, by_prefix=True)
     reason = "--full" if full else ""
@@ -220,9 +221,9 @@ def make_plan(
         source = compare_files(table, list_files(setting, prefix, earlier), earlier)
         if not full:
             refuse_swapped(setting, source, loaded)
-        why_whole = reason or (explain_whole(source, earlier) if reload else "")
+        why_whole = reason or (explain_whole(source, earlier) if may_reload else "")
         sources.append(source._replace(
-            whole=bool(why_whole), reason=why_whole, is_first=not earlier))
+            whole=bool(why_whole), reason=why_whole, is_first_load=not earlier))
     return Plan(*sources, full=bool(reason), reason=reason)
 
 
@@ -252,14 +253,14 @@ def compare_files(table: str, files: list[Object], loaded: dict[str, Object]) ->
 def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
     """Return the reason why all files of a source must be loaded again; '' if there is none.
 
-    A log file that only grew needs no reload: the load recognises the events that it had before. Any
+    A log file that only grew needs no reload: the load recognises the events that the file had before. Any
     other change may remove or correct rows that are loaded.
     """
     if source.table != "staging_events":
-        return name_first("song file {} changed", source.changed)
+        return format_first("song file {} changed", source.changed)
     shrunk = [file for file in source.changed if file.size <= loaded[file.url].size]
     if shrunk:
-        return name_first("log file {} changed without growing", shrunk)
+        return format_first("log file {} changed without growing", shrunk)
     uncompared, problem = [], ""
     for file in source.changed:
         try:
@@ -267,7 +268,7 @@ def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
         except objects.ObjectError as error:
             has_only_grown, problem = None, f" ({error})"
         if has_only_grown is False:
-            return name_first("log file {} grew, and loaded lines were corrected", [file])
+            return format_first("log file {} grew, and loaded lines were corrected", [file])
         if has_only_grown is None:
             uncompared.append(file)
     log_uncompared(uncompared, problem)
@@ -278,11 +279,11 @@ def log_uncompared(files: list[Object], problem: str) -> None:
     """Log which files grew but could not be compared with their loaded content, if any."""
     if files:
         log.info("%s%s. If loaded lines were corrected in it, run etl.py --full",
-                 name_first("log file {} grew, and was not compared with its loaded content", files),
+                 format_first("log file {} grew, and was not compared with its loaded content", files),
                  problem)
 
 
-def name_first(message: str, files: list[Object]) -> str:
+def format_first(message: str, files: list[Object]) -> str:
     """Fill a message with the url of the first file and the number of others; '' if there are no files."""
     if not files:
         return ""
@@ -332,17 +333,17 @@ def explain_refusal(plan: Plan, max_reload: int, *, full: bool, force: bool) -> 
     """Return why this plan is refused, and what the user can do instead; '' if it is not refused."""
     refusals = []
     for source in plan.sources:
-        if force or source.is_first or not source.whole:
+        if force or source.is_first_load or not source.whole:
             continue
-        reload = f"all files of {source.table} ({len(source.listed):,} in total) would be loaded again"
-        reload += "" if full else f", because {source.reason}"
+        sentence = f"all files of {source.table} ({len(source.listed):,} in total) would be loaded again"
+        sentence += "" if full else f", because {source.reason}"
         if source.vanished:
             names = ", ".join(map(objects.escape, source.vanished[:3]))
             names += ", …" if len(source.vanished) > 3 else ""
-            refusals.append(f"{reload}. That would lose the rows of loaded files that are gone"
+            refusals.append(f"{sentence}. That would lose the rows of loaded files that are gone"
                             f" ({len(source.vanished):,}): {names}.")
         elif source.bytes > max_reload and not full:
-            refusals.append(f"{reload}. They have {source.bytes:,} bytes, more than MAX_RELOAD ="
+            refusals.append(f"{sentence}. They have {source.bytes:,} bytes, more than MAX_RELOAD ="
                             f" {max_reload:,}.")
     if not refusals:
         return ""

@@ -11,7 +11,7 @@ from . import history
 from .config import Config
 from .console import format_table
 from .database.statements import values_of
-from .database.transactions import undoing
+from .database.transactions import rolling_back
 from .manifests import Manifests
 from .objects import escape
 from .plan import NO_MANIFESTS, Plan, describe_plan, explain_refusal, make_plan
@@ -32,22 +32,22 @@ def show_status(config: Config, arguments: argparse.Namespace) -> str | None:
     """
     with connecting(config) as connection:
         if arguments.max_age:
-            with undoing(connection) as cursor:
+            with rolling_back(connection) as cursor:
                 history.refuse_stale(cursor, arguments.max_age)
             if arguments.quiet:
                 return None
         with (
             Manifests(config.data, connection) as manifests,
-            undoing(connection) as cursor,
+            rolling_back(connection) as cursor,
         ):
             plan = make_plan(cursor, config.data, by_prefix=False, full=arguments.full,
-                             reload=not arguments.no_reload)
-            if not manifests.place:  # the files are shown even so
+                             may_reload=not arguments.no_reload)
+            if not manifests.location:  # the files are shown even so
                 plan = plan._replace(full=True, reason=NO_MANIFESTS, by_prefix=True)
             refusal = "" if plan.by_prefix else explain_refusal(
                 plan, config.limits.max_reload, full=arguments.full, force=arguments.force)
-            due = f"next load: refused, because {refusal}" if refusal else describe_next_load(plan)
-            return format_status(plan, due, cursor)
+            next_load = f"next load: refused, because {refusal}" if refusal else describe_next_load(plan)
+            return format_status(plan, next_load, cursor)
 
 
 def show_dry_run(config: Config, arguments: argparse.Namespace) -> str:
@@ -55,14 +55,14 @@ def show_dry_run(config: Config, arguments: argparse.Namespace) -> str:
     with (
         connecting(config) as connection,
         Manifests(config.data, connection) as manifests,
-        undoing(connection) as cursor,
+        rolling_back(connection) as cursor,
     ):
-        plan = make_plan(cursor, config.data, by_prefix=not manifests.place, full=arguments.full,
-                         reload=not arguments.no_reload)
+        plan = make_plan(cursor, config.data, by_prefix=not manifests.location, full=arguments.full,
+                         may_reload=not arguments.no_reload)
         return "\n\n".join([describe_files(plan), *bind_statements(cursor, config, manifests, plan)])
 
 
-def format_status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
+def format_status(plan: Plan, next_load: str, cursor: extensions.cursor) -> str:
     """Format the result of --status: a line per source, vanished files, the next load, the last loads.
 
     A line counts the objects and their bytes, and how many are loaded, new and changed.
@@ -84,7 +84,7 @@ def format_status(plan: Plan, due: str, cursor: extensions.cursor) -> str:
         f"\n  {escape(url)}" for url in vanished[:MOST_FILES])
     if len(vanished) > MOST_FILES:
         gone += f"\n  … and {len(vanished) - MOST_FILES:,} more"
-    return "\n".join([table, gone, due, format_loads(cursor)])
+    return "\n".join([table, gone, next_load, format_loads(cursor)])
 
 
 def describe_next_load(plan: Plan) -> str:
@@ -103,11 +103,11 @@ def describe_next_load(plan: Plan) -> str:
 
 def format_loads(cursor: extensions.cursor) -> str:
     """Format the age of the last success, and the last successful runs, the latest first."""
-    last = history.find_last_runs(cursor)
+    last = history.find_last_times(cursor)
     success = "none" if not last.success else (
         f"{last.success:%Y-%m-%d %H:%M:%S} UTC, {history.format_age(last.success)}")
-    if last.is_reset_since:
-        success += "; the tables were reset since"
+    if last.has_been_reset:
+        success += "; the tables have been reset since"
     lines = [
         (f"{load.begun_at:%Y-%m-%d %H:%M:%S}", "whole load" if load.loaded_whole else load.kind,
          *("" if count is None else f"{count:,}" for count in (
@@ -115,7 +115,7 @@ def format_loads(cursor: extensions.cursor) -> str:
              load.changed_plays, load.rejected)))
         for load in history.read_last_loads(cursor, MOST_LOADS)
     ]
-    heads = ("begun (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
+    heads = ("started (UTC)", "kind", "files", "bytes", "songplays", "with song", "with artist",
              "changed plays", "rejected")
     return f"last success: {success}\n\n{format_table([heads, *lines])}"
 
@@ -148,8 +148,11 @@ def bind_statements(cursor, config: Config, manifests: Manifests, plan: Plan) ->
 
 
 def list_statements(plan: Plan) -> list[str]:
-    """List the statements of etl.run in order, without those that only read for the plan or the report."""
-    queries = [sql_queries.etl_lock_take, sql_queries.etl_lock_count, *plan.reserve_queries,
+    """List the statements of etl.run in order.
+
+    Left out are those that only read for the plan or the summary, and the INSERT into loads.
+    """
+    queries = [sql_queries.etl_lock_take, sql_queries.etl_lock_increment, *plan.write_lock_queries,
                *plan.empty_queries]
     for copy in plan.copies:
         queries += [copy.sql, copy.analyze, *copy.checks, *copy.warnings]

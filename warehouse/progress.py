@@ -22,7 +22,7 @@ class Progress:
 
     delay = 1.0  # seconds before a step is first shown on a terminal
     interval = {True: 0.2, False: 30.0}  # seconds between updates, by whether stderr is a terminal
-    poll = 0.2  # seconds between two looks of the thread at the clock
+    poll = 0.2  # seconds that the thread sleeps at a time
 
     def __init__(self):
         self.enabled = False

@@ -22,8 +22,8 @@ from .signals import INTERRUPTION
 log = logging.getLogger(__name__)
 
 REJECTED = re.compile(r"(\d+) record\(s\) could not be loaded")
-PATIENCE, PAUSE = 10.0, 0.5  # seconds to wait for late views, and between two queries
-MOST_FIELDS = 10  # columns of LOAD_ERRORS; LOAD_ERRORS_WITH_VALUES also has raw_line
+PATIENCE, PAUSE = 10.0, 0.5  # seconds to wait for system views that lag behind, and between two queries
+ROW_FIELDS = 10  # columns of LOAD_ERRORS; LOAD_ERRORS_WITH_VALUES also has raw_line
 SKEW = timedelta(minutes=5)  # tolerated between the clocks of this machine and the server
 LONGEST_VALUE = 80  # characters in a message
 
@@ -114,7 +114,7 @@ def warn(connection: extensions.connection, summary: Summary) -> None:
 
 # The ids of a COPY in the system views differ from pg_last_copy_id(), and Redshift reuses session ids
 # (guide: cm_chap_system-tables). Session, table and time together identify the COPY.
-LOAD_ERRORS = """-- load errors: rows of a table that this session's COPY rejected, three of a kind
+LOAD_ERRORS = """-- load errors: rows of a table that this session's COPY rejected, at most three of each kind
 WITH rejected AS (
     SELECT
         TRIM(file_name) AS file_name,
@@ -126,7 +126,7 @@ WITH rejected AS (
         TRIM(error_message) AS reason,
         ROW_NUMBER() OVER (
             PARTITION BY file_name, column_name, error_code ORDER BY line_number
-        ) AS place,
+        ) AS nth_alike,
         COUNT(*) OVER (PARTITION BY file_name, column_name, error_code) AS alike,
         COUNT(*) OVER () AS rejected
     FROM sys_load_error_detail
@@ -139,7 +139,7 @@ SELECT
     file_name, line_number, column_name, column_type, column_length, error_code, reason,
     NULL AS value, alike, rejected
 FROM rejected
-WHERE place <= 3
+WHERE nth_alike <= 3
 ORDER BY file_name, column_name, error_code, line_number
 LIMIT 30
 """
@@ -158,7 +158,7 @@ WITH rejected AS (
         raw_line,
         ROW_NUMBER() OVER (
             PARTITION BY filename, colname, err_code ORDER BY line_number
-        ) AS place,
+        ) AS nth_alike,
         COUNT(*) OVER (PARTITION BY filename, colname, err_code) AS alike,
         COUNT(*) OVER () AS rejected
     FROM stl_load_errors
@@ -171,7 +171,7 @@ SELECT
     file_name, line_number, column_name, column_type, column_length, err_code, reason, value,
     alike, rejected, raw_line
 FROM rejected
-WHERE place <= 3
+WHERE nth_alike <= 3
 ORDER BY file_name, column_name, err_code, line_number
 LIMIT 30
 """
@@ -219,7 +219,7 @@ def make_row(*fields) -> Row:
 
     A blank value is looked up in raw_line: on a cluster the value is blank for every JSON load.
     """
-    *row_fields, raw_line = fields if len(fields) > MOST_FIELDS else (*fields, "")
+    *row_fields, raw_line = fields if len(fields) > ROW_FIELDS else (*fields, "")
     row = Row(*("" if field is None else field for field in row_fields))
     document = read_document(raw_line)
     value = row.value or document.get(row.column, "")
@@ -255,12 +255,12 @@ def fetch_rows(connection: extensions.connection, sql: str, values: dict) -> lis
 def describe_rows(rows: list[Row]) -> list[str]:
     """Format a line for each row, and lines that count the rows that are left out."""
     lines, counted = [], 0
-    for _, alike in groupby(rows, key=lambda row: row.kind):
-        alike = list(alike)
-        lines += [f"  {row}" for row in alike]
-        counted += alike[0].alike
-        if more := alike[0].alike - len(alike):
-            lines.append(f"  {escape(alike[0].file)}: and {more:,} more like these")
+    for _, group in groupby(rows, key=lambda row: row.kind):
+        group = list(group)
+        lines += [f"  {row}" for row in group]
+        counted += group[0].alike
+        if more := group[0].alike - len(group):
+            lines.append(f"  {escape(group[0].file)}: and {more:,} more like these")
     if rows and rows[0].rejected > counted:
         lines.append(f"  and {rows[0].rejected - counted:,} more in other files or columns")
     return lines

@@ -20,8 +20,8 @@ from .signals import INTERRUPTION
 def connecting(config: Config) -> Iterator[extensions.connection]:
     """Connect, and close the connection at the end. A signal cancels its statement.
 
-    Errors of the block are explained: rejected rows are listed, and a lock that could not be taken says
-    so if no run has succeeded for STALE_AFTER.
+    Errors of the block are explained: rejected rows are listed, and a BusyError also says so if no run
+    has succeeded for STALE_AFTER hours.
     """
     with INTERRUPTION.ending_at_once():
         connection = connect(config, PROGRESS, f"{Path(sys.argv[0]).stem}-{RUN}")

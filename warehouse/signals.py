@@ -53,7 +53,7 @@ class Interruption:
             wake.wait(seconds)
             self.raise_if_interrupted()
 
-        with self.calling(wake.set):
+        with self.watching(wake.set):
             yield sleep
 
     @contextmanager
@@ -75,7 +75,7 @@ class Interruption:
         Without a connection, the next raise_if_interrupted() raises it.
         """
         try:
-            with self.calling(lambda: connection and cancel(connection)):
+            with self.watching(lambda: connection and cancel(connection)):
                 yield
         except WarehouseError as error:
             if self.number and not isinstance(error, Interrupted):
@@ -85,7 +85,7 @@ class Interruption:
             raise
 
     @contextmanager
-    def calling(self, stop: Callable[[], None]) -> Iterator[None]:
+    def watching(self, stop: Callable[[], None]) -> Iterator[None]:
         """Let a background thread record a signal during this block and call stop."""
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*self.signals, self.stop_signal))
         watcher = threading.Thread(target=self.watch, args=(stop,), daemon=True)

@@ -10,9 +10,9 @@ import sql_queries
 from . import ConfigError, WarehouseError, history
 from .database.errors import explain_ddl
 from .database.statements import execute, subject_of
-from .database.transactions import raise_if_timed_out, transaction, waiting
+from .database.transactions import limiting_waits, raise_if_timed_out, transaction
 
-MAKE_VIEWS = ("missing, with other columns than ours, or not readable by this user. Run"
+MAKE_VIEWS = ("missing, defined with other columns, or not readable by this user. Run"
               " create_tables.py --views, which keeps the tables (without --views if there are no"
               " tables yet), or GRANT SELECT to the user")
 
@@ -111,9 +111,9 @@ def refuse_name_conflicts(cursor: extensions.cursor, creates: tuple[str, ...]) -
     ]
     if conflicts:
         raise ConfigError(
-            "these tables or views are not of this toolkit, or not of this version, but have names that it"
-            f" needs: {'; '.join(conflicts)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
-            " Drop a table that has the name of one of our views, or the reverse, by hand."
+            "these tables or views do not belong to this toolkit, or not to this version, but have names that"
+            f" it needs: {'; '.join(conflicts)}. Set another SCHEMA in dwh.cfg, or drop them with --force."
+            " A table under the name of a view, or a view under the name of a table, must be dropped by hand."
         )
 
 
@@ -154,7 +154,7 @@ def describe_plays(cursor: extensions.cursor) -> str:
         return ""
     execute(cursor, COUNT_PLAYS, {})
     (count,) = cursor.fetchone()
-    loaded_at = history.find_last_runs(cursor).loaded_at
+    loaded_at = history.find_last_times(cursor).loaded_at
     when = f"; the last load ended at {loaded_at:%Y-%m-%d %H:%M:%S} UTC" if loaded_at else ""
     return f"{count:,} play{'s' * (count > 1)}{when}" if count else ""
 
@@ -175,9 +175,10 @@ def create_lasting_tables(connection: extensions.connection) -> None:
                         execute(cursor, sql, {})
                     elif not has_our_columns(existing[table], sql):
                         raise ConfigError(
-                            f"{table} ({', '.join(existing[table])}) is not of this toolkit, or not of"
-                            " this version, but has a name that it needs. Set another SCHEMA in dwh.cfg,"
-                            " or rename or drop it by hand: a reset keeps it, even with --force."
+                            f"{table} ({', '.join(existing[table])}) does not belong to this"
+                            " toolkit, or not to this version, but has a name that it needs. Set another"
+                            " SCHEMA in dwh.cfg, or rename or drop it by hand: a reset keeps it, even with"
+                            " --force."
                         )
             return
         except ConfigError:
@@ -194,7 +195,7 @@ def run_ddl(cursor: extensions.cursor, sql: str, lock_timeout: int) -> None:
     not ours prevents it.
     """
     try:
-        with waiting(cursor, lock_timeout):
+        with limiting_waits(cursor, lock_timeout):
             execute(cursor, sql, {})
     except WarehouseError as error:
         raise_if_timed_out(cursor, subject_of(sql), lock_timeout, error)

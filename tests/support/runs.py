@@ -43,7 +43,7 @@ def load_here(project: Project, *arguments: str) -> object:
     """Load in this process, with its retries; what there is to print."""
     project.write_config()
     settings = config.read(project.config)
-    return retry.repeat(
+    return retry.run_with_retries(
         lambda: etl.run(settings, etl.make_parser().parse_args(arguments)), settings.limits)
 
 

@@ -1,4 +1,4 @@
-"""Choose the entry that counts for each setting: the one in its place, else the only other match."""
+"""Find the entries that may set each setting: under its section and name, else those that look like it."""
 
 import difflib
 import re
@@ -24,7 +24,7 @@ class Setting(NamedTuple):
     default: Any = None
     aliases: tuple[str, ...] = ()
     example: str = ""
-    name_pattern: str = ""  # the end of the names that mean this setting in any section
+    name_pattern: str = ""  # what a name must match, after PREFIXES, to mean this setting in any section
     value_pattern: str = ""  # read from another section only if the value contains this
     goes_with: str = ""  # read from another section only together with this setting
 
@@ -43,7 +43,7 @@ class Setting(NamedTuple):
         return bool(re.search(self.value_pattern, entry.value or "", re.IGNORECASE))
 
     def is_similar_to(self, entry: Entry) -> bool:
-        """Return True if an error message should name the entry as what may be meant."""
+        """Return True if an error message should suggest that the entry was meant as this setting."""
         if not (entry.value and self.name_pattern):
             return False
         return self.is_name_match(entry.key) or (
@@ -67,9 +67,9 @@ def find_candidates(settings: tuple[Setting, ...], entries: list[Entry]) -> dict
     """Return the entries that may count for each setting, by its name: none, one, or several."""
     candidates: dict[str, list[Entry]] = {}
     # A complete login through AWS must not be mixed with parts of another login elsewhere.
-    own = {setting.name for setting in settings for entry in entries if is_filled(entry)
-           and entry.section == setting.section and entry.key in setting.keys}
-    has_login = "secret" in own or "database" in own and own & {"cluster_identifier", "workgroup"}
+    given = {setting.name for setting in settings for entry in entries if is_filled(entry)
+             and entry.section == setting.section and entry.key in setting.keys}
+    has_login = "secret" in given or "database" in given and given & {"cluster_identifier", "workgroup"}
     setting_keys = {(setting.section, key) for setting in settings for key in setting.keys}
     for setting in settings:
         groups = list(group_matches(setting, entries, candidates, setting_keys))
@@ -86,7 +86,7 @@ def group_matches(setting: Setting, entries: list[Entry], candidates: dict[str, 
     """Yield the entries that match a setting, in groups, the best match first.
 
     The groups are: its own names, other names in its section, [DEFAULT], other sections. Last come
-    entries that are another setting where they are, such as [CLUSTER] REGION.
+    entries that set something else in their own section, such as [CLUSTER] REGION.
     """
     own = [entry for entry in entries if entry.section == setting.section]
     yield [entry for key in setting.keys for entry in own if entry.key == key]
@@ -104,7 +104,7 @@ def group_matches(setting: Setting, entries: list[Entry], candidates: dict[str, 
 
 
 def drop_unneeded(settings: tuple[Setting, ...], candidates: dict[str, list[Entry]], site: Site) -> None:
-    """Empty the candidates from other sections if the setting does not need them.
+    """Drop the candidates from other sections if the setting does not need them.
 
     A setting needs them if it has no default. A setting that goes with another needs them if the other
     is read from the same section. Other settings of [S3] are always kept.
@@ -132,9 +132,10 @@ def find_unknown_names(entries: list[Entry], sections: dict[str, int], settings:
                        unset: list[Setting], used: set[int]
                        ) -> tuple[tuple[str, ...], dict[int, tuple[str, Setting]]]:
     """Return the names to ignore, and for each line with a misspelt name (message, setting meant)."""
-    own = {setting.section for setting in settings}
+    own_sections = {setting.section for setting in settings}
     setting_keys = {(setting.section, key) for setting in settings for key in setting.keys}
-    listed = own.union(LISTED_SECTIONS, (entry.section for entry in entries if entry.line in used))
+    listed = own_sections.union(
+        LISTED_SECTIONS, (entry.section for entry in entries if entry.line in used))
     ignored = [(line, f"[{name}]") for name, line in sections.items() if name not in listed]
     misspelt = {}
     for entry in entries:

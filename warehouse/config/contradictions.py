@@ -6,13 +6,13 @@ from typing import Any
 from .file import Entry
 from .parsers import Site
 
-LOGINS = ("cluster_identifier", "workgroup", "secret")  # each replaces DB_PASSWORD
+AWS_LOGINS = ("cluster_identifier", "workgroup", "secret")  # each replaces DB_PASSWORD
 
 
 def find_contradictions(chosen: dict[str, Entry | None], values: dict[str, Any], site: Site
                    ) -> Iterator[tuple[int, str]]:
     """Yield (line, message) for each contradiction."""
-    logins = [chosen[name] for name in LOGINS if chosen[name]]
+    logins = [chosen[name] for name in AWS_LOGINS if chosen[name]]
     if len(logins) > 1:
         yield (logins[-1].line,
                f"{' and '.join(e.key for e in logins)} each say how to log in. Keep one of them.")
@@ -46,7 +46,7 @@ def find_contradictions(chosen: dict[str, Entry | None], values: dict[str, Any],
 
 def find_overlaps(chosen: dict[str, Entry | None], values: dict[str, Any]
              ) -> Iterator[tuple[int, str]]:
-    """Yield (line, message) for each location under a prefix of data, where every key is data."""
+    """Yield (line, message) for each location under LOG_DATA or SONG_DATA, where COPY reads every key."""
     for outer in ("log_data", "song_data"):
         for inner in ("log_data", "song_data", "log_jsonpath", "manifests"):
             if inner != outer and values[outer] and str(values[inner]).startswith(values[outer]):

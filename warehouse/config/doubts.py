@@ -45,22 +45,22 @@ def find_doubts(entries: list[Entry], chosen: dict[Setting, Entry | None], site:
 
 
 def is_moved(setting: Setting, entry: Entry, site: Site) -> bool:
-    """Return True if the entry has another name or section. A region equal to that in HOST is ignored."""
+    """Return True if the entry has another name or section. A region equal to that in HOST does not count."""
     if entry.section == setting.section and entry.key in setting.keys:
         return False
     return setting.name != "region" or region_of(site.host) != entry.value.strip().lower()
 
 
 def find_value_doubts(setting: Setting, entry: Entry) -> Iterator[tuple[int, str]]:
-    """Yield a warning if another reader, or a person, would read a different value."""
-    is_secret, mark = setting.name == "password", entry.comment[:1]
-    if mark and (not entry.comment[1:].isspace() and entry.comment[1:] or is_secret and entry.value):
+    """Yield a warning if another parser, or a person, would read a different value."""
+    is_password, mark = setting.name == "password", entry.comment[:1]
+    if mark and (not entry.comment[1:].isspace() and entry.comment[1:] or is_password and entry.value):
         yield entry.line, (f"{entry.key} ends before the {mark}, and the rest is read as a comment. If "
                            f"{mark} belongs to the value, put everything in quotes; if not, put quotes "
                            "around the value alone.")
-    if is_secret and entry.is_quoted:
+    if is_password and entry.is_quoted:
         return
-    advice = " If the text is right, put it in quotes." if is_secret else ""
+    advice = " If the text is right, put it in quotes." if is_password else ""
     for pattern, meaning in (("%%", "one %"), (INTERPOLATION, "the value of another key")):
         if re.search(pattern, entry.value):
             form = "%(NAME)s or ${NAME}" if pattern is INTERPOLATION else pattern

@@ -67,7 +67,7 @@ def parse(text: str, is_name: Callable[[str], bool]
     """Return the entries, the first line of each section, and the problems of other lines.
 
     Each problem is (line, message, sections). It matters only if one of these sections is read.
-    is_name recognizes the name of a setting.
+    is_name recognises the name of a setting.
     """
     entries, sections, problems, section, indent = [], {}, [], "", 0
     for number, raw in enumerate(re.split("\r\n|\r|\n", text), 1):
@@ -162,7 +162,7 @@ def unquote(key: str, text: str) -> tuple[str, bool, str]:
         if not (quoted := QUOTED.fullmatch(text.lstrip())):
             validate_text(text, key)
             raise Mistake(f"{key} has a quote that is not closed, or text after the closing quote. Put "
-                          "a quote at both ends, and a blank before a comment.")
+                          "a quote at both ends, and a space before a comment.")
         validate_text(quoted[2], key)
         return quoted[2], True, ""
     bare, _, comment = re.match(r"(.*?)(\s(?=[#;])|\Z)(.*)", text, re.DOTALL).groups()

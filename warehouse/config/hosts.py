@@ -40,7 +40,8 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
 def split_endpoint(text: str) -> tuple[str, str, str]:
     """Return the host, port and database of an endpoint copied from the AWS console.
 
-    A part that is missing is ''. All three are '' if the text may contain a secret.
+    A part that is missing is ''. All three are '' if there is no host name, or if the text after it may
+    contain a secret.
     """
     if parse_address(text) or re.fullmatch("/[^,]*", text):
         return text, "", ""

@@ -16,7 +16,7 @@ from .hosts import ELSEWHERE, REGION, split_endpoint
 ROLE = r"arn:aws(?:-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=.@/-]+"
 BUCKET = r"(?=[^/]{3,63}(?:/|\Z))(?![^/]*\.\.)(?![0-9.]+(?:/|\Z))[a-z0-9][a-z0-9.-]*[a-z0-9]"
 S3_URI = re.compile(rf"s3://{BUCKET}(?:/[^\\\x00-\x1f\x7f-\x9f]*)?")
-IDENTIFIER = "a name of lowercase letters, digits and hyphens, as the AWS console shows it"
+IDENTIFIER_HINT = "a name of lowercase letters, digits and hyphens, as the AWS console shows it"
 SECRET_ARN = rf"arn:aws(?:-cn|-us-gov)?:secretsmanager:{REGION}:[0-9]{{12}}:secret:[\w/+=.@!-]+"
 
 
@@ -27,7 +27,7 @@ class Site(NamedTuple):
     host: str
     folder: Path  # of the dwh.cfg
     uses_s3: bool
-    login: str  # one of LOGINS, or '' for a password
+    login: str  # one of AWS_LOGINS, or '' for a password
 
 
 def parse_text(text: str, site: Site) -> str:
@@ -43,7 +43,7 @@ def make_integer_parser(low: int, high: int) -> Callable[[str, Site], int]:
 
 
 def make_pattern_parser(pattern: str, description: str) -> Callable[[str, Site], str]:
-    """Return a parser that takes what matches the pattern, in any case, and returns it in lowercase."""
+    """Return a parser for text that matches the pattern, whatever its case. It returns lowercase."""
     def parse(text: str, site: Site) -> str:
         if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
             raise Mistake(description)
@@ -89,7 +89,7 @@ def parse_role(text: str, site: Site) -> str:
         return "default"
     if not re.fullmatch(f"{ROLE}(?:,{ROLE})*", text):
         raise Mistake("default or arn:aws:iam::123456789012:role/NAME. Separate several with a comma and "
-                      "no blank")
+                      "no space")
     return text
 
 
@@ -108,7 +108,7 @@ def parse_location(text: str, site: Site) -> str:
 
 
 def remove_dots(path: str) -> str:
-    """Return an absolute path without . and .. so that the ledger recognizes the files of a folder.
+    """Return an absolute path without . and .. so that the ledger recognises the files of a folder.
 
     A symbolic link keeps its name, because its target may change. Only a link before .. is resolved.
     """
@@ -121,7 +121,7 @@ def remove_dots(path: str) -> str:
     return result
 
 
-def parse_jsonpath(text: str, site: Site) -> str:
+def parse_log_jsonpath(text: str, site: Site) -> str:
     if text.lower() in ("auto", "auto ignorecase"):
         return text.lower()
     location = parse_location(text, site)

@@ -1,6 +1,7 @@
 """Read a dwh.cfg into a Config. All problems are reported at once, each with its line.
 
-SETTINGS lists every setting; to add one, add a line there. Nothing here contacts a server.
+SETTINGS lists every setting. To add one, add a line there and a field to Server, Data or Limits.
+Nothing here contacts a server.
 """
 
 import re
@@ -19,7 +20,7 @@ from .candidates import (
     find_unknown_names,
     name_entry,
 )
-from .contradictions import LOGINS, find_contradictions
+from .contradictions import AWS_LOGINS, find_contradictions
 from .doubts import INTERPOLATION, find_doubts, find_risks
 from .file import Entry, Mistake, parse, read_file
 from .hosts import ON_THIS_MACHINE, classify, region_of, split_endpoint
@@ -127,9 +128,9 @@ SETTINGS = (
     Setting("password", "CLUSTER", "DB_PASSWORD", parsers.parse_text, "", ("PASSWORD", "DBPASSWORD"),
             name_pattern="(?:DB|MASTER_?(?:USER_?)?)?(?:PASS(?:WORD)?|PWD)", goes_with="user"),
     Setting("cluster_identifier", "CLUSTER", "CLUSTER_IDENTIFIER",
-            parsers.make_pattern_parser("[a-z][a-z0-9-]{0,62}", parsers.IDENTIFIER), ""),
+            parsers.make_pattern_parser("[a-z][a-z0-9-]{0,62}", parsers.IDENTIFIER_HINT), ""),
     Setting("workgroup", "CLUSTER", "WORKGROUP",
-            parsers.make_pattern_parser("[a-z0-9-]{3,64}", parsers.IDENTIFIER), ""),
+            parsers.make_pattern_parser("[a-z0-9-]{3,64}", parsers.IDENTIFIER_HINT), ""),
     Setting("secret", "CLUSTER", "SECRET", parsers.parse_secret, ""),
     Setting("cluster_region", "CLUSTER", "REGION", parsers.parse_region, ""),
     Setting("schema", "CLUSTER", "SCHEMA",
@@ -145,7 +146,7 @@ SETTINGS = (
             name_pattern="(?:S3_)?LOGS?_DATA"),
     Setting("song_data", "S3", "SONG_DATA", parsers.parse_location, example="s3://bucket/song_data",
             name_pattern="(?:S3_)?SONGS?_DATA"),
-    Setting("log_jsonpath", "S3", "LOG_JSONPATH", parsers.parse_jsonpath, "auto ignorecase",
+    Setting("log_jsonpath", "S3", "LOG_JSONPATH", parsers.parse_log_jsonpath, "auto ignorecase",
             ("LOG_JSON_PATH", "LOG_JSON_FORMAT"), name_pattern="(?:S3_)?LOG_JSON_?PATHS?",
             goes_with="log_data"),
     Setting("region", "S3", "REGION", parsers.parse_region, default_region,
@@ -180,7 +181,7 @@ def read(path: Path) -> Config:
     by_field = {setting.name: entry for setting, entry in chosen.items()}
     # A password wins; DWH_CLUSTER_IDENTIFIER may be left over from a notebook.
     unset = [s for s in SETTINGS if not candidates[s.name]
-             and not (s.name in LOGINS and by_field["password"])]
+             and not (s.name in AWS_LOGINS and by_field["password"])]
     used = {entry.line for group in candidates.values() for entry in group}
     ignored, misspelt = find_unknown_names(entries, sections, SETTINGS, unset, used)
     values = {setting.name: parse_value(setting, entry, site, problems) if entry
@@ -224,9 +225,9 @@ def drop_repeats(entries: list[Entry], problems: list) -> list[Entry]:
 
 
 def drop_leftovers(candidates: dict[str, list[Entry]]) -> None:
-    """Drop the name of the cluster if there is a complete login by password.
+    """Drop CLUSTER_IDENTIFIER and WORKGROUP if there is a complete login by password.
 
-    It is then left over from the notebook that created the cluster.
+    They are then left over from the notebook that created the cluster.
     """
     if all(candidates[name] for name in ("host", "user", "password")):
         candidates.update(cluster_identifier=[], workgroup=[])
@@ -255,9 +256,9 @@ def read_site(path: Path, candidates: dict[str, list[Entry]]) -> Site:
     host, *data = ((candidates[name] and candidates[name][0].value or "").strip()
                    for name in ("host", "log_data", "song_data"))
     if not host and candidates["host"]:
-        host = "local"  # HOST is reported already; local requires nothing that depends on it
+        host = "local"  # its problem is reported already; local causes no further ones
     host = split_endpoint(host)[0]
-    login = next((name for name in LOGINS if candidates[name]), "")
+    login = next((name for name in AWS_LOGINS if candidates[name]), "")
     kind = classify(host)
     if not host and login:
         kind = "remote" if login == "secret" else "redshift"
@@ -269,14 +270,14 @@ def parse_value(setting: Setting, entry: Entry, site: Site, problems: list) -> A
     """Return the value of the setting, or None after adding to problems why there is none."""
     if entry.value is None:
         return None
-    is_secret = setting.name == "password"
-    text = entry.value if is_secret else entry.value.strip()
+    is_password = setting.name == "password"
+    text = entry.value if is_password else entry.value.strip()
     try:
-        if not is_secret and INTERPOLATION.search(text):
+        if not is_password and INTERPOLATION.search(text):
             raise Mistake("the whole value: %(NAME)s and ${NAME} are not expanded")
         if not re.fullmatch("<[^<>]*>", text):
             return setting.parser(text, site)
-        example = "" if is_secret else f" {text[:80]!r}"
+        example = "" if is_password else f" {text[:80]!r}"
         problem = f"still has the placeholder{example}. Write your own value."
     except Mistake as mistake:
         # People write a password as SECRET, which takes only a name.

@@ -1,6 +1,6 @@
 """Connect to the server of a Config: to Redshift, or to a PostgreSQL that stands in for it.
 
-SELECT version() decides which of the two it is. Only this module asks.
+SELECT version() decides which of the two it is; other modules call is_standin().
 """
 
 import logging
@@ -45,7 +45,7 @@ def connect(
     retried for CONNECT_TIMEOUT seconds. Other failures are not: five wrong passwords lock a user
     (guide: behavior-changes). One exception: if a secret has a new password, that is tried once.
     on_progress(done, total) receives the bytes that a COPY has read; only the stand-in calls it.
-    Raise Unreachable if the server refuses or does not answer, or another WarehouseError if AWS
+    Raise LoginFailed if the server refuses or does not answer, or another WarehouseError if AWS
     supplies no login or a setting is wrong.
     """
     deadline = time.monotonic() + config.limits.connect_timeout
@@ -60,7 +60,7 @@ def connect(
         if NO_SUCH_NAME.search(pick_message(problem)):  # retried, as a new cluster may get its name soon
             left -= max(0, config.limits.connect_timeout - UNKNOWN_HOST_TIMEOUT)
         if is_login_transient(problem) and left > 0:
-            logins.refuse_if_paused(config.server)
+            logins.refuse_if_reported_paused(config.server)
             pause = min(pause, left)
             log.info("waiting for %s: %s; next try in %.1f s, giving up in %.0f s",
                      parameters["host"], pick_message(problem), pause, left)
@@ -97,7 +97,7 @@ def connect_once(
 
 def is_standin(connection: extensions.connection) -> bool:
     """Return True if the server stands in for Redshift. Its COPY then reads local files too."""
-    return connection.cursor_factory is not None
+    return connection.cursor_factory is not None  # adopt() sets one
 
 
 def make_parameters(config: Config) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Explain errors of the server: what happened, what to do, and whether another try may succeed.
 
 Redshift uses one code for most of its errors, and libpq gives none for its own. So many errors are
-recognized by their English text.
+recognised by their English text.
 """
 
 import re
@@ -30,7 +30,7 @@ class CommitLost(WarehouseError):
     """The connection was lost during COMMIT, so it is unknown whether the server committed."""
 
 
-class Unreachable(WarehouseError):
+class LoginFailed(WarehouseError):
     """The login failed after all attempts. Repeating the run would not help."""
 
 
@@ -90,7 +90,7 @@ def is_conflict(error: psycopg2.Error) -> bool:
 
 
 def explain_ddl(error: WarehouseError) -> str:
-    """Return what to do about a foreign object that stops a DROP or CREATE, or '' for other errors."""
+    """Return what to do about an object that is not ours and stops a DROP or CREATE; '' for other errors."""
     code, message = code_of(error), str(error)
     if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST or "depend on it" in message:
         return ("Drop what depends on it first. Or run etl.py --full: it loads everything again and drops"
@@ -133,7 +133,7 @@ ADVICE = tuple((re.compile(pattern, re.IGNORECASE), advice) for pattern, advice 
      "etl.py writes new manifests in every run: nothing else may write under MANIFESTS. Check"
      " that, and run again."),
     (r"could not (extend|write to) file|No space left on device|\bdisk full\b",
-     "Free space on the disks of the database (on Redshift: drop tables, VACUUM, or resize), and run"
+     "Free up disk space on the database server (on Redshift: drop tables, VACUUM, or resize), and run"
      " again."),
     (r"permission denied",
      "Let an administrator grant this user that right, or make it the owner of the tables."),
@@ -154,7 +154,7 @@ UNREACHABLE = re.compile(
     "the database system is (?:starting up|shutting down|in recovery|not yet accepting|not acc)|"
     "too many (?:clients|connections)|connection slots are reserved|connection limit .*exceeded|"
     + LOST, re.IGNORECASE)
-# The resolver's messages for a name that does not exist. A failed lookup has other messages.
+# The resolver's messages for a name that does not exist. A temporary failure has others.
 NO_SUCH_NAME = re.compile(
     "Name or service not known|nodename nor servname provided|No address associated with hostname")
 AUTHENTICATION = re.compile("password|authentication")
@@ -202,7 +202,7 @@ def pick_message(error: psycopg2.Error) -> str:
 
 def explain_login(
     server: Server, parameters: dict[str, object], error: psycopg2.Error
-) -> Unreachable:
+) -> LoginFailed:
     """Return the error of a failed login with its address, user and advice."""
     message = pick_message(error)
     advice = next((text for pattern, text in LOGIN_ADVICE if re.search(pattern, f"{message}\n")), "")
@@ -216,7 +216,7 @@ def explain_login(
     user = parameters.get("user", "this user")
     roots = parameters.get("sslrootcert", "~/.postgresql/root.crt")
     advice = advice.format(credentials=credentials, roots=roots)
-    return Unreachable(f"cannot connect to {address} as {user}: {message.rstrip('.')}. {advice}".strip())
+    return LoginFailed(f"cannot connect to {address} as {user}: {message.rstrip('.')}. {advice}".strip())
 
 
 # ---------------------------------------------------------------------------------------- transient
@@ -254,7 +254,7 @@ def explain_transient(error: WarehouseError) -> str:
     A run that could not connect is not repeated, because connect() has already retried.
     """
     cause = error.__cause__
-    if isinstance(error, Unreachable) or not isinstance(cause, psycopg2.Error):
+    if isinstance(error, LoginFailed) or not isinstance(cause, psycopg2.Error):
         return ""
     if error.exit_status != WarehouseError.exit_status:
         return ""

@@ -154,7 +154,7 @@ def refuse_paused(cluster: dict) -> None:
                              f"available: aws redshift resume-cluster --cluster-identifier {name}")
 
 
-def refuse_if_paused(server: Server) -> None:
+def refuse_if_reported_paused(server: Server) -> None:
     """Raise WarehouseError if AWS reports that the cluster is paused. Called when connecting fails."""
     if not server.cluster_identifier:
         return

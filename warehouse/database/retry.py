@@ -1,4 +1,4 @@
-"""Repeat a run after a transient failure.
+"""Retry a run after a transient failure.
 
 A run is one transaction, so a failed attempt leaves nothing behind. The next attempt starts from the
 beginning: it connects, locks, lists, plans, loads and commits.
@@ -23,16 +23,17 @@ GROWTH = 4  # a deadlock is over at once, a restart takes a while
 
 
 def generate_pauses(first: float, longest: float, growth: int = 2) -> Iterator[float]:
-    """Yield the seconds to wait before each next attempt, without end.
+    """Yield the seconds to wait before each further attempt, without end.
 
-    They grow, and they are random, so that clients that lost the same server do not return at once.
+    They grow, and they are random, so that clients that lost the same server do not all return
+    together.
     """
     while True:
         yield min(first, longest) * random.uniform(0.5, 1)
         first *= growth
 
 
-def repeat(run: Callable[[], Result], limits: Limits) -> Result:
+def run_with_retries(run: Callable[[], Result], limits: Limits) -> Result:
     """Return what run returns. After a transient failure call it again, up to RETRIES times.
 
     No attempt begins later than RETRY_TIMEOUT seconds after the first. Raise the last error, with a

@@ -28,7 +28,7 @@ class Result(NamedTuple):
 
 
 def name_of(sql: str) -> str:
-    """Return the name in the first line of a statement. A statement of one line is its own name.
+    """Return the name in the first line of a statement. A one-line statement is named by its own text.
 
     >>> name_of("-- copy staging_events: every log file under LOG_DATA\\nCOPY …")
     'copy staging_events'
@@ -39,7 +39,7 @@ def name_of(sql: str) -> str:
 
 
 def subject_of(sql: str) -> str:
-    """Return the last word of a statement's name, which is its table."""
+    """Return the last word of a statement's name, which is its table or view."""
     return name_of(sql).split()[-1]
 
 
@@ -76,8 +76,8 @@ def execute(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> R
     return result
 
 
-def is_without_plays(sql: str, values: dict[str, object]) -> bool:
-    """Return True if a statement is about the plays in a span of time, and there are none."""
+def has_empty_span(sql: str, values: dict[str, object]) -> bool:
+    """Return True if a statement is about the plays in a span of time that has none."""
     return any(f"%({name})s" in sql and values.get(name) is None for name in SPAN_STARTS)
 
 
@@ -86,7 +86,7 @@ def run(cursor: extensions.cursor, sql: str, values: dict[str, object]) -> Resul
 
     A SELECT must return one row, which is added to values under the names of its columns.
     """
-    if is_without_plays(sql, values):
+    if has_empty_span(sql, values):
         return Result(0, 0.0)
     result = execute(cursor, sql, values)
     if sql.partition("\n")[2].startswith("SELECT"):
@@ -100,12 +100,13 @@ def run_all(cursor: extensions.cursor, values: dict[str, object], queries: Itera
         run(cursor, sql, values)
 
 
-def check(cursor: extensions.cursor, sql: str, values: dict[str, object],
-          files: Sequence[Object] = ()) -> str:
+def find_failure(cursor: extensions.cursor, sql: str, values: dict[str, object],
+                 files: Sequence[Object] = ()) -> str:
     """Run a check. Return '' if it passes, else a sentence with up to three offending rows.
 
     Each row comes with its file and line, if it is found in files. The check runs inside another
-    SELECT that returns only these rows and their number: libpq would read all rows into memory.
+    SELECT, which returns only these rows and the number of all: otherwise libpq would read every row
+    into memory.
     """
     first_line, _, query = sql.partition("\n")
     execute(cursor, f"{first_line}\n{CHECK_WRAPPER.replace('<check>', query)}", values)

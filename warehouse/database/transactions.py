@@ -48,7 +48,7 @@ def transaction(connection: extensions.connection) -> Iterator[extensions.cursor
 
 
 @contextmanager
-def undoing(connection: extensions.connection) -> Iterator[extensions.cursor]:
+def rolling_back(connection: extensions.connection) -> Iterator[extensions.cursor]:
     """Roll back at the end of the block, which only reads or tries something."""
     try:
         with connection.cursor() as cursor:
@@ -84,7 +84,7 @@ def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
     try:
         wait_for_lock(cursor, limits.lock_timeout)
         set_timeout(cursor, limits.statement_timeout)
-        execute(cursor, sql_queries.etl_lock_count, {})
+        execute(cursor, sql_queries.etl_lock_increment, {})
     except WarehouseError as error:
         if isinstance(error.__cause__, psycopg2.Error) and is_conflict(error.__cause__):
             with suppress(psycopg2.Error):
@@ -95,9 +95,9 @@ def take_lock(cursor: extensions.cursor, limits: Limits) -> bool:
 
 
 def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
-    """LOCK etl_lock. Raise BusyError, which names its holder, after so many seconds."""
+    """LOCK etl_lock. Raise BusyError, which names its holder, after this many seconds."""
     try:
-        with waiting(cursor, seconds):
+        with limiting_waits(cursor, seconds):
             execute(cursor, sql_queries.etl_lock_take, {})
     except WarehouseError as error:
         if code_of(error) != errorcodes.QUERY_CANCELED or INTERRUPTION.number:
@@ -108,8 +108,8 @@ def wait_for_lock(cursor: extensions.cursor, seconds: int) -> None:
 
 
 @contextmanager
-def waiting(cursor: extensions.cursor, seconds: int) -> Iterator[None]:
-    """Bound each statement in this block to so many seconds, but at least one.
+def limiting_waits(cursor: extensions.cursor, seconds: int) -> Iterator[None]:
+    """Limit each statement in this block to this many seconds, but at least one.
 
     Use it for statements that take long only if they wait for a lock. The server's statement_timeout
     ends them. No page of the guide states that it covers such a wait, so this side cancels
@@ -143,7 +143,7 @@ def cancelling_after(connection: extensions.connection, seconds: float) -> Itera
 
 
 def set_timeout(cursor: extensions.cursor, seconds: int) -> None:
-    """Bound each statement from now on. 0 removes the bound."""
+    """Limit how long each statement may take from now on. 0 removes the limit."""
     execute(cursor, "SET statement_timeout TO %(ms)s", {"ms": seconds * 1000})
 
 
@@ -180,7 +180,7 @@ class LockHolder(NamedTuple):
 def find_holder(cursor: extensions.cursor, table: str) -> LockHolder | None:
     """Return who else holds a table, or None if the server does not report it.
 
-    Roll back first: this is called after a statement failed.
+    Rolls back first, because it is called after a statement failed.
     """
     with suppress(psycopg2.Error):
         cursor.connection.rollback()
@@ -205,14 +205,14 @@ def describe_lock_holder(cursor: extensions.cursor) -> str:
             f" to end it: {holder.termination}).")
 
 
-def reserve(cursor: extensions.cursor, queries: Iterable[str], limits: Limits) -> None:
+def take_write_locks(cursor: extensions.cursor, queries: Iterable[str], limits: Limits) -> None:
     """Take the write locks of tables with DELETE statements that delete no row.
 
     Raise BusyError, which names who uses a table, after LOCK_TIMEOUT seconds.
     """
     for sql in queries:
         try:
-            with waiting(cursor, limits.lock_timeout):
+            with limiting_waits(cursor, limits.lock_timeout):
                 execute(cursor, sql, {})
         except WarehouseError as error:
             raise_if_timed_out(cursor, sql.split()[2], limits.lock_timeout, error)

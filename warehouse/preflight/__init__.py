@@ -29,12 +29,12 @@ def run(config: Config, arguments: argparse.Namespace) -> None:
     findings = Findings(arguments.quiet)
     try_settings(findings, config)
     with ExitStack() as stack:
-        try_world(findings, log_in(findings, config, stack), config)
+        try_services(findings, log_in(findings, config, stack), config)
     if findings.failures:
         raise NotReady(findings.failures)
 
 
-def try_world(
+def try_services(
     findings: Findings, connection: extensions.connection | None, config: Config
 ) -> None:
     """Try everything outside of dwh.cfg. The connection is None if the login failed."""

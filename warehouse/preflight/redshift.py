@@ -12,11 +12,11 @@ from psycopg2.extensions import quote_ident
 import sql_queries
 
 from .. import BusyError, WarehouseError, tables
-from ..config import LOGINS, Config, Limits, Server
+from ..config import AWS_LOGINS, Config, Limits, Server
 from ..config.hosts import ELSEWHERE, classify
 from ..database.connection import is_standin
 from ..database.statements import execute, subject_of
-from ..database.transactions import describe_lock_holder, take_lock, undoing
+from ..database.transactions import describe_lock_holder, rolling_back, take_lock
 from .findings import Findings, PreflightWarning
 
 LOCK_TIMEOUT = 5  # seconds; dwh.cfg may set less
@@ -42,15 +42,15 @@ SELECT
 
 def read_session(connection: extensions.connection) -> tuple:
     """Return user, database, schema, version, and the right to create temporary tables."""
-    with undoing(connection) as cursor:
+    with rolling_back(connection) as cursor:
         execute(cursor, SESSION, {})
         return cursor.fetchone()
 
 
 def inspect_login(connection: extensions.connection, server: Server) -> str:
     user, database, schema, *_ = read_session(connection)
-    by = "by the password of DB_PASSWORD" if server.password else "by libpq's password, if any"
-    for name in LOGINS:
+    by = "by the password of DB_PASSWORD" if server.password else "by PGPASSWORD or ~/.pgpass, if any"
+    for name in AWS_LOGINS:
         if value := getattr(server, name):
             by = f"by {name.upper()} = {value}"
     if server.is_local:
@@ -84,7 +84,7 @@ def inspect_engine(connection: extensions.connection) -> str:
 def try_lock(connection: extensions.connection, limits: Limits) -> str:
     """Take the lock as a load does, and roll back at once."""
     seconds = min(limits.lock_timeout, LOCK_TIMEOUT)
-    with undoing(connection) as cursor:
+    with rolling_back(connection) as cursor:
         try:
             is_free = take_lock(cursor, replace(limits, lock_timeout=seconds))
         except BusyError as error:
@@ -107,13 +107,13 @@ ANALYZED = {subject_of(sql) for order in vars(sql_queries).values() if isinstanc
             for sql in order if sql.startswith("ANALYZE ")}
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")  # the columns of TABLE_RIGHTS
 NEEDED = {"loads": ("SELECT", "INSERT"), "songplays": RIGHTS}  # what a load needs
-NEEDED_ELSEWHERE = ("SELECT", "INSERT", "DELETE")
+NEEDED_BY_DEFAULT = ("SELECT", "INSERT", "DELETE")  # on all other tables
 
 
 def inspect_table(connection: extensions.connection, create: str) -> str:
     """Compare columns, types and rights with what a load needs. A longer VARCHAR will do."""
     table, declared = subject_of(create), tables.parse_columns(create)
-    with undoing(connection) as cursor:
+    with rolling_back(connection) as cursor:
         existing = tables.read_columns(cursor).get(table)
         if not existing:
             raise WarehouseError("there is no such table, or the user has no right to it. Run"
@@ -122,7 +122,7 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
         rights = dict(zip(RIGHTS, cursor.fetchone(), strict=True))
         execute(cursor, TABLE_OWNER, {"table": table})
         owner, is_superuser = cursor.fetchone() or ("", True)
-    needed = NEEDED.get(table, NEEDED_ELSEWHERE)
+    needed = NEEDED.get(table, NEEDED_BY_DEFAULT)
     differences = [f"{column} is {existing.get(column, 'missing')} and should be {kind}"
                    for column, kind in declared.items() if not is_as_good(existing.get(column, ""), kind)]
     if differences:
@@ -142,7 +142,7 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
 
 
 def inspect_views(connection: extensions.connection) -> str:
-    with undoing(connection) as cursor:
+    with rolling_back(connection) as cursor:
         unreadable = tables.list_unreadable_views(cursor)
     if unreadable:
         raise PreflightWarning(

@@ -13,11 +13,11 @@ from psycopg2.extensions import AsIs
 import sql_queries
 
 from .. import DataError, WarehouseError, aws, objects, rejected_rows, tables
-from ..config import LOGINS, Config, Data
+from ..config import AWS_LOGINS, Config, Data
 from ..database.connection import is_standin
 from ..database.errors import RowsRejected
 from ..database.statements import execute, subject_of, values_of
-from ..database.transactions import undoing
+from ..database.transactions import rolling_back
 from ..jsonpaths import parse_jsonpaths
 from ..manifests import Manifests, format_rows
 from ..objects import Object, ObjectError
@@ -60,7 +60,7 @@ def try_storage(findings: Findings, connection: extensions.connection | None, co
     data = config.data
     needed = bool(data.manifests or standin)
     locations = [data.log_data, data.song_data, data.log_jsonpath, data.manifests]
-    if any(map(objects.is_s3, locations)) or any(getattr(config.server, name) for name in LOGINS):
+    if any(map(objects.is_s3, locations)) or any(getattr(config.server, name) for name in AWS_LOGINS):
         findings.attempt("AWS", inspect_identity, data.region)
     # COPY reads one file of each prefix, or the whole prefix if it cannot and need not be listed here.
     files = {}
@@ -115,7 +115,7 @@ def inspect_jsonpaths(log_jsonpath: str) -> str:
     if len(paths) != len(declared):
         number = "1 path" if len(paths) == 1 else f"{len(paths)} paths"
         raise WarehouseError(f"{log_jsonpath} has {number}. {needed}")
-    return f"{len(paths)} paths for {len(declared)} columns in {log_jsonpath}"
+    return f"{len(paths)} paths in {log_jsonpath}, one for each column"
 
 
 def inspect_region(data: Data, bucket: str, standin: bool) -> str:
@@ -136,7 +136,7 @@ def writing_object(
     findings: Findings, connection: extensions.connection | None, manifests: Manifests
 ) -> Iterator[str]:
     """Write an object under MANIFESTS, and remove it after the block. Yield its URL, or ''."""
-    url = manifests.make_url("check.json") if manifests.place else ""
+    url = manifests.make_url("check.json") if manifests.location else ""
     folders = [] if objects.is_s3(url) else [
         folder for folder in Path(url).parents if not folder.exists()]
     written = None
@@ -190,17 +190,17 @@ def try_copies(findings: Findings, connection: extensions.connection, config: Co
         "staging_events_manifest": AsIs(""), "staging_songs_manifest": AsIs(""),
         "noload": AsIs("NOLOAD")}
     copies = (*sql_queries.copy_table_queries, sql_queries.loaded_files_copy)
-    for sql, source in zip(copies, files, strict=True):
-        findings.attempt("COPY", try_copy, connection, sql, values, source)
+    for sql, placeholder in zip(copies, files, strict=True):
+        findings.attempt("COPY", try_copy, connection, sql, values, placeholder)
 
 
-def try_copy(connection: extensions.connection, sql: str, values: dict, source: str) -> str:
+def try_copy(connection: extensions.connection, sql: str, values: dict, placeholder: str) -> str:
     table = subject_of(sql)
-    if not values[source]:
+    if not values[placeholder]:
         raise PreflightSkipped(f"{table}: there is no file for it to read")
     try:
-        with undoing(connection) as cursor:
+        with rolling_back(connection) as cursor:
             execute(cursor, sql, values)
     except RowsRejected as error:
         raise rejected_rows.explain_rejected(connection, error) from error
-    return f"{table}: read {values[source]}, loaded nothing"
+    return f"{table}: read {values[placeholder]}, loaded nothing"

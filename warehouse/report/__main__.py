@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import WarehouseError, command
 from ..config import Config
-from ..database.transactions import undoing
+from ..database.transactions import rolling_back
 from ..history import RUN
 from ..session import connecting
 from . import page, questions
@@ -24,14 +24,14 @@ from .text import cut, format_count, format_value, is_number, measure_width
 
 log = logging.getLogger("warehouse.report")
 
-MOST_DAYS = 62  # the latest two months, in a table on the terminal
+MOST_TABLE_DAYS = 62  # the latest two months, in a table on the terminal
 MOST_LISTED = 1000  # largest value of --top
-FEWEST_COLUMNS = 12  # least width of a text, even on a narrow terminal
+MIN_TEXT_WIDTH = 12  # characters, even on a narrow terminal
 
 
 def run(config: Config, arguments: argparse.Namespace) -> str | None:
     """Read the views. Write the page if --html names a file, else return the tables as text."""
-    with connecting(config) as connection, undoing(connection) as cursor:
+    with connecting(config) as connection, rolling_back(connection) as cursor:
         report = questions.make_report(cursor, arguments.top)
     if arguments.html:
         write(arguments.html, page.make_page(report))
@@ -78,15 +78,16 @@ def format_table(answer: Answer) -> str:
     """Format title, purpose and rows of an answer: texts left-aligned, numbers right-aligned."""
     screen = shutil.get_terminal_size((100, 0)).columns
     values = list(answer.rows[0].values())
-    hidden = max(0, len(answer.rows) - MOST_DAYS) if isinstance(values[0], date) else 0
+    hidden = max(0, len(answer.rows) - MOST_TABLE_DAYS) if isinstance(values[0], date) else 0
     numeric = list(map(is_number, values))
     cells = [answer.question.heads] + [
         tuple(map(format_value, row.values())) for row in [*answer.rows[hidden:], *answer.end_rows]]
     widths = [max(map(measure_width, column)) for column in zip(*cells, strict=True)]
-    room = screen - sum(size + 2 for size, is_right in zip(widths, numeric, strict=True) if is_right)
-    most = fit_width(room, [size for size, is_right in zip(widths, numeric, strict=True)
-                            if not is_right])
-    widths = [size if is_right else min(size, most) for size, is_right in zip(widths, numeric, strict=True)]
+    room = screen - sum(size + 2 for size, is_numeric in zip(widths, numeric, strict=True) if is_numeric)
+    most = fit_width(room, [size for size, is_numeric in zip(widths, numeric, strict=True)
+                            if not is_numeric])
+    widths = [size if is_numeric else min(size, most)
+              for size, is_numeric in zip(widths, numeric, strict=True)]
     lines = ["  ".join(pad(*cell) for cell in zip(line, widths, numeric, strict=True)).rstrip()
              for line in cells]
     rule = "  ".join("-" * size for size in widths)
@@ -110,7 +111,7 @@ def fit_width(room: int, sizes: list[int]) -> int:
     for left, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
         share = room // left - 2
         if size > share:
-            return max(FEWEST_COLUMNS, share)
+            return max(MIN_TEXT_WIDTH, share)
         room -= size + 2
     return max(sizes, default=0)
 

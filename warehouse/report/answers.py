@@ -1,6 +1,6 @@
 """Questions about the plays, and their answers: tables for the terminal and for the page.
 
-A row is a dict of column heads and values (numbers, dates, texts of the logs).
+A row is a dict of column heads and values (numbers, dates, text from the logs).
 """
 
 from datetime import date, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 from xml.etree.ElementTree import Element
 
 from ..database.statements import subject_of
-from ..history import LastRuns
+from ..history import LastTimes
 from .text import format_count
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -69,15 +69,15 @@ def describe_total(total: Total) -> str:
     """Describe the totals, and the span of time of the report."""
     if not total.plays:
         return "There are no plays in the warehouse yet. Run etl.py to load some."
-    return (f"{format_count(total.plays, 'play')} of {format_count(total.listeners, 'listener')} in"
+    return (f"{format_count(total.plays, 'play')} by {format_count(total.listeners, 'listener')} in"
             f" {format_count(total.sessions, 'session')}, {total.hours:,.1f} hours of music.\n"
             f"From {format_time(total.first_play)}, to {format_time(total.last_play)} (UTC).")
 
 
-def describe_last(last: LastRuns | None) -> str:
-    """Describe the load that the report is as of. None means that the history cannot be read."""
+def describe_last(last: LastTimes | None) -> str:
+    """Describe the load whose result the report shows. None means that the history cannot be read."""
     if not last:
-        return "The time of the load is unknown: the table loads is missing, or this user cannot read it."
+        return 'The time of the load is unknown: the table "loads" is missing, or this user cannot read it.'
     if last.loaded_at:
         return f"As of the load of {last.loaded_at:%Y-%m-%d %H:%M} UTC."
     since = f"since the reset of {last.reset:%Y-%m-%d %H:%M} UTC" if last.reset else "yet"

@@ -1,8 +1,7 @@
-"""Charts as inline SVG, built from elements, so that text of the logs never becomes markup.
+"""Charts as inline SVG, built from elements, so that text from the logs never becomes markup.
 
-A chart is about as many units wide as the narrowest card has pixels, so that its text stays legible
-on a phone. Colours and fonts are those of page.css. Each mark has its number in a tooltip and in
-data-value.
+A unit of a chart is about a pixel on the narrowest card, so that its text stays legible on a phone.
+Colours and fonts are those of page.css. Each mark has its number in a tooltip and in data-value.
 """
 
 from datetime import timedelta
@@ -20,16 +19,16 @@ MOST_DAYS, MOST_MONTHS, MOST_BARS = 92, 60, 25  # shown one by one in a chart
 
 # ------------------------------------------------------------------- the charts of questions
 
-def draw_days(section: Element, answer: Answer, value: str, parts: tuple[str, ...]) -> None:
+def draw_days(section: Element, answer: Answer, head: str, parts: tuple[str, ...]) -> None:
     """Draw a column per day, stacked from its parts and the rest. Many days are summed by month or year."""
     unit, names, groups = group_days(answer.rows)
     series = {part: [sum(row[part] for row in group) for group in groups] for part in parts}
-    others = [sum(row[value] - sum(row[part] for part in parts) for row in group)
+    others = [sum(row[head] - sum(row[part] for part in parts) for row in group)
               for group in groups]
     if any(others):
         series["other"] = others
     add_legend(section, *series)
-    label = describe_most(answer, value)
+    label = describe_most(answer, head)
     if unit != "day":
         label += f" Days are summed by {unit}."
         SubElement(section, "p").text = f"Days are summed by {unit}."
@@ -45,7 +44,7 @@ def draw_columns(section: Element, answer: Answer, letters: int, label_step: int
 
 
 def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = "",
-              across: int = WIDTH) -> None:
+              width: int = WIDTH) -> None:
     """Draw a bar of plays for each of the first MOST_BARS rows, below a line of text.
 
     The text is the name, followed by unit if given, and the value of the column detail in a softer colour.
@@ -54,7 +53,7 @@ def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = ""
         SubElement(section, "p").text = (
             f"The chart shows the first {MOST_BARS}; the table has all {len(answer.rows):,}.")
     rows = answer.rows[:MOST_BARS]
-    svg = start_chart(describe_most(answer, "plays"), len(rows) * ROW, across)
+    svg = start_chart(describe_most(answer, "plays"), len(rows) * ROW, width)
     most = max(row["plays"] for row in rows) or 1
     for i, row in enumerate(rows):
         y, number = i * ROW, format_plays(row)
@@ -63,17 +62,17 @@ def draw_bars(section: Element, answer: Answer, detail: str = "", unit: str = ""
             name += f" {unit}" if name == "1" else f" {unit}s"
         if is_number(more):
             more = format_count(more, detail.removesuffix("s"))
-        room = int((across - LETTER * len(number) - 12) / LETTER)
+        room = int((width - LETTER * len(number) - 12) / LETTER)
         short = cut(format_value(name), max(room - 12, room * 2 // 3) if more else room)
         words = add_words(svg, 0, y + 14, short, "name")
         left = room - measure_width(short) - 2
         if more and left > 3:
             softer = SubElement(words, "tspan", {"class": "soft", "dx": "8"})
             softer.text = cut(format_value(more), left)
-        add_words(svg, across, y + 14, number, "number", "end")
-        add_rect(svg, 0, y + 20, across, 7, "track", "", rx="3.5")
+        add_words(svg, width, y + 14, number, "number", "end")
+        add_rect(svg, 0, y + 20, width, 7, "track", "", rx="3.5")
         tooltip = ", ".join(filter(None, (name, more, number)))
-        add_rect(svg, 0, y + 20, max(1.0, across * row["plays"] / most), 7, "series1",
+        add_rect(svg, 0, y + 20, max(1.0, width * row["plays"] / most), 7, "series1",
                  format_value(tooltip), row["plays"], rx="3.5")
     section.append(svg)
 
@@ -96,26 +95,26 @@ def draw_shares(section: Element, answer: Answer, colours: dict[str, str]) -> No
     section.append(svg)
 
 
-def draw_heatmap(section: Element, answer: Answer, lines: tuple[str, ...]) -> None:
-    """Draw a line of cells for each of these columns of the table. More plays are darker.
+def draw_heatmap(section: Element, answer: Answer, heads: tuple[str, ...]) -> None:
+    """Draw a row of cells for each of these columns of the table: the more plays, the stronger the colour.
 
-    Every third row of the table has its name above.
+    So each row of the table becomes a column of cells. Every third has its name above.
     """
     cell_width, cell_height = (WIDTH - LEFT) / len(answer.rows), 24
-    most, line, name = max((row[line], line, get_name(row)) for row in answer.rows for line in lines)
-    label = f"{answer.question.title}. Most: {line} {name}, {format_count(most, 'play')}."
-    svg = start_chart(label, 20 + cell_height * len(lines))
+    most, head, name = max((row[head], head, get_name(row)) for row in answer.rows for head in heads)
+    label = f"{answer.question.title}. Most: {head} {name}, {format_count(most, 'play')}."
+    svg = start_chart(label, 20 + cell_height * len(heads))
     for j, row in enumerate(answer.rows[::3]):
         add_words(svg, LEFT + 3 * j * cell_width, 12, get_name(row), "soft")
-    for i, line in enumerate(lines):
+    for i, head in enumerate(heads):
         y = 20 + i * cell_height
-        add_words(svg, 0, y + 15, line, "soft")
+        add_words(svg, 0, y + 15, head, "soft")
         for j, row in enumerate(answer.rows):
-            plays = row[line]
+            plays = row[head]
             strength = {"fill-opacity": f"{0.12 + 0.88 * plays / (most or 1):.2f}"} if plays else {}
             add_rect(svg, LEFT + j * cell_width, y, cell_width - 1.5, cell_height - 1.5,
                      "series1" if plays else "track",
-                     f"{line} {get_name(row)}: {format_count(plays, 'play')}", plays,
+                     f"{head} {get_name(row)}: {format_count(plays, 'play')}", plays,
                      rx="2", **strength)
     section.append(svg)
 
@@ -166,9 +165,9 @@ def group_days(rows: list[Row]) -> tuple[str, list[str], list[list[Row]]]:
 
 # -------------------------------------------------------------------------------- marks and text
 
-def start_chart(label: str, height: float, across: int = WIDTH) -> Element:
+def start_chart(label: str, height: float, width: int = WIDTH) -> Element:
     svg = Element("svg", {
-        "viewBox": f"0 0 {across} {height:g}", "role": "img", "aria-label": label})
+        "viewBox": f"0 0 {width} {height:g}", "role": "img", "aria-label": label})
     SubElement(svg, "title").text = label
     return svg
 

@@ -1,6 +1,6 @@
 """The report as one HTML page, with charts and tables, without scripts or external files.
 
-It is built from elements, so that text of the logs never becomes markup.
+It is built from elements, so that text from the logs never becomes markup.
 """
 
 from datetime import date
@@ -78,7 +78,7 @@ def add_table(parent: Element, answer: Answer) -> None:
         group = SubElement(element, part)
         for row in rows:
             line = SubElement(group, "tr")
-            for value, is_right in zip(row.values(), numeric, strict=True):
-                kind = "number" if is_right else "day" if isinstance(value, date) else ""
+            for value, is_numeric in zip(row.values(), numeric, strict=True):
+                kind = "number" if is_numeric else "day" if isinstance(value, date) else ""
                 cell = SubElement(line, tag, {"class": kind} if kind else {})
                 cell.text = format_value(value)

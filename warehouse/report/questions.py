@@ -17,7 +17,7 @@ from .answers import Question
 
 SHORT_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-ALL_PLAYS = """-- report total: plays, sessions and listeners, and their first and last time
+ALL_PLAYS = """-- report total: plays, sessions, listeners and hours, and the first and last start of a play
 SELECT
     CAST(COALESCE(SUM(plays), 0) AS BIGINT) AS plays,
     COUNT(*) AS sessions,
@@ -40,7 +40,7 @@ ORDER BY day
         heads=("day", "plays", "free", "paid", "listeners"),
         list_names=answers.list_days,
         totals=("plays", "free", "paid"),
-        chart=partial(charts.draw_days, value="plays", parts=("paid", "free")),
+        chart=partial(charts.draw_days, head="plays", parts=("paid", "free")),
     ),
     Question(
         title="New and returning listeners",
@@ -55,7 +55,7 @@ ORDER BY day
         list_names=answers.list_days,
         totals=("listeners", "new"),
         total_name="different users",
-        chart=partial(charts.draw_days, value="listeners", parts=("returning", "new")),
+        chart=partial(charts.draw_days, head="listeners", parts=("returning", "new")),
     ),
     Question(
         title="Top songs",
@@ -140,12 +140,12 @@ GROUP BY 1
         heads=("hour", *SHORT_WEEKDAYS, "all"),
         list_names=answers.list_hours,
         totals=(*SHORT_WEEKDAYS, "all"),
-        chart=partial(charts.draw_heatmap, lines=SHORT_WEEKDAYS),
+        chart=partial(charts.draw_heatmap, heads=SHORT_WEEKDAYS),
     ),
     Question(
-        title="Sessions by length",
-        purpose="Sessions by their number of plays, and how long people listen in them. A song"
-                " counts with its whole length.",
+        title="Sessions by number of plays",
+        purpose="How many plays a session has, and how long people listen in it. A song counts with its"
+                " whole length.",
         sql="""-- report listening_by_session: sessions by their number of plays
 SELECT
     CASE
@@ -178,7 +178,7 @@ SELECT
         WHEN user_id IS NULL THEN '(not logged in)'
         ELSE 'user ' || CAST(user_id AS VARCHAR(20))
     END AS listener,
-    level AS "level today",
+    level AS "latest level",
     plays,
     sessions,
     CAST(listening_seconds AS DOUBLE PRECISION) / 3600 AS "hours listened",
@@ -187,9 +187,9 @@ FROM listening_by_user
 ORDER BY plays DESC, user_id
 LIMIT %(top)s
 """,
-        heads=("listener", "level today", "plays", "%", "sessions", "hours listened"),
+        heads=("listener", "latest level", "plays", "%", "sessions", "hours listened"),
         # No plural, because the rows may include the plays without a login.
-        chart=partial(charts.draw_bars, detail="level today"),
+        chart=partial(charts.draw_bars, detail="latest level"),
     ),
     Question(
         title="Where people listen",
@@ -231,10 +231,10 @@ ORDER BY plays DESC, browser
 """,
         heads=("browser", "plays", "%", "listeners"),
         totals=("plays", "listeners"),
-        chart=partial(charts.draw_bars, across=charts.NARROW),
+        chart=partial(charts.draw_bars, width=charts.NARROW),
     ),
     Question(
-        title="Plays in the catalogue",
+        title="Plays matched to the catalogue",
         purpose="Plays whose title and artist, or artist alone, are in the catalogue.",
         sql="""-- report catalogue_match: all plays, in three parts
 SELECT
@@ -257,7 +257,7 @@ ORDER BY part
 
 
 def make_report(cursor: extensions.cursor, top: int) -> answers.Report:
-    """Answer all questions. Raises WarehouseError that names all views that cannot be read."""
+    """Answer all questions. Raises a WarehouseError that names every view it cannot read."""
     if unreadable := tables.list_unreadable_views(cursor):
         raise WarehouseError(f"views {', '.join(unreadable)}: {tables.MAKE_VIEWS}.")
     execute(cursor, ALL_PLAYS, {})
@@ -266,14 +266,14 @@ def make_report(cursor: extensions.cursor, top: int) -> answers.Report:
     for question in QUESTIONS if total.plays else ():
         execute(cursor, question.sql, {"top": top})
         results.append(answers.make_answer(question, fetch(cursor, question.heads), total))
-    return answers.Report(total, results, answers.describe_last(find_last_runs(cursor)))
+    return answers.Report(total, results, answers.describe_last(find_last_times(cursor)))
 
 
-def find_last_runs(cursor: extensions.cursor) -> history.LastRuns | None:
-    """Read the last runs from the history; None if this user cannot read it."""
+def find_last_times(cursor: extensions.cursor) -> history.LastTimes | None:
+    """Read the times of the last success and reset from the history; None if this user cannot read it."""
     existing = tables.read_columns(cursor)
     if tables.is_readable(cursor, sql_queries.loads_table_create, existing):
-        return history.find_last_runs(cursor)
+        return history.find_last_times(cursor)
     return None
 
 

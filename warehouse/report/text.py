@@ -1,4 +1,4 @@
-"""Values formatted for people. Text of the logs can neither control a terminal nor break a table."""
+"""Values formatted for people. Text from the logs can neither control a terminal nor break a table."""
 
 import unicodedata
 from datetime import date
