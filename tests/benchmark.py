@@ -103,7 +103,7 @@ def step_of(statement: str) -> str:
 class Warehouse(Project):
     """A project of its own database, holding hard links to a data set."""
 
-    launch = staticmethod(processes.started)  # whose start is measured, too
+    launch = staticmethod(processes.start)  # whose start is measured, too
 
     def __init__(self, bench: "Bench", name: str, data: Path):
         folder = bench.folder / f"warehouse-{name}"

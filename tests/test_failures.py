@@ -12,7 +12,7 @@ import pytest
 from generate import generate
 from support.databases import new_database
 from support.documents import event, song
-from support.processes import started
+from support.processes import start
 from support.project import STAR, Project, ended
 from support.runs import assert_refused, refused
 from support.s3 import aws_environment
@@ -97,7 +97,7 @@ def test_a_server_that_is_down(project, script):
 
 
 def test_a_password_is_seen_nowhere(guarded):
-    guarded.launch = started  # so that ps shows with what it was called
+    guarded.launch = start  # so that ps shows its arguments
     guarded.write("log_data/1.json", [event(1)])
     guarded.write("song_data/1.json", song())
     created = guarded.run("create_tables.py", "--verbose")

@@ -16,7 +16,7 @@ from botocore import loaders, session
 from botocore.stub import Stubber
 from support.databases import maintenance
 from support.documents import event, song
-from support.processes import started
+from support.processes import start
 from support.project import Project
 from support.runs import refused
 from support.s3 import S3_ENVIRONMENT
@@ -457,7 +457,7 @@ def test_a_wrong_password_of_a_secret_is_tried_once(configured, hosted, keep, mo
 
 
 def test_no_secret_is_seen_anywhere(hosted, keep):
-    hosted.launch = started  # so that ps shows with what it was called
+    hosted.launch = start  # so that ps shows its arguments
     canaries = {name: f"canary//{uuid.uuid4().hex}" for name in ("password", "key", "token")}
     hosted.environment |= {"AWS_SECRET_ACCESS_KEY": canaries["key"],
                            "AWS_SESSION_TOKEN": canaries["token"]}

@@ -36,7 +36,7 @@ def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
 class Project:
     """A folder with a dwh.cfg and data, and the two scripts run on it as processes of their own."""
 
-    launch = staticmethod(processes.forked)
+    launch = staticmethod(processes.fork)
 
     def __init__(self, folder: Path, server: Server, database: str):
         self.folder = folder
