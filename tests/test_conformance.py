@@ -24,7 +24,8 @@ TESTS = {
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_every_case_has_a_verdict_and_tests_that_exist(case):
-    assert case["verdict"] in VERDICTS and case[None:] if None in case else case["case"]
+    assert None not in case and None not in case.values(), "a comma too many or too few"
+    assert case["case"] and case["verdict"] in VERDICTS
     tests = case["tests"].split()
     assert set(tests) <= TESTS
     assert tests or (case["verdict"] == "open" and case["why"])
