@@ -108,7 +108,15 @@ def test_what_is_impossible_to_see_stands_in_the_readme_of_the_tests():
     assert sorted(listed) == sorted(r.row for r in ROWS if r.verdict == "impossible to see")
 
 
-PAGE = re.compile(r"\b(?:c_unsupported|[crt]_[A-Z]|c_SQL|r_pg|r_names)[\w-]+|\(SPLIT_PART\)")
+PAGE = re.compile(r"\b(?:[crt]_[A-Z][\w-]+|(?:c_unsupported|r_names|r_pg)[\w-]*)|\(SPLIT_PART\)")
+
+
+@pytest.mark.parametrize("text, is_page", [
+    ("(r_names)", True), ("r_pg_keywords: words", True), ("(r_pg)", True), ("(r_LOCK)", True),
+    ("c_SQL_commands", True), ("c_unsupported-postgresql-functions", True), ("(SPLIT_PART)", True),
+    ("Redshift has no such name", False), ("for_names", False), ("r_", False), ("r_A", False)])
+def test_the_name_of_a_page_is_recognised(text, is_page):
+    assert bool(PAGE.search(text)) == is_page
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "warehouse/standin/sql").glob("*.py")),
