@@ -10,7 +10,7 @@ from support import REAL_DATA, ROOT, SAMPLE, oracle
 from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
 from support.databases import new_database
 from support.documents import event, song
-from support.project import DATA_FOLDERS, STAGING, STAR, Project, bring
+from support.project import DATA_FOLDERS, STAGING, STAR, Project, copy_data
 from support.real_data import needs_real_data
 from support.s3 import read_from, upload
 
@@ -39,7 +39,7 @@ def assert_gives_expected_tables(project: Project, case: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_gives_the_expected_tables(cases_project, case):
-    bring(cases_project, case)
+    copy_data(cases_project, case)
     assert_gives_expected_tables(cases_project, case)
 
 
@@ -50,7 +50,7 @@ def test_a_case_gives_the_expected_tables(cases_project, case):
     "rivals_as_stored", "rival_songs_that_say_little"])
 def test_a_choice_does_not_depend_on_the_order_of_lines(cases_project, name):
     case = ROOT / "tests/cases" / name
-    bring(cases_project, case)
+    copy_data(cases_project, case)
     for folder in DATA_FOLDERS:
         for file in (cases_project.folder / folder).iterdir():
             lines = file.read_text(encoding="utf-8").splitlines()
@@ -118,7 +118,7 @@ def sample_project(server, tables, tmp_path_factory):
     """The shipped sample, loaded from its folder."""
     with new_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("sample"), server, name)
-        bring(project, SAMPLE)
+        copy_data(project, SAMPLE)
         project.configure(LOG_JSONPATH="log_json_path.json")
         project.load()
         yield project

@@ -17,7 +17,7 @@ from generate import generate
 from support import REAL_DATA
 from support.databases import new_database
 from support.documents import event, song
-from support.project import LASTING, Project, ended
+from support.project import DATA_FOLDERS, LASTING, Project, ended
 from support.real_data import needs_real_data
 from support.runs import load_by_prefix
 from support.s3 import aws_environment
@@ -73,7 +73,7 @@ class History:
         return [self.steps[a:b] for a, b in pairwise([0, *cuts, len(self.steps)])]
 
 
-def bring(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:
+def write_batch(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:
     for file, content in batch:
         project.write(str(file.relative_to(final)), content)
 
@@ -85,9 +85,8 @@ def run_and_kill(project: Project, after: float) -> None:
     process.communicate()
 
 
-def needs_both_sources(project: Project) -> bool:
-    return not (any(project.folder.glob("log_data/**/*.json"))
-                and any(project.folder.glob("song_data/**/*.json")))
+def has_both_sources(project: Project) -> bool:
+    return all(any(project.folder.glob(f"{folder}/**/*.json")) for folder in DATA_FOLDERS)
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +111,8 @@ def test_any_order_and_batches_give_the_tables_of_one_full_load(
 ):
     history = History(final_files, order_seed)
     for batch in history.batches(6):
-        bring(warehouse, final_files, batch)
-        if needs_both_sources(warehouse):
+        write_batch(warehouse, final_files, batch)
+        if not has_both_sources(warehouse):
             continue
         if history.random.random() < 0.4:
             run_and_kill(warehouse, after=history.random.uniform(0, 0.3))

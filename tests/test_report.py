@@ -18,7 +18,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from support import ROOT, SAMPLE
 from support.databases import new_database
 from support.documents import event, song
-from support.project import Project, bring
+from support.project import Project, copy_data
 from support.runs import assert_refused
 from support.sessions import age_the_history, execute
 from support.views import DAY, VIEWS, load_events
@@ -42,7 +42,7 @@ def sample(server, tables, tmp_path_factory):
     """A project that has loaded the sample."""
     with new_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("sample"), server, name)
-        bring(project, SAMPLE)
+        copy_data(project, SAMPLE)
         project.load()
         yield project
 

@@ -11,7 +11,7 @@ import pytest
 from support import ROOT, SAMPLE
 from support.databases import new_database
 from support.documents import event, song
-from support.project import Project, bring
+from support.project import Project, copy_data
 from support.views import DAY, VIEWS, load_events
 
 import sql_queries
@@ -191,7 +191,7 @@ def assert_right(project: Project) -> None:
 def test_the_sample(server, tables, tmp_path):
     with new_database(server, tables) as name:
         project = Project(tmp_path, server, name)
-        bring(project, SAMPLE)
+        copy_data(project, SAMPLE)
         project.load()
         assert_right(project)
         assert project.query("SELECT SUM(plays) FROM top_songs") == [(2730,)]

@@ -138,8 +138,8 @@ class Project:
         return {table: self.rows(table) for table in tables}
 
 
-def bring(project: Project, folder: Path) -> None:
-    """Make a folder's data, and whatever lies beside it, the data of the project."""
+def copy_data(project: Project, folder: Path) -> None:
+    """Replace the project's data by that of the folder. Copy the other files in the folder as well."""
     for name in DATA_FOLDERS:
         shutil.rmtree(project.folder / name)
     shutil.copytree(folder, project.folder, dirs_exist_ok=True)
