@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run import halves
+from run import split
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # wherever pytest was started
 
@@ -35,7 +35,7 @@ def inputs(pytestconfig) -> int:
 
 
 @pytest.fixture(scope="session")
-def documents_compared(pytestconfig) -> int:
+def document_count(pytestconfig) -> int:
     return pytestconfig.getoption("--documents")
 
 
@@ -48,6 +48,6 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(config, items):
     """Leave out the files of the other half."""
     if part := config.getoption("--part"):
-        ours = halves({item.path for item in items})[part - 1]
+        ours = split({item.path for item in items})[part - 1]
         config.hook.pytest_deselected(items=[item for item in items if item.path not in ours])
         items[:] = [item for item in items if item.path in ours]

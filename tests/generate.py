@@ -66,11 +66,11 @@ class User:
 
     def __init__(self, rng: Random, number: int):
         accent = "é" if number % 10 == 5 else ""
-        self.first_name = encoded(word(rng) + accent, number % 20 == 5)
-        self.last_name = encoded(word(rng))
+        self.first_name = encode(make_word(rng) + accent, number % 20 == 5)
+        self.last_name = encode(make_word(rng))
         self.gender = pick(rng, "FFM")
-        self.location = encoded(pick(rng, METROS))
-        self.agent = encoded(pick(rng, BROWSERS).format(pick(rng, SYSTEMS)))
+        self.location = encode(pick(rng, METROS))
+        self.agent = encode(pick(rng, BROWSERS).format(pick(rng, SYSTEMS)))
         self.registration = FIRST_TS - int(rng.random() * 2_600_000) * 1000
         self.level = pick(rng, ("free", "paid", "paid"))
         self.user_id = number + 2
@@ -94,7 +94,7 @@ class Event(NamedTuple):
     play: Play
 
 
-def encoded(value: object, raw: bool = False) -> str:
+def encode(value: object, raw: bool = False) -> str:
     """Compact JSON with its slashes escaped; `raw` leaves non-ASCII letters as they are."""
     return json.dumps(value, ensure_ascii=not raw, separators=(",", ":")).replace("/", "\\/")
 
@@ -103,43 +103,43 @@ def pick(rng: Random, choices):
     return choices[int(rng.random() * len(choices))]
 
 
-def ranked(rng: Random, count: int) -> int:
+def pick_rank(rng: Random, count: int) -> int:
     """A rank below `count`; as with real hits, chances fall with it (Zipf, flattened on top)."""
     return min(int(10 * ((count / 10 + 1) ** rng.random() - 1)), count - 1)
 
 
-def word(rng: Random) -> str:
+def make_word(rng: Random) -> str:
     syllables = (pick(rng, STARTS) + pick(rng, VOWELS) for _ in range(2 + int(rng.random() * 1.4)))
     return ("".join(syllables) + pick(rng, ENDS)).capitalize()
 
 
-def title(rng: Random) -> str:
+def make_title(rng: Random) -> str:
     nouns = int(rng.random() * len(NOUNS))
     return pick(rng, TITLES).format(a=pick(rng, ADJECTIVES), n=NOUNS[nouns], m=NOUNS[nouns - 7],
-                                    w=word(rng))
+                                    w=make_word(rng))
 
 
-def duration(rng: Random) -> float:
+def draw_duration(rng: Random) -> float:
     return round(90 + 330 * rng.random(), 5)  # seconds
 
 
-def letters(rng: Random, count: int) -> str:
+def draw_letters(rng: Random, count: int) -> str:
     return "".join(pick(rng, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(count))
 
 
-def home(rng: Random) -> tuple[str, float | None, float | None]:
-    kind, place = rng.random(), f"{word(rng)}, {pick(rng, COUNTRIES)}"
+def make_home(rng: Random) -> tuple[str, float | None, float | None]:
+    kind, place = rng.random(), f"{make_word(rng)}, {pick(rng, COUNTRIES)}"
     latitude, longitude = (round(rng.random() * span - span / 2, 5) for span in (120, 300))
     if kind < 0.55:
         return (place if kind < 0.2 else ""), None, None
     return (place if kind < 0.95 else ""), latitude, longitude
 
 
-def artist(seed: int, number: int) -> tuple[str, str | int, tuple]:
+def make_artist(seed: int, number: int) -> tuple[str, str | int, tuple]:
     """Id, name and home of an artist; one in 40 of each odd kind."""
     rng = Random(f"{seed} artist {number}")
-    artist_id = f"AR{letters(rng, 5)}1187B{number:06X}"
-    name, where = f"{word(rng)} {word(rng)}", home(rng)
+    artist_id = f"AR{draw_letters(rng, 5)}1187B{number:06X}"
+    name, where = f"{make_word(rng)} {make_word(rng)}", make_home(rng)
     kind = number % 40
     if kind == 3:
         name = f'<a href="http://example.com/{number}">{name}</a>'
@@ -150,35 +150,35 @@ def artist(seed: int, number: int) -> tuple[str, str | int, tuple]:
     elif kind == 24:
         name = f"{name} Ångström-Çelén"
     elif kind == 31:  # longer than 256 bytes, not than 256 letters: Redshift counts bytes
-        where = ("東の丘と西の川のあいだの小さな村、" * 6 + word(rng), None, None)
+        where = ("東の丘と西の川のあいだの小さな村、" * 6 + make_word(rng), None, None)
     elif kind == 37:
         where = ("Malm\ufffd, Latvia", None, None)
     return artist_id, name, where
 
 
-def song(seed: int, number: int, songs: int) -> dict:
+def make_song(seed: int, number: int, songs: int) -> dict:
     """One song's metadata, a function of its number; some numbers of every 60 are odd ones."""
     rng = Random(f"{seed} song {number}")
-    song_id = f"SO{letters(rng, 5)}12AB{number:07X}"
+    song_id = f"SO{draw_letters(rng, 5)}12AB{number:07X}"
     if number % 60 == 1:
-        twin = song(seed, number - 1, songs)
+        twin = make_song(seed, number - 1, songs)
         return twin | {"song_id": song_id, "duration": round(twin["duration"] + 31.25, 5)}
     if number == 31:  # the one song_id that two files describe
-        return song(seed, 30, songs) | {"title": title(rng), "year": 2012, "artist_location": ""}
+        return make_song(seed, 30, songs) | {"title": make_title(rng), "year": 2012, "artist_location": ""}
     popular = number % 10 == 9
     artist_number = number // 10 % (songs // 100 + 5) if popular else number * 2 // 3
-    artist_id, name, where = artist(seed, artist_number)
+    artist_id, name, where = make_artist(seed, artist_number)
     if artist_number % 4 == 0:  # an artist of several spellings and places
-        name = (name, name.upper(), f"{name} feat. {word(rng)}")[number % 3]
-        where = home(rng)
+        name = (name, name.upper(), f"{name} feat. {make_word(rng)}")[number % 3]
+        where = make_home(rng)
     return {
         "artist_id": artist_id, "artist_latitude": where[1], "artist_location": where[0],
-        "artist_longitude": where[2], "artist_name": name, "duration": duration(rng),
-        "num_songs": 1, "song_id": song_id, "title": odd_title(number, title(rng)),
+        "artist_longitude": where[2], "artist_name": name, "duration": draw_duration(rng),
+        "num_songs": 1, "song_id": song_id, "title": distort_title(number, make_title(rng)),
         "year": 0 if rng.random() < 0.3 else 1960 + int(rng.random() * 51)}
 
 
-def odd_title(number: int, text: str) -> str | int:
+def distort_title(number: int, text: str) -> str | int:
     return {2: 1984 + number // 60, 3: text + "  ", 4: text + " 雨の夜", 6: text + " 🎹",
             7: text + " à la Crème", 8: text.replace(" ", "\t"), 10: text.replace(" ", "\\"),
             11: text + " 朝"}.get(number % 60, text)
@@ -191,33 +191,33 @@ def write_songs(folder: Path, seed: int, songs: int) -> None:
         target = folder.joinpath("song_data", *path)
         if number % SONGS_PER_FOLDER == 0:
             target.mkdir(parents=True, exist_ok=True)
-        track = f"TR{''.join(path)}{letters(Random(number), 2)}128F{number:07X}.json"
-        text = encoded(song(seed, number, songs), raw=number % 2 == 1)
+        track = f"TR{''.join(path)}{draw_letters(Random(number), 2)}128F{number:07X}.json"
+        text = encode(make_song(seed, number, songs), raw=number % 2 == 1)
         (target / track).write_bytes(text.encode())
 
 
-def catalogue(seed: int, songs: int) -> list[Play]:
+def list_catalogue(seed: int, songs: int) -> list[Play]:
     """Plays of the songs as the log spells them: numbers as text, no blanks at the end."""
     plays = []
     for number in range(min(songs, PLAYED_SONGS)):
-        row = song(seed, number, songs)
-        texts = [encoded(str(row[key]).rstrip(), number % 2 == 1) for key in
+        row = make_song(seed, number, songs)
+        texts = [encode(str(row[key]).rstrip(), number % 2 == 1) for key in
                  ("artist_name", "title")]
         plays.append(Play(texts[0], row["duration"], texts[1]))
     return plays
 
 
-def outsiders(rng: Random, count: int) -> list[Play]:
+def make_outsiders(rng: Random, count: int) -> list[Play]:
     """Plays of songs outside the catalogue: none of its artists is "somebody & the others"."""
     plays = []
     for number in range(count):
-        name, text = f"{word(rng)} & the {pick(rng, NOUNS)}s", title(rng)
+        name, text = f"{make_word(rng)} & the {pick(rng, NOUNS)}s", make_title(rng)
         kind = number % 40
         text += {3: " Été", 4: " 海", 5: " 空", 6: " 🎹", 7: "\tC:\\"}.get(kind, "")
         if kind == 8:  # as in the real log: UTF-8 read as Latin-1, twice
             name = f"{name} Café".encode().decode("latin-1").encode().decode("latin-1")
         raw = number % 2 == 1
-        plays.append(Play(encoded(name, raw), duration(rng), encoded(text, raw)))
+        plays.append(Play(encode(name, raw), draw_duration(rng), encode(text, raw)))
     return plays
 
 
@@ -227,8 +227,8 @@ class Traffic:
     def __init__(self, seed: int, events: int, songs: int, users: int):
         self.rng = Random(f"{seed} log")
         self.users = [User(self.rng, number) for number in range(users)]
-        self.catalogue = catalogue(seed, songs)
-        self.outsiders = outsiders(self.rng, min(max(200, events // 4), PLAYED_SONGS))
+        self.catalogue = list_catalogue(seed, songs)
+        self.outsiders = make_outsiders(self.rng, min(max(200, events // 4), PLAYED_SONGS))
         self.silence = Play()
         self.live, self.busy = [], set()
         self.sessions = self.events = 0
@@ -307,8 +307,8 @@ class Traffic:
     def play(self) -> Play:
         roll = self.rng.random()
         if roll >= 0.16 or not self.catalogue:
-            return self.outsiders[ranked(self.rng, len(self.outsiders))]
-        play = self.catalogue[ranked(self.rng, len(self.catalogue))]
+            return self.outsiders[pick_rank(self.rng, len(self.outsiders))]
+        play = self.catalogue[pick_rank(self.rng, len(self.catalogue))]
         if roll < 0.03:
             return play._replace(artist=pick(self.rng, self.outsiders).artist)
         if roll < 0.055:
@@ -316,7 +316,7 @@ class Traffic:
         return play
 
 
-def line(event: Event, location: str | None = None) -> str:
+def format_line(event: Event, location: str | None = None) -> str:
     """The event as JSON. Written out because json.dumps takes three times as long."""
     user, session, item, ts, page, logged_in, level, (artist_name, length, song_title) = event
     method, status = PAGES[page]
@@ -334,7 +334,7 @@ def line(event: Event, location: str | None = None) -> str:
             f'"userAgent":{user.agent},"userId":"{user.user_id}"}}')
 
 
-def moments(rng: Random, events: int, files: int) -> Iterator[tuple[int, int, int]]:
+def draw_moments(rng: Random, events: int, files: int) -> Iterator[tuple[int, int, int]]:
     """Day, ts and how many sessions are under way, for every event in order of time."""
     days = [FIRST_DAY + timedelta(day) for day in range(files)]
     weights = [WEEKDAY_WEIGHTS[day.weekday()] * hourly for day in days for hourly in HOUR_WEIGHTS]
@@ -349,7 +349,7 @@ def moments(rng: Random, events: int, files: int) -> Iterator[tuple[int, int, in
             yield hour // 24, FIRST_TS + second * 1000, crowd
 
 
-def day_lines(traffic: Traffic, day: Iterator, held: list[str]) -> Iterator[str]:
+def format_day(traffic: Traffic, day: Iterator, held: list[str]) -> Iterator[str]:
     """The lines of one day's file, led by those held from the day before; holds new ones.
 
     Repeats take turns: the same line at once, or the next day, or a rival of the same key.
@@ -359,12 +359,12 @@ def day_lines(traffic: Traffic, day: Iterator, held: list[str]) -> Iterator[str]
     most = max(1, len(traffic.users) // 2)
     for _, ts, crowd in day:
         event = traffic.event(ts, min(crowd, most))
-        text = line(event)
+        text = format_line(event)
         yield text
         if event.page == "NextSong" and traffic.events >= traffic.next_repeat:
             kind = traffic.next_repeat // EVENTS_PER_REPEAT % 4
             traffic.next_repeat += EVENTS_PER_REPEAT
-            repeat = line(event, encoded("Nome, AK")) if kind in (0, 3) else text
+            repeat = format_line(event, encode("Nome, AK")) if kind in (0, 3) else text
             if kind in (1, 3):
                 yield repeat
             else:
@@ -373,12 +373,12 @@ def day_lines(traffic: Traffic, day: Iterator, held: list[str]) -> Iterator[str]
 
 def write_log(folder: Path, traffic: Traffic, events: int, files: int) -> None:
     held: list[str] = []
-    times = moments(traffic.rng, events, files)
+    times = draw_moments(traffic.rng, events, files)
     for day, of_day in itertools.groupby(times, key=lambda moment: moment[0]):
         when = FIRST_DAY + timedelta(day)
         target = folder / "log_data" / f"{when:%Y}" / f"{when:%m}"
         target.mkdir(parents=True, exist_ok=True)
-        lines = day_lines(traffic, of_day, held)
+        lines = format_day(traffic, of_day, held)
         with open(target / f"{when}-events.json", "w", encoding="utf-8", newline="\n") as file:
             file.write(next(lines))
             file.writelines(f"\n{text}" for text in lines)

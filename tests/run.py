@@ -26,7 +26,7 @@ SECONDS = {  # that the slow files take, measured on two cores
 SECONDS_OF_OTHERS = 1
 
 
-def halves(files: Iterable[Path]) -> tuple[set[Path], set[Path]]:
+def split(files: Iterable[Path]) -> tuple[set[Path], set[Path]]:
     """The files, each in one of two halves that take about as long.
 
     They are dealt out, the slowest first, each to the half that has less to do.

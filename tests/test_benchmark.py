@@ -21,12 +21,12 @@ def folder():
     shutil.rmtree(folder)
 
 
-def measure(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def run_benchmark(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, ROOT / "tests" / "benchmark.py", *arguments], text=True,
                           capture_output=True, env=os.environ | {"TMPDIR": str(folder)})
 
 
-def processes_in(folder: Path) -> list[str]:
+def find_processes(folder: Path) -> list[str]:
     """The numbers of the processes that work there, as those of a server and of moto do."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -46,18 +46,18 @@ def cells_of(line: str) -> list[str]:
     (["copy", "files", "errors"], ["--runs", "2"]), (["night"], ["--loaded", "10000", "50000"])],
     ids=["of COPY, twice", "of nights"])
 def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder, names, options):
-    done = measure(folder, *names, "--quick", *options)
+    done = run_benchmark(folder, *names, "--quick", *options)
     assert done.returncode == 0, done.stderr
     header, _, *lines = [
         cells_of(line) for line in done.stdout.splitlines() if line.startswith("|")]
     assert {len(line) for line in lines} == {len(header)}
     assert list(dict.fromkeys(line[0] for line in lines)) == names
     assert list(folder.iterdir()) == []
-    assert processes_in(folder) == []
+    assert find_processes(folder) == []
 
 
 def test_an_unknown_comparison_is_refused(folder):
-    done = measure(folder, "speed")
+    done = run_benchmark(folder, "speed")
     assert done.returncode == 2
     assert "no such comparison: speed" in done.stderr
 

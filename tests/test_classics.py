@@ -71,7 +71,7 @@ def second_of(event):
     return datetime(1970, 1, 1) + timedelta(seconds=int(event["ts"]) // 1000)
 
 
-def joined(data, of_event, of_song, spelled=str):
+def join_songs(data, of_event, of_song, spelled=str):
     """Each event of a song with each song that says the same of itself, or with none."""
     songs = defaultdict(list)
     for song in data.catalogue:
@@ -87,14 +87,14 @@ def rows_of(pairs):
 
 
 def plays(data):
-    return rows_of(joined(data, *DURATION))
+    return rows_of(join_songs(data, *DURATION))
 
 
 def hashes(data):
     """Of the number of the session and the time, as texts."""
     return [(hashlib.md5(f"{event['sessionid']}{start}".encode(), usedforsecurity=False).hexdigest(),
              int(event["sessionid"]))
-            for (event, _), (start, *_) in zip(joined(data, *DURATION), plays(data), strict=True)]
+            for (event, _), (start, *_) in zip(join_songs(data, *DURATION), plays(data), strict=True)]
 
 
 def matched_plays(data):
@@ -105,19 +105,19 @@ def matched_plays_once(data):
     """Those that differ in something other than their number in the session."""
     told = ("ts", "sessionid", "location", "useragent")
     found = {(*row, *map(event.get, told)): row
-             for (event, song), row in zip(joined(data, *DURATION), plays(data), strict=True) if song}
+             for (event, song), row in zip(join_songs(data, *DURATION), plays(data), strict=True) if song}
     return list(found.values())
 
 
 def plays_by_title_and_artist(data):
-    pairs = joined(data, ("song", "artist"), ("title", "artist_name"))
+    pairs = join_songs(data, ("song", "artist"), ("title", "artist_name"))
     return [row for row in rows_of(pairs) if row[3]]
 
 
 def plays_by_title_and_length(data):
     """With the songs that are left of those of one id."""
     left = {song["song_id"]: song["title"] for song in first_by(data, "song_id")}
-    pairs = joined(data, ("song", "length"), ("title", "duration"))
+    pairs = join_songs(data, ("song", "length"), ("title", "duration"))
     return rows_of((event, song) for event, song in pairs
                    if song and left[song["song_id"]] == song["title"])
 
@@ -127,7 +127,7 @@ def paid_or_not_by_rounded_length(data):
         return str(round(float(text), 2)) if text.replace(".", "", 1).isdigit() else text.lower()
 
     return [(start, user, level == "paid", song, artist)
-            for start, user, level, song, artist in rows_of(joined(data, *DURATION, spelled))]
+            for start, user, level, song, artist in rows_of(join_songs(data, *DURATION, spelled))]
 
 
 def times_of(starts):
@@ -336,7 +336,7 @@ def best_days(data):
 
 # -------------------------------------------------------------------------------------------- tests
 
-def as_plain(row):
+def make_plain(row):
     return tuple(float(value) if isinstance(value, Decimal) else value for value in row)
 
 
@@ -362,6 +362,6 @@ def test_a_classic_gives_what_plain_python_says(connection, data, classic):
         if is_sample:
             assert len(rows) == int(in_sample), what
         if what == "the last SELECT":
-            assert [as_plain(row) for row in last] == rows
+            assert [make_plain(row) for row in last] == rows
         else:
-            assert_same_rows(map(as_plain, run(connection, f"SELECT {what}")), rows, what)
+            assert_same_rows(map(make_plain, run(connection, f"SELECT {what}")), rows, what)

@@ -697,7 +697,7 @@ def test_no_mistake_shows_the_password(refusal):
 
 # what is no file
 
-def says(path):
+def read_refusal(path):
     with pytest.raises(ConfigError) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}:") and "--config FILE" in str(caught.value)
@@ -705,25 +705,25 @@ def says(path):
 
 
 def test_a_missing_file_is_told(tmp_path):
-    assert "there is no such file" in says(tmp_path / "dwh.cfg")
+    assert "there is no such file" in read_refusal(tmp_path / "dwh.cfg")
 
 
 def test_a_folder_is_told(tmp_path):
-    assert "is a folder" in says(tmp_path)
+    assert "is a folder" in read_refusal(tmp_path)
 
 
 def test_a_file_taken_for_a_folder_is_told(tmp_path):
     (tmp_path / "file").touch()
-    assert "cannot be read" in says(tmp_path / "file" / "dwh.cfg")
+    assert "cannot be read" in read_refusal(tmp_path / "file" / "dwh.cfg")
 
 
 def test_a_path_that_no_system_accepts_is_told():
-    assert "cannot be read" in says(Path("dwh\0.cfg"))
+    assert "cannot be read" in read_refusal(Path("dwh\0.cfg"))
 
 
 def test_a_loop_of_links_is_told(tmp_path):
     (tmp_path / "dwh.cfg").symlink_to("dwh.cfg")
-    assert "cannot be read" in says(tmp_path / "dwh.cfg")
+    assert "cannot be read" in read_refusal(tmp_path / "dwh.cfg")
 
 
 def test_a_fifo_does_not_block(tmp_path):
@@ -739,11 +739,11 @@ def test_a_socket_is_told(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("dwh.cfg")
         assert stat.S_ISSOCK(os.stat("dwh.cfg").st_mode)
-        assert "dwh.cfg: " in says(Path("dwh.cfg"))
+        assert "dwh.cfg: " in read_refusal(Path("dwh.cfg"))
 
 
 def test_a_device_is_told():
-    assert "is not a regular file" in says(Path("/dev/null"))
+    assert "is not a regular file" in read_refusal(Path("/dev/null"))
 
 
 def test_a_file_over_one_megabyte_is_told(tmp_path):
@@ -751,7 +751,7 @@ def test_a_file_over_one_megabyte_is_told(tmp_path):
     path.write_text(LOCAL + "#" * (1_000_000 - len(LOCAL)))
     assert read(path).server.is_local
     path.write_text(LOCAL + "#" * (1_000_001 - len(LOCAL)))
-    assert "larger than 1 MB" in says(path)
+    assert "larger than 1 MB" in read_refusal(path)
 
 
 def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
@@ -759,14 +759,14 @@ def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
     path.write_text(LOCAL)
     path.chmod(0)
     if os.geteuid():
-        assert "this user may not read it" in says(path)
+        assert "this user may not read it" in read_refusal(path)
         return
     child = os.fork()  # root may read everything, so somebody else tries
     if not child:
         status = 1
         try:
             os.setuid(65534)
-            status = 0 if "this user may not read it" in says(path) else 1
+            status = 0 if "this user may not read it" in read_refusal(path) else 1
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
@@ -774,7 +774,7 @@ def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
 
 # anything at all
 
-def lies_bare(data: bytes, secret: str) -> bool:
+def is_bare(data: bytes, secret: str) -> bool:
     """Whether the secret stands elsewhere than in the value of a key that is for secrets."""
     lines = re.split("\r\n|\r|\n", data.decode("utf-8-sig", "surrogateescape"))
     names = [re.split("[=:]", line)[0].strip().upper() for line in lines if secret in line]
@@ -825,7 +825,7 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
             assert server.host or server.secret or server.workgroup or server.cluster_identifier
             assert config.data.log_data
             said = "\n".join([repr(config), *config.warnings, *config.ignored])
-        assert "Passw0rd" not in said or lies_bare(bytes(data), "Passw0rd"), data
+        assert "Passw0rd" not in said or is_bare(bytes(data), "Passw0rd"), data
     assert min(read_well, refused) > inputs / 20
 
 

@@ -207,7 +207,7 @@ def test_secrets_are_nowhere_in_the_database(copies):
 FIELDS = "artist VARCHAR(60), n INT, length DECIMAL(9,5), ts BIGINT, at TIMESTAMP, ok BOOLEAN"
 
 
-def log_line(i: int) -> str:
+def make_line(i: int) -> str:
     return json.dumps({
         "artist": f"Ärtist {i}", "n": i, "length": i + 0.12345, "ts": 1541030415796 + i,
         "at": "2018-11-01 10:00:00", "ok": bool(i % 2), "more": {"list": [i, None]},
@@ -218,7 +218,7 @@ def log_line(i: int) -> str:
 def test_bytes_at_random_cost_only_the_lines_they_hit(copies, seed, monkeypatch):
     chance = random.Random(seed)
     monkeypatch.setattr(rows, "CHUNK", chance.choice((50, 1000, 128 * 1024)))
-    good = [log_line(i).encode() + b"\n" for i in range(300)]
+    good = [make_line(i).encode() + b"\n" for i in range(300)]
     data, lost = list(good), set()
     for _ in range(chance.randrange(1, 40)):
         i = chance.randrange(300)

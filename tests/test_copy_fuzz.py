@@ -53,7 +53,7 @@ NASTY = [
 ]
 
 
-def mutated(chance: random.Random, data: bytearray, others: list[bytes], newlines: bool) -> bytes:
+def mutate(chance: random.Random, data: bytearray, others: list[bytes], newlines: bool) -> bytes:
     """Data with one to four wrongs, as hands, disks and programs make them."""
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         at = chance.randrange(len(data) + 1)
@@ -84,16 +84,16 @@ def mutated(chance: random.Random, data: bytearray, others: list[bytes], newline
 FIRST = 10**15  # what no mutation makes of another number
 
 
-def lines_of(chance, good: list[dict], others: list[bytes], number: int) -> list[bytes]:
+def make_lines(chance, good: list[dict], others: list[bytes], number: int) -> list[bytes]:
     """Mutated documents, and after each one a good document that has the next number as its n."""
     lines = []
     for n in range(number):
-        lines.append(mutated(chance, bytearray(chance.choice(others)), others, newlines=False))
+        lines.append(mutate(chance, bytearray(chance.choice(others)), others, newlines=False))
         lines.append(json.dumps(chance.choice(good) | {"n": FIRST + n}).encode())
     return lines
 
 
-def swallowed(lines: list[bytes], n: int) -> bool:
+def is_swallowed(lines: list[bytes], n: int) -> bool:
     """Whether the nth good line is part of a whole JSON document that begins in a mutated one."""
     before = 2 * n + 1
     text = b"\n".join(lines[max(before - 40, 0) : before + 40]).decode("utf-8", "surrogateescape")
@@ -149,25 +149,25 @@ def loads(copies):
 
 
 @pytest.fixture
-def any_chunks(monkeypatch):
+def vary_chunks(monkeypatch):
     """Where a chunk ends changes nothing: a function that has it end anywhere."""
 
-    def any_chunks(chance: random.Random) -> None:
+    def vary_chunks(chance: random.Random) -> None:
         monkeypatch.setattr(documents, "CHUNK", chance.choice((32 * 1024, chance.randrange(1, 5000))))
         monkeypatch.setattr(rows, "CHUNK", chance.choice((32 * 1024, chance.randrange(1, 5000))))
 
-    return any_chunks
+    return vary_chunks
 
 
 BATCH = 400  # mutated documents of a file
 
 
-def test_each_line_is_a_row_or_rejected_and_a_wrong_one_harms_no_other(loads, any_chunks, inputs):
+def test_each_line_is_a_row_or_rejected_and_a_wrong_one_harms_no_other(loads, vary_chunks, inputs):
     for batch in range(max(1, inputs // BATCH)):
         chance = random.Random(f"lines {batch}")
-        any_chunks(chance)
+        vary_chunks(chance)
         good, usual, table, columns = chance.choice(loads.tables)
-        lines = lines_of(chance, good, usual, BATCH)
+        lines = make_lines(chance, good, usual, BATCH)
         data = chance.choice((b"\n", b"\r\n")).join(lines) + chance.choice((b"", b"\n"))
         loaded, rejected = loads.copy(
             chance, table, columns, data, f"{chance.choice(OPTIONS)} MAXERROR 100000")
@@ -175,32 +175,32 @@ def test_each_line_is_a_row_or_rejected_and_a_wrong_one_harms_no_other(loads, an
         assert len(found) == len(set(found)), batch
         assert max(rejected, default=1) <= len(lines), batch
         lost = set(range(BATCH)) - set(found)
-        assert all(swallowed(lines, n) for n in lost), (batch, lost)
+        assert all(is_swallowed(lines, n) for n in lost), (batch, lost)
         if not lost:
             written = sum(1 for line in lines if line.strip(b" \t\r\n"))
             assert len(loaded) + len(rejected) >= written, batch
 
 
-def test_any_bytes_are_rows_and_rejected_rows(loads, any_chunks, inputs):
+def test_any_bytes_are_rows_and_rejected_rows(loads, vary_chunks, inputs):
     """Documents over several lines, joined, cut and packed. Nothing is raised, but where the file is
     not packed as the option says."""
     for batch in range(max(1, inputs // BATCH)):
         chance = random.Random(f"bytes {batch}")
-        any_chunks(chance)
+        vary_chunks(chance)
         good, usual, table, columns = chance.choice(loads.tables)
         pieces = []
         for _ in range(BATCH):
             text = json.dumps(chance.choice(good), indent=chance.choice((None, None, 1)))
             piece = bytearray(text.encode())
             if chance.random() < 0.7:
-                piece = mutated(chance, piece, usual, newlines=True)
+                piece = mutate(chance, piece, usual, newlines=True)
             pieces += piece, chance.choice((b"\n", b"\n", b"\r\n", b"", b" ", b",\n", b"\n\n"))
         data = b"".join(pieces)
         options = f"{chance.choice(OPTIONS)} IGNOREALLERRORS IGNOREHEADER {chance.choice((0, 0, 3))}"
         packed = chance.random() < 0.2
         if packed:
             options, whole = options + " GZIP", gzip.compress(data, 1)
-            data = mutated(chance, bytearray(whole), usual, True) if chance.random() < 0.7 else whole
+            data = mutate(chance, bytearray(whole), usual, True) if chance.random() < 0.7 else whole
         try:
             loaded, rejected = loads.copy(chance, table, columns, data, options)
             text = gzip.decompress(data) if packed else data

@@ -5,7 +5,7 @@ import re
 
 import psycopg2
 import pytest
-from support.loading import copies_on
+from support.loading import opening_copies
 
 from warehouse.standin.copy.statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parse_copy
 from warehouse.standin.sql.tokens import split_statements
@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::123456789012:role/dwh"
 
 @pytest.fixture(scope="module")
 def copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("statements")) as copies:
+    with opening_copies(server, tmp_path_factory.mktemp("statements")) as copies:
         yield copies
 
 

@@ -21,19 +21,19 @@ def wakeful(server):
 
 @pytest.mark.usefixtures("wakeful")
 def test_dead_rows_stay_until_somebody_runs_vacuum(copies):
-    def size() -> int:
+    def measure_size() -> int:
         return copies.plain(f"SELECT pg_relation_size('{copies.table}')")[0][0]
 
     copies.create("i INT, name VARCHAR(99)")
     copies.execute(f"INSERT INTO {copies.table} VALUES (1, 'a row')")
     for _ in range(DOUBLINGS):
         copies.execute(f"INSERT INTO {copies.table} SELECT i, name FROM {copies.table}")
-    full = size()
+    full = measure_size()
     copies.execute(f"DELETE FROM {copies.table}")
     ended = time.monotonic() + NAPS
     while time.monotonic() < ended:
         assert copies.query(f"SELECT COUNT(*) FROM {copies.table}") == [(0,)]
-        assert size() == full > 500_000
+        assert measure_size() == full > 500_000
         time.sleep(0.2)
     copies.execute(f"VACUUM DELETE ONLY {copies.table}")
-    assert size() == 0
+    assert measure_size() == 0

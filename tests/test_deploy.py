@@ -92,7 +92,7 @@ def test_the_bucket_for_manifests_is_private_encrypted_and_emptied_in_time():
 
 # --------------------------------------------------------------------------------- the permissions
 
-def allowed() -> set[tuple[str, str]]:
+def list_allowed_actions() -> set[tuple[str, str]]:
     """(role, action) of every statement of the template that allows."""
     found = set()
     for name, resource in RESOURCES.items():
@@ -112,9 +112,9 @@ TABLE = re.findall(r"^\| `(\w+)` \| `([\w:-]+)` \| .+ \| `([\w.]+)` \|$", GUIDE,
 
 
 def test_the_table_of_permissions_has_every_action_of_the_template_and_no_other():
-    assert {(role, action) for role, action, _ in TABLE} == allowed()
-    assert len(TABLE) == len(allowed())
-    assert not [action for _, action in allowed() if "*" in action]
+    assert {(role, action) for role, action, _ in TABLE} == list_allowed_actions()
+    assert len(TABLE) == len(list_allowed_actions())
+    assert not [action for _, action in list_allowed_actions() if "*" in action]
 
 
 @pytest.mark.parametrize("role, action, function", TABLE)
@@ -133,7 +133,7 @@ def test_each_action_is_needed_by_the_code_that_the_table_names(role, action, fu
 def test_the_guide_names_the_same_actions_and_those_of_the_other_logins():
     named = set(re.findall(r"\b(?:s3|sns|redshift|redshift-serverless|secretsmanager):[A-Z]\w+",
                            GUIDE)) - {"s3:DeleteObjectVersion"}  # of a bucket that is not ours
-    ours = {action for _, action in allowed()} - {"sts:AssumeRole"}
+    ours = {action for _, action in list_allowed_actions()} - {"sts:AssumeRole"}
     assert ours <= named
     code = "".join(path.read_text() for path in (ROOT / "warehouse").rglob("*.py"))
     assert [action for action in named - ours if f'"{action}"' not in code] == []
@@ -164,7 +164,7 @@ def create(name: str) -> None:
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
 
 
-def physical(name: str) -> dict[str, str]:
+def list_resources(name: str) -> dict[str, str]:
     """What moto made, by logical id."""
     found = boto3.client("cloudformation").list_stack_resources(StackName=name)
     return {each["LogicalResourceId"]: each["PhysicalResourceId"]
@@ -175,7 +175,7 @@ def physical(name: str) -> dict[str, str]:
 def stack(cloud):
     """What the stack `sparkify` consists of."""
     create("sparkify")
-    yield physical("sparkify")
+    yield list_resources("sparkify")
     assert teardown.main(["sparkify", "--yes"]) == 0
 
 
@@ -183,7 +183,7 @@ def stack(cloud):
 def doomed(cloud):
     """The bucket of a stack `doomed`, full of versions and delete markers."""
     create("doomed")
-    bucket = boto3.resource("s3").Bucket(physical("doomed")["ManifestsBucket"])
+    bucket = boto3.resource("s3").Bucket(list_resources("doomed")["ManifestsBucket"])
     bucket.Versioning().enable()
     for key in ("manifests/a", "manifests/a", "manifests/b"):
         bucket.put_object(Key=key, Body=b"{}")
@@ -266,11 +266,11 @@ def enforce(endpoint: str, after: str) -> None:
 
 # ---------------------------------------------------------------------------------------- teardown
 
-def exists(bucket: str) -> bool:
+def has_bucket(bucket: str) -> bool:
     return bucket in [each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]]
 
 
-def stacks() -> set[str]:
+def list_stacks() -> set[str]:
     found = boto3.client("cloudformation").describe_stacks()["Stacks"]
     return {each["StackName"] for each in found}
 
@@ -282,7 +282,7 @@ def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, c
     assert f"{doomed.name}, with everything in it" in done.stdout
     assert "s3://sparkify-data, which is never touched" in done.stdout
     assert f"emptied s3://{doomed.name}: deleted objects and versions: 4" in done.stdout
-    assert "doomed" not in stacks() and not exists(doomed.name)
+    assert "doomed" not in list_stacks() and not has_bucket(doomed.name)
     assert [each.key for each in cloud.objects.all()] == ["log_data/a.json"]
 
 
@@ -291,7 +291,7 @@ def test_teardown_deletes_nothing_unless_the_name_is_typed_back(stack, monkeypat
     assert teardown.main(["sparkify"]) == 1
     assert capsys.readouterr().err == (
         "Nothing was deleted: that is not the name of the stack.\n")
-    assert "sparkify" in stacks() and exists(stack["ManifestsBucket"])
+    assert "sparkify" in list_stacks() and has_bucket(stack["ManifestsBucket"])
 
 
 def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
@@ -300,7 +300,7 @@ def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
         {"Resources": {"Data": {"Type": "AWS::S3::Bucket"}}}))
     assert teardown.main(["other", "--yes"]) == 1
     assert "cloudformation.yaml did not make it" in capsys.readouterr().err
-    assert exists(physical("other")["Data"])
+    assert has_bucket(list_resources("other")["Data"])
     formation.delete_stack(StackName="other")
 
 

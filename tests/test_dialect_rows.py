@@ -48,7 +48,7 @@ TABLES = """
 """
 
 
-def answer(connection, statement, tmp_path):
+def run_script(connection, statement, tmp_path):
     """What a script gives, as text: its rows between semicolons, or its error."""
     (tmp_path / "data").write_text('{"n": 20.259}')
     script = statement.replace("{data}", str(tmp_path / "data"))
@@ -62,33 +62,33 @@ def answer(connection, statement, tmp_path):
     return "; ".join(", ".join(map(str, row)) for row in rows)
 
 
-def of(*verdicts):
+def parametrize_rows(*verdicts):
     rows = [row for row in ROWS if row.verdict in verdicts and row.statement]
     return pytest.mark.parametrize("row", rows, ids=[f"{r.row} {r.what}" for r in rows])
 
 
-@of("refused")
+@parametrize_rows("refused")
 def test_refused(connection, tmp_path, row):
     for statement in row.statement.splitlines():
-        said = answer(connection, statement, tmp_path)
+        said = run_script(connection, statement, tmp_path)
         assert said.startswith("error: ") and "Redshift" in said and row.outcome in said
         connection.rollback()
 
 
-@of("emulated")
+@parametrize_rows("emulated")
 def test_emulated(connection, tmp_path, row):
-    given = answer(connection, row.statement, tmp_path)
+    given = run_script(connection, row.statement, tmp_path)
     if row.outcome.startswith("error: "):
         assert given.startswith("error: ") and row.outcome[7:] in given
     else:
         assert given == row.outcome
 
 
-@of("impossible to see")
+@parametrize_rows("impossible to see")
 def test_impossible_to_see(connection, tmp_path, row):
     """It runs here, otherwise than on Redshift, and nothing says so: when it no longer does, the
     verdict is to be changed."""
-    assert answer(connection, row.statement, tmp_path) == row.outcome
+    assert run_script(connection, row.statement, tmp_path) == row.outcome
 
 
 def test_every_row_has_a_verdict_and_what_proves_it():

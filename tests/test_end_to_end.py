@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from generate import generate
 from support import REAL_DATA, ROOT, SAMPLE, oracle
-from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
-from support.databases import new_database
+from support.cases import CASES, assert_same, read_expected_tables, read_table, settings_of
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import DATA_FOLDERS, STAGING, STAR, Project, copy_data
 from support.real_data import needs_real_data
@@ -24,7 +24,7 @@ from warehouse.database.statements import subject_of
 
 @pytest.fixture(scope="module")
 def cases_project(server, tables, tmp_path_factory):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         yield Project(tmp_path_factory.mktemp("cases"), server, name)
 
 
@@ -32,9 +32,9 @@ def assert_gives_expected_tables(project: Project, case: Path) -> None:
     project.settings["S3"].pop("LOG_JSONPATH", None)
     project.configure(**settings_of(case))
     project.load("--full", "--force")
-    expected = expected_tables(case)
+    expected = read_expected_tables(case)
     assert expected
-    assert {table: found_table(project, table) for table in expected} == expected
+    assert {table: read_table(project, table) for table in expected} == expected
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -116,7 +116,7 @@ def test_an_older_song_with_coordinates_describes_the_artist_before_one_with_hal
 @pytest.fixture(scope="module")
 def sample_project(server, tables, tmp_path_factory):
     """The shipped sample, loaded from its folder."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("sample"), server, name)
         copy_data(project, SAMPLE)
         project.configure(LOG_JSONPATH="log_json_path.json")

@@ -18,7 +18,7 @@ from typing import Callable, Iterator
 
 import pytest
 from support import oracle
-from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
+from support.cases import CASES, assert_same, read_expected_tables, read_table, settings_of
 from support.project import DATA_FOLDERS, STAR, Project
 from support.runs import LINE
 
@@ -178,7 +178,7 @@ class History:
 
     def add_tie(self) -> None:
         """An event of the same user, ts and item: of another session, or one that says other names."""
-        event, other = self.any_event(is_of_a_user), self.event()
+        event, other = self.any_event(has_user), self.event()
         keys = self.choice((
             ("firstName", "lastName", "gender"), ("firstName", "page"), ("lastName", "level"), ("gender",)))
         session = self.choice((event["sessionId"], 1, 2, 3))
@@ -224,7 +224,7 @@ class History:
     # Songs
 
     def catalogue(self) -> dict[str, dict]:
-        return oracle.catalogue_of(map(as_read, self.songs()))
+        return oracle.catalogue_of(map(read_back, self.songs()))
 
     def songs(self) -> list[dict]:
         return [song for name in self.names("song_data") for song in self.files[name]]
@@ -241,12 +241,12 @@ class History:
             "artist_longitude": self.choice(COORDINATES),
             "artist_name": self.choice((*NAMES, "Abe ")),
             "duration": self.choice(DURATIONS),
-            "song_id": self.choice(self.unused() or SONG_IDS),
+            "song_id": self.choice(self.list_unused_ids() or SONG_IDS),
             "title": self.choice((*TITLES, "A Song ")),
             "year": self.choice(YEARS),
         } | known
 
-    def unused(self) -> list[str]:
+    def list_unused_ids(self) -> list[str]:
         used = {song["song_id"] for song in self.songs()}
         return [song_id for song_id in SONG_IDS if song_id not in used]
 
@@ -275,7 +275,7 @@ class History:
 
     def place(self, known: dict) -> None:
         """Bring such a song into the catalogue: in a file that comes, or another turns into it."""
-        if (unused := self.unused()) and self.random.random() < 0.7:
+        if (unused := self.list_unused_ids()) and self.random.random() < 0.7:
             self.add_file("song_data", [self.song(song_id=self.choice(unused), **known)])
         elif self.add_winner(known) is False:
             self.change_songs(self.choice(list(self.catalogue())), known)
@@ -342,19 +342,19 @@ class History:
                 found.setdefault(song["artist_id"], []).append(song_id)
         return found
 
-    def a_name_of(self, how_many: tuple[int, ...]) -> str | None:
+    def pick_name(self, how_many: tuple[int, ...]) -> str | None:
         """A name that so many artists bear."""
         names = [name for name in NAMES if len(self.bearers(name)) in how_many]
         return self.choice(names) if names else None
 
     def make_name_known(self) -> bool | None:
-        if not (name := self.a_name_of((0,))):
+        if not (name := self.pick_name((0,))):
             return False
         self.place({"artist_name": name})
         return None
 
     def make_name_ambiguous(self) -> bool | None:
-        if not (name := self.a_name_of((1,))):
+        if not (name := self.pick_name((1,))):
             return False
         [only] = self.bearers(name)
         others = [artist_id for artist_id in ARTIST_IDS if artist_id != only]
@@ -363,7 +363,7 @@ class History:
 
     def make_name_single(self) -> bool | None:
         """Of the artists of one name all but one change their name, or turn into that one."""
-        if not (name := self.a_name_of((2, 3, 4))):
+        if not (name := self.pick_name((2, 3, 4))):
             return False
         bearers = self.bearers(name)
         stays = self.choice(sorted(bearers))
@@ -443,20 +443,20 @@ def size_of(documents: list[dict]) -> int:
     return len("".join(map(line, documents)).encode())
 
 
-def as_read(document: dict) -> dict:
+def read_back(document: dict) -> dict:
     return oracle.document(line(document))
 
 
 def rank(song: dict) -> tuple:
     """Low for the version of a song that counts."""
-    return oracle.nulls_last(oracle.version_of(as_read(song)))
+    return oracle.nulls_last(oracle.version_of(read_back(song)))
 
 
 def is_play(event: dict) -> bool:
     return event["page"] == "NextSong"
 
 
-def is_of_a_user(event: dict) -> bool:
+def has_user(event: dict) -> bool:
     return event["userId"] not in NOBODY
 
 
@@ -581,7 +581,7 @@ def test_a_case_loaded_a_document_a_run_gives_the_tables_of_the_case(warehouse, 
         if file.is_file():
             shutil.copy(file, warehouse.folder)
     warehouse.configure(**settings_of(case))
-    runs = runs_of(case, backwards)
+    runs = split_into_runs(case, backwards)
     if whole:
         correct_one_in_the_middle(runs, whole)
     for run in runs:
@@ -589,11 +589,11 @@ def test_a_case_loaded_a_document_a_run_gives_the_tables_of_the_case(warehouse, 
             warehouse.write(name, text)
         if all(any((warehouse.folder / source).iterdir()) for source in DATA_FOLDERS):
             load(warehouse)
-    expected = expected_tables(case)
-    assert {table: found_table(warehouse, table) for table in expected} == expected
+    expected = read_expected_tables(case)
+    assert {table: read_table(warehouse, table) for table in expected} == expected
 
 
-def runs_of(case: Path, backwards: bool) -> list[Run]:
+def split_into_runs(case: Path, backwards: bool) -> list[Run]:
     """Each document of a case in a file and a run of its own, logs and songs by turns."""
     files = sorted((f"{nth:03}", source, text) for source in DATA_FOLDERS
                    for nth, text in enumerate(documents_of(case / source)))
@@ -602,7 +602,7 @@ def runs_of(case: Path, backwards: bool) -> list[Run]:
 
 
 def documents_of(folder: Path) -> list[str]:
-    return [text for file in sorted(folder.rglob("*.json")) for text in oracle.as_written(file)]
+    return [text for file in sorted(folder.rglob("*.json")) for text in oracle.split_documents(file)]
 
 
 def correct_one_in_the_middle(runs: list[Run], source: str) -> None:

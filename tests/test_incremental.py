@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from generate import generate
 from support import REAL_DATA
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
-from support.project import DATA_FOLDERS, LASTING, Project, ended
+from support.project import DATA_FOLDERS, LASTING, Project, finish
 from support.real_data import needs_real_data
 from support.runs import load_by_prefix
-from support.s3 import aws_environment
-from support.sessions import BETWEEN_INSERTS, hold, plays, wait_until_somebody_waits_for, waiting_at
+from support.s3 import read_aws_environment
+from support.sessions import BETWEEN_INSERTS, count_plays, hold, wait_until_somebody_waits_for, waiting_at
 
 from warehouse import config
 from warehouse.database.statements import name_of
@@ -99,7 +99,7 @@ def final_files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def full_load(final_files, server, tables, tmp_path_factory):
     """What one full load of the final files gives."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("full"), server, name)
         shutil.copytree(final_files, project.folder, dirs_exist_ok=True)
         project.load()
@@ -267,7 +267,7 @@ def test_blanks_at_the_end_of_a_quoted_user_agent_are_dropped(loaded):
         ("Mozilla",), ("Opera",)]
 
 
-def rows_written(project: Project, table: str) -> str:
+def read_rows_written(project: Project, table: str) -> str:
     """What the summary of a load says of a table."""
     lines = [line.split() for line in project.load().stdout.splitlines()]
     return next(cells[-2] for cells in lines if cells[0] == table)
@@ -275,12 +275,12 @@ def rows_written(project: Project, table: str) -> str:
 
 def test_a_load_writes_the_users_of_its_own_events_only(loaded):
     loaded.write("log_data/2.json", [event(5, userId="8")])
-    assert rows_written(loaded, "users") == "1"
+    assert read_rows_written(loaded, "users") == "1"
 
 
 def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded):
     loaded.write("song_data/late.json", song(artist_name="Others"))
-    assert rows_written(loaded, "songplays") == "0"
+    assert read_rows_written(loaded, "songplays") == "0"
 
 
 def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
@@ -292,9 +292,9 @@ def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
 def test_repeats_of_a_play_are_left_out_and_counted(loaded):
     loaded.write("log_data/2.json", [event(5), event(6), event(5)])
     loaded.write("log_data/3.json", [event(6), event(7, page="Home"), event(7, page="Home")])
-    before = plays(loaded)
+    before = count_plays(loaded)
     assert "repeated plays in the new files, left out: 2" in loaded.load().stderr
-    assert plays(loaded) == before + 2
+    assert count_plays(loaded) == before + 2
     loaded.write("log_data/4.json", [event(8)])
     assert "repeats" not in loaded.load().stderr
 
@@ -362,7 +362,7 @@ def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes
     dry = loaded.load("--dry-run")
     assert name in dry.stdout and "log_data/1.json" not in dry.stdout
     assert loaded.snapshot() == before
-    printed = statement_names(dry.stdout)
+    printed = list_statement_names(dry.stdout)
     verbose = loaded.load("--verbose")
     assert printed == [
         name for name in re.findall(r" DEBUG +(.+) in [0-9.]+ s$", verbose.stderr, re.MULTILINE)
@@ -371,7 +371,7 @@ def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes
     ]
 
 
-def statement_names(dry_run: str) -> list[str]:
+def list_statement_names(dry_run: str) -> list[str]:
     """The names of what is printed after the list of files."""
     _, *printed = dry_run.rstrip().split("\n\n")
     return [name_of(sql.removesuffix(";")) for sql in printed]
@@ -433,7 +433,7 @@ def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
         assert "Nothing was committed." in second.stderr
         assert "attempt" not in second.stderr  # it has waited already
         holder.close()
-        assert ended(first).returncode == 0
+        assert finish(first).returncode == 0
 
 
 def test_a_load_with_a_lock_timeout_of_0_does_not_wait_for_ever(loaded):
@@ -506,7 +506,7 @@ def test_a_manifest_that_cannot_be_written_stops_the_load(loaded):
 
 
 def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, monkeypatch):
-    loaded.environment = aws_environment()
+    loaded.environment = read_aws_environment()
     loaded.configure(
         LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
         MANIFESTS=f"s3://{bucket.name}/manifests", REGION="us-west-2",
@@ -527,7 +527,7 @@ def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, mon
 
 # ------------------------------------------------------------------------------------ by prefix
 
-def in_capitals(document: dict) -> dict:
+def capitalise_keys(document: dict) -> dict:
     return {key.upper(): value for key, value in document.items()}
 
 
@@ -535,9 +535,9 @@ def test_a_load_by_prefix_and_a_load_by_manifest_give_the_same_tables(loaded, mo
     """Of files that need every option of COPY: one row of each is rejected."""
     loaded.configure(MAX_ERRORS="1")
     loaded.write("log_data/2.json", [
-        in_capitals(event(5, song="The Song  ", length=200.500006)), event(6, ts="yesterday")])
+        capitalise_keys(event(5, song="The Song  ", length=200.500006)), event(6, ts="yesterday")])
     loaded.write("song_data/2.json", [
-        in_capitals(song(title="The Song  ", duration=200.500006, artist_latitude=35.149676)),
+        capitalise_keys(song(title="The Song  ", duration=200.500006, artist_latitude=35.149676)),
         song("SO2", duration="long")])
     loaded.load("--full")
     by_manifest = loaded.snapshot()

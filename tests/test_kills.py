@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 from generate import generate
 from support.databases import administrate
-from support.project import Project, ended
+from support.project import Project, finish
 from support.runs import LINE, NOTHING
 from support.sessions import tables_of, wait_until_no_session_is_left
 
@@ -93,7 +93,7 @@ def assert_loaded(night: Night) -> None:
         assert not doubled - lost, f"{table} has {len(list((doubled - lost).elements()))} too many"
 
 
-def start(night: Night, chance: random.Random) -> tuple[subprocess.Popen, str]:
+def start_and_wait(night: Night, chance: random.Random) -> tuple[subprocess.Popen, str]:
     """A load that has come to a random instant, and what it logged until then."""
     process = night.project.start("etl.py", "--verbose")
     lines, said = chance.randrange(night.lines), ""
@@ -103,16 +103,16 @@ def start(night: Night, chance: random.Random) -> tuple[subprocess.Popen, str]:
     return process, said
 
 
-def reached(said: str) -> str:
+def find_last_step(said: str) -> str:
     """The last thing that a log tells of."""
     return (LINE.findall(said) or ["nothing yet"])[-1]
 
 
 def test_etl_killed_at_a_random_instant_leaves_all_or_nothing(night, fault_seed, record_property):
     chance = random.Random(f"etl {fault_seed}")
-    process, said = start(night, chance)
+    process, said = start_and_wait(night, chance)
     process.send_signal(signal.SIGKILL)
-    record_property("reached", reached(said + ended(process).stderr))
+    record_property("reached", find_last_step(said + finish(process).stderr))
     if chance.random() < 0.5:  # else it runs again while the server may still work for the dead one
         wait_until_no_session_is_left(night.project)
         assert tables_of(night.project) in (night.before, night.after)
@@ -127,12 +127,12 @@ def test_a_server_killed_at_a_random_instant_leaves_all_or_nothing(
     chance = random.Random(f"server {fault_seed}")
     retries = chance.choice((0, 3))
     night.project.configure(RETRIES=str(retries))
-    process, said = start(night, chance)
+    process, said = start_and_wait(night, chance)
     chance.choice((tcp.crash, tcp.kill))()
     tcp.start()
     night.project.disconnect()
-    done = ended(process)
-    record_property("reached", f"{retries} retries: {reached(said + done.stderr)}")
+    done = finish(process)
+    record_property("reached", f"{retries} retries: {find_last_step(said + done.stderr)}")
     if retries or done.returncode == 0:
         assert done.returncode == 0, done.stderr
         assert_loaded(night)

@@ -229,7 +229,7 @@ def serving(monkeypatch, answer):
         objects.s3.cache_clear()
 
 
-def cut_short(handler: BaseHTTPRequestHandler) -> None:
+def send_half(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100")
     handler.end_headers()
@@ -245,32 +245,32 @@ def test_a_body_that_is_cut_short_is_never_taken_for_whole(monkeypatch, size):
             while stream.read(size):
                 pass
 
-    with serving(monkeypatch, cut_short):
+    with serving(monkeypatch, send_half):
         with pytest.raises(ObjectError, match="s3://bucket/key.json"):
             read_all()
 
 
 def test_an_answer_of_access_denied_names_the_rights_to_give(monkeypatch):
-    def denied(handler):
+    def deny(handler):
         body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
         handler.send_response(403)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
 
-    with serving(monkeypatch, denied):
+    with serving(monkeypatch, deny):
         for act in (objects.list_objects, objects.read):
             with pytest.raises(ObjectError, match="AccessDenied.*s3:ListBucket.*s3:GetObject"):
                 act("s3://bucket/key")
 
 
 def test_an_archived_object_whose_restore_is_under_way_is_refused(monkeypatch):
-    def under_way(handler):
+    def answer_restoring(handler):
         handler.send_response(200)
         handler.send_header("x-amz-restore", 'ongoing-request="true"')
         handler.end_headers()
 
-    with serving(monkeypatch, under_way):
+    with serving(monkeypatch, answer_restoring):
         with pytest.raises(ObjectError, match="s3://bucket/key is archived in GLACIER"):
             objects.refuse_archived([objects.Object("s3://bucket/key", 1, "e", "GLACIER")])
 

@@ -12,12 +12,12 @@ import sys
 import psycopg2
 import pytest
 from support import ROOT
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import Project
-from support.proxy import DENIED, NO_ROLE, block, cut, fail, instead
-from support.runs import refused
-from support.sessions import execute, plays
+from support.proxy import DENIED, NO_ROLE, block, cut, fail, replace_by
+from support.runs import expect_refusal
+from support.sessions import count_plays, execute
 from support.tcp_project import assert_permanent
 
 from warehouse import WarehouseError, config, rejected_rows
@@ -33,10 +33,10 @@ WAY_OUT = "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out."
 def test_a_text_that_is_too_long_says_what_to_do_and_that_works(warehouse, monkeypatch):
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, auth="é" * 60)])
-    said = refused(warehouse, 3, "copy staging_events: rows were rejected:",
-                   "log_data/1.json:2: column auth (varchar ", "(error 1204)", "in 'ééé",
-                   "widen auth to at least 120 bytes: ALTER TABLE", WAY_OUT,
-                   arguments=("--quiet",))
+    said = expect_refusal(warehouse, 3, "copy staging_events: rows were rejected:",
+                          "log_data/1.json:2: column auth (varchar ", "(error 1204)", "in 'ééé",
+                          "widen auth to at least 120 bytes: ALTER TABLE", WAY_OUT,
+                          arguments=("--quiet",))
     assert "\n  COPY stopped there: the files may hold more such rows.\n" in said
     assert len(said.splitlines()) == 5
     monkeypatch.setenv("SPARKIFY_STANDIN", str(warehouse.server.folder))
@@ -61,7 +61,7 @@ def many_bad_rows(warehouse):
 
 def test_of_many_rejected_rows_three_of_each_kind_are_shown_and_all_are_counted(many_bad_rows):
     many_bad_rows.configure(MAX_ERRORS="105")
-    said = refused(many_bad_rows, 3, "copy staging_events: rows were rejected:", WAY_OUT)
+    said = expect_refusal(many_bad_rows, 3, "copy staging_events: rows were rejected:", WAY_OUT)
     assert re.findall(r"log_data/(\d).json:(\d+): column (\w+)", said) == [
         ("1", "101", "ts"), ("1", "102", "ts"), ("1", "103", "ts"),
         ("1", "1", "userid"), ("1", "2", "userid"), ("1", "3", "userid"), ("2", "1", "userid")]
@@ -115,7 +115,7 @@ def test_each_code_has_its_advice(code, kind, reason, value, told):
 
 # --------------------------------------------------------------------------- seen, mended, loaded
 
-def looked_up(project: Project) -> list[list[str]]:
+def look_up(project: Project) -> list[list[str]]:
     """What the guide's query finds, in the stand-in's psql."""
     guide = (ROOT / "deploy" / "README.md").read_text()
     sql, = re.findall("```sql\n([^`]*FROM sys_load_error_detail.*?)```", guide, re.DOTALL)
@@ -136,9 +136,9 @@ def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
              warehouse.write("song_data/2.json", bad_song)]
     warehouse.configure(MAX_ERRORS="2")
     warehouse.load()
-    assert plays(warehouse) == 2
+    assert count_plays(warehouse) == 2
     digit = "Invalid digit, Value 'x', Pos {}, Type: Decimal".format
-    assert looked_up(warehouse) == [  # the songs were copied last
+    assert look_up(warehouse) == [  # the songs were copied last
         [str(paths[2]), "1", "duration", "1207", digit(2)],
         [str(paths[0]), "2", "length", "1207", digit(3)],
         [str(paths[1]), "1", "length", "1207", digit(0)]]
@@ -147,14 +147,14 @@ def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
     warehouse.write("log_data/2.json", [event(3), event(4)])  # longer
     said = warehouse.load().stderr
     assert "(0 new, 1 changed)" in said and "because" not in said and "WARNING" not in said
-    assert plays(warehouse) == 3
+    assert count_plays(warehouse) == 3
     warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # as long as before
     warehouse.write("song_data/2.json", bad_song | {"duration": "99.5"})
     said = warehouse.load().stderr
     assert f"all for staging_songs are loaded, because song file {paths[2]} changed" in said
     assert f"because log file {paths[0]} changed without growing" in said
 
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         never_failed = Project(tmp_path_factory.mktemp("never"), server, name)
         for folder in ("log_data", "song_data"):
             shutil.copytree(warehouse.folder / folder, never_failed.folder / folder, dirs_exist_ok=True)
@@ -219,7 +219,7 @@ def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
 ):
     monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # for rows of songs, of which there are none
     bad_row.configure(MAX_ERRORS="1")
-    proxy.on("standin.say", instead("SELECT 1"), times=4)
+    proxy.on("standin.say", replace_by("SELECT 1"), times=4)
     assert load_fresh() == 1
     assert "rejected rows of staging_events, within MAX_ERRORS: an unknown number; " in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text
@@ -337,8 +337,8 @@ def test_a_jsonpaths_file_with_too_few_paths_comes_with_the_next_step(warehouse)
     warehouse.write("log_data/1.json", [event(1)])
     warehouse.write("song_data/1.json", song())
     warehouse.configure(LOG_JSONPATH="paths.json")
-    refused(warehouse, 1, "copy staging_events: ", "JSONPath size: 2, Number of columns",
-            "needs one path for each column of staging_events that COPY fills")
+    expect_refusal(warehouse, 1, "copy staging_events: ", "JSONPath size: 2, Number of columns",
+                   "needs one path for each column of staging_events that COPY fills")
 
 
 def test_a_malformed_manifest_comes_with_the_next_step(redshift, tmp_path):

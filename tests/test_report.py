@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from support import ROOT, SAMPLE
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import Project, copy_data
 from support.runs import assert_refused
@@ -40,7 +40,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def sample(server, tables, tmp_path_factory):
     """A project that has loaded the sample."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("sample"), server, name)
         copy_data(project, SAMPLE)
         project.load()
@@ -196,7 +196,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
     """A load that commits while the report reads does not show in half of it."""
     plays = sample.query("SELECT COUNT(*) FROM songplays")[0][0]
 
-    def executed_while_somebody_loads(cursor, sql, values):
+    def execute_while_somebody_loads(cursor, sql, values):
         done = execute_really(cursor, sql, values)
         if "report" in sql.partition("\n")[0]:
             execute(sample, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
@@ -204,7 +204,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
         return done
 
     counted, execute_really = list(range(99)), questions.execute
-    monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
+    monkeypatch.setattr(questions, "execute", execute_while_somebody_loads)
     try:
         with connecting(sample, monkeypatch) as connection:
             monkeypatch.setattr(report, "connecting",
@@ -222,12 +222,12 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
 
 # ------------------------------------------------------------------------------- as of which load
 
-def newest(project: Project, kind: str = "load") -> str:
+def find_newest(project: Project, kind: str = "load") -> str:
     finished, = project.query(f"SELECT MAX(finished_at) FROM loads WHERE kind = '{kind}'")[0]
     return f"{finished:%Y-%m-%d %H:%M}"
 
 
-def as_of(project: Project) -> str:
+def read_as_of(project: Project) -> str:
     """What the terminal shows below the totals; the page has to show the same."""
     said = run(project).stdout.splitlines()
     line = said[2] if said[0].startswith("1 play ") else said[1]
@@ -239,18 +239,18 @@ def as_of(project: Project) -> str:
 
 
 def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new(warehouse):
-    assert as_of(warehouse) == (
-        f"No load has succeeded since the reset of {newest(warehouse, 'reset')} UTC.")
+    assert read_as_of(warehouse) == (
+        f"No load has succeeded since the reset of {find_newest(warehouse, 'reset')} UTC.")
     warehouse.write("log_data/1.json", [event(1)])
     warehouse.write("song_data/1.json", song())
     warehouse.load()
     age_the_history(warehouse, 30)
-    assert as_of(warehouse) == f"As of the load of {newest(warehouse)} UTC."
+    assert read_as_of(warehouse) == f"As of the load of {find_newest(warehouse)} UTC."
     warehouse.load()
-    assert as_of(warehouse) == f"As of the load of {newest(warehouse, 'nothing new')} UTC."
+    assert read_as_of(warehouse) == f"As of the load of {find_newest(warehouse, 'nothing new')} UTC."
     assert warehouse.run("create_tables.py").returncode == 0
-    assert as_of(warehouse) == (
-        f"No load has succeeded since the reset of {newest(warehouse, 'reset')} UTC.")
+    assert read_as_of(warehouse) == (
+        f"No load has succeeded since the reset of {find_newest(warehouse, 'reset')} UTC.")
 
 
 @pytest.mark.parametrize("change, said", [
@@ -262,12 +262,12 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
 def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
         warehouse, change, said):
     execute(warehouse, change)
-    assert as_of(warehouse) == said
+    assert read_as_of(warehouse) == said
 
 
 def test_the_load_is_the_one_whose_numbers_are_shown(sample, monkeypatch):
     """One that commits after the first number was read is not named."""
-    def executed_while_somebody_loads(cursor, sql, values):
+    def execute_while_somebody_loads(cursor, sql, values):
         done = execute_really(cursor, sql, values)
         if sql == questions.ALL_PLAYS:
             execute(sample, "INSERT INTO loads (run, kind, begun_at, finished_at)"
@@ -275,7 +275,7 @@ def test_the_load_is_the_one_whose_numbers_are_shown(sample, monkeypatch):
         return done
 
     execute_really = questions.execute
-    monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
+    monkeypatch.setattr(questions, "execute", execute_while_somebody_loads)
     try:
         first = ask(sample, monkeypatch).as_of
         assert first.startswith("As of the load of 20") and "2099" not in first

@@ -29,7 +29,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @contextmanager
-def folder_for_servers():
+def making_folder():
     """A folder that the serving account can reach (pytest's own are closed to it)."""
     folder = Path(tempfile.mkdtemp(prefix="standin-test-", dir="/tmp"))
     folder.chmod(0o755)
@@ -43,7 +43,7 @@ def folder_for_servers():
 
 @pytest.fixture
 def place():
-    with folder_for_servers() as folder:
+    with making_folder() as folder:
         yield folder
 
 
@@ -55,7 +55,7 @@ def server(place):
 @pytest.fixture(scope="module")
 def stopped():
     """A server that has its cluster."""
-    with folder_for_servers() as folder:
+    with making_folder() as folder:
         server = Server(folder / "state")
         server.start()
         server.stop()
@@ -384,24 +384,24 @@ def test_a_start_that_fails_shows_the_end_of_the_log_and_a_long_log_is_put_aside
 
 
 def test_status_psql_and_stop_say_what_they_find(server):
-    def command(*arguments):
+    def run_command(*arguments):
         options = python("-m", "warehouse.standin", *arguments, SPARKIFY_STANDIN=str(server.folder))
         done = subprocess.run(**options, capture_output=True, text=True, timeout=20)
         return done.returncode, done.stdout + done.stderr
 
-    assert command("status")[0] == 3
-    assert command("psql") == (
+    assert run_command("status")[0] == 3
+    assert run_command("psql") == (
         1, f"there is no stand-in in {server.folder} yet. Run create_tables.py first.\n")
     server.start()
     server.ensure_database("dwh")
-    code, text = command("status")
+    code, text = run_command("status")
     assert code == 0
     assert all(part in text for part in ("PostgreSQL", str(server.socket_folder), "dwh ("))
-    assert command("stop") == (0, f"stopped the stand-in in {server.folder}\n")
-    assert command("stop") == (0, f"the stand-in was not running in {server.folder}\n")
-    assert command("status")[0] == 3
-    code, text = command("psql", "-Atc", "SELECT current_database()")  # starts it
+    assert run_command("stop") == (0, f"stopped the stand-in in {server.folder}\n")
+    assert run_command("stop") == (0, f"the stand-in was not running in {server.folder}\n")
+    assert run_command("status")[0] == 3
+    code, text = run_command("psql", "-Atc", "SELECT current_database()")  # starts it
     assert (code, text.splitlines()[0]) == (0, "dwh")
     assert "started PostgreSQL" in text
-    assert command("psql", "postgres", "-Atc", "SELECT 1 + 1") == (0, "2\n")
-    assert command("nonsense")[0] == 2
+    assert run_command("psql", "postgres", "-Atc", "SELECT 1 + 1") == (0, "2\n")
+    assert run_command("nonsense")[0] == 2

@@ -14,7 +14,7 @@ from draw_erd import read_table
 from psycopg2 import extensions, extras
 from psycopg2.extensions import AsIs
 from support import ROOT, SAMPLE
-from support.databases import new_database
+from support.databases import creating_database
 from support.every_statement import (
     ASKERS,
     EVERY_STATEMENT,
@@ -22,9 +22,9 @@ from support.every_statement import (
     NAMED,
     OF_ONE_LINE,
     RUN_ORDERS,
-    named_in,
+    find_statements,
 )
-from support.loading import copies_on
+from support.loading import opening_copies
 from support.project import STAR
 
 import etl
@@ -259,10 +259,10 @@ def test_every_statement_and_every_run_order_is_used():
 def test_a_statement_that_stands_beside_the_function_that_asks_is_asked_there(module):
     """A question is asked where all of QUESTIONS are."""
     code = Path(module.__file__).read_text()
-    assert named_in(module)
-    names = {name.partition(".")[0] for name in named_in(module)}
+    assert find_statements(module)
+    names = {name.partition(".")[0] for name in find_statements(module)}
     assert [name for name in names if len(re.findall(rf"\b{name}\b", code)) < 2] == []
-    assert code.count('"""-- ') == len(named_in(module))
+    assert code.count('"""-- ') == len(find_statements(module))
 
 
 def test_no_other_module_holds_a_statement():
@@ -318,7 +318,7 @@ def test_there_is_one_copy_per_table_for_manifest_or_prefix_and_with_noload_or_w
 ):
     values = VALUES | {"noload": AsIs(noload), "staging_events_manifest": AsIs(manifest),
                        "staging_songs_manifest": AsIs(manifest)}
-    copy = statement.parse_copy(tokenize(bound(sql, values)))
+    copy = statement.parse_copy(tokenize(bind(sql, values)))
     table = statements.subject_of(sql)
     assert copy.table == f'"{table}"'
     assert ("noload" in copy.options) == bool(noload)
@@ -335,14 +335,14 @@ def test_every_table_is_emptied_and_dropped_but_for_the_lock_and_the_history():
     assert dropped == emptied | {"staging_catalogue"}  # of an older version
 
 
-def bound(sql: str, values: dict[str, object]) -> str:
+def bind(sql: str, values: dict[str, object]) -> str:
     return sql % {name: extensions.adapt(value).getquoted().decode()
                   for name, value in values.items()}
 
 
 @every_statement
 def test_the_stand_in_accepts_the_statement(sql):
-    tokens = tokenize(bound(sql, VALUES))
+    tokens = tokenize(bind(sql, VALUES))
     if first_word(tokens) == "copy":
         assert statement.parse_copy(tokens)
     else:
@@ -391,7 +391,7 @@ def load_sample(cursor, values) -> None:
 def sample_load(server, tmp_path_factory):
     """A load of the sample that is never committed: its cursor and the values of its SQL."""
     folder = tmp_path_factory.mktemp("sample_load")
-    with copies_on(server, folder) as copies:
+    with opening_copies(server, folder) as copies:
         copies.connection.autocommit = False
         values = values_for(folder)
         with copies.connection.cursor() as cursor:
@@ -402,7 +402,7 @@ def sample_load(server, tmp_path_factory):
 
 # --------------------------------------------------------------------------------------------- keys
 
-def with_keys(sql: str) -> str:
+def keep_keys(sql: str) -> str:
     """A CREATE TABLE as PostgreSQL takes it, its keys kept."""
     kept = [line for line in sql.splitlines()
             if not re.match(r"(DISTSTYLE|DISTKEY|SORTKEY)\b", line)]
@@ -412,7 +412,7 @@ def with_keys(sql: str) -> str:
 @pytest.fixture(scope="module")
 def plain(server):
     """A plain connection to an empty database."""
-    with new_database(server) as name, closing(
+    with creating_database(server) as name, closing(
             psycopg2.connect(**server.connect_parameters(name))) as connection:
         yield connection
 
@@ -422,7 +422,7 @@ def keyed(plain):
     """A cursor on plain PostgreSQL, with every table and its keys enforced."""
     with plain.cursor() as cursor:
         for sql in CREATES.values():
-            cursor.execute(with_keys(sql))
+            cursor.execute(keep_keys(sql))
         yield cursor
     plain.rollback()
 
@@ -518,20 +518,20 @@ AN_ARTIST = "artist_id = (SELECT MIN(artist_id) FROM artists)"
 AN_INSTANT = "start_time = (SELECT MIN(start_time) FROM time)"
 
 
-def twice(table: str, row: str) -> str:
+def double(table: str, row: str) -> str:
     """SQL that makes a row of a table a double."""
     return f"INSERT INTO {table} SELECT * FROM {table} WHERE {row}"
 
 
-def without(table: str, row: str) -> str:
+def delete(table: str, row: str) -> str:
     return f"DELETE FROM {table} WHERE {row}"
 
 
-def altered(table: str, change: str, row: str) -> str:
+def alter(table: str, change: str, row: str) -> str:
     return f"UPDATE {table} SET {change} WHERE {row}"
 
 
-def one_more_play(**changes: str) -> str:
+def invent_play(**changes: str) -> str:
     """SQL that invents a play: as one that is there, with these columns otherwise."""
     columns = ["songplay_id", "start_time", "user_id", "level", "session_id"]
     selected = ", ".join(changes.get(column, column) for column in columns)
@@ -554,87 +554,87 @@ def nullable_columns(table: str) -> list[str]:
 
 
 DEFECTS = [
-    ("staging_events_complete", "a lost event", without("staging_events", AN_EVENT)),
-    ("staging_events_complete", "an event too many", twice("staging_events", AN_EVENT)),
-    ("staging_songs_complete", "a lost song", without("staging_songs", A_SONG)),
-    ("staging_songs_complete", "a song too many", twice("staging_songs", A_SONG)),
-    ("staging_events_required", "a blank page", altered("staging_events", "page = ''", AN_EVENT)),
-    ("staging_events_required", "a blank level", altered("staging_events", "level = ''", AN_EVENT)),
+    ("staging_events_complete", "a lost event", delete("staging_events", AN_EVENT)),
+    ("staging_events_complete", "an event too many", double("staging_events", AN_EVENT)),
+    ("staging_songs_complete", "a lost song", delete("staging_songs", A_SONG)),
+    ("staging_songs_complete", "a song too many", double("staging_songs", A_SONG)),
+    ("staging_events_required", "a blank page", alter("staging_events", "page = ''", AN_EVENT)),
+    ("staging_events_required", "a blank level", alter("staging_events", "level = ''", AN_EVENT)),
     ("staging_events_ts_plausible", "seconds",
-     altered("staging_events", "ts = ts / 1000", AN_EVENT)),
+     alter("staging_events", "ts = ts / 1000", AN_EVENT)),
     ("staging_events_ts_plausible", "microseconds",
-     altered("staging_events", "ts = ts * 1000", AN_EVENT)),
+     alter("staging_events", "ts = ts * 1000", AN_EVENT)),
     *(("staging_songs_required", f"a blank {column}",
-       altered("staging_songs", f"{column} = ''", A_SONG))
+       alter("staging_songs", f"{column} = ''", A_SONG))
       for column in ("song_id", "title", "artist_id", "artist_name")),
-    *((f"{table}_filled", f"no {column}", altered(table, f"{column} = NULL", "1 = 1"))
+    *((f"{table}_filled", f"no {column}", alter(table, f"{column} = NULL", "1 = 1"))
       for table in ("staging_events", "staging_songs") for column in nullable_columns(table)),
     ("staging_events_next_song", "no play",
-     altered("staging_events", "page = 'Home'", "page = 'NextSong'")),
-    ("staging_events_levels", "another level", altered("staging_events", "level = 'trial'", AN_EVENT)),
-    ("catalogue_unique", "a song twice", twice("catalogue", A_CATALOGUE_SONG)),
-    ("catalogue_unique", "a missing song", without("catalogue", A_CATALOGUE_SONG)),
+     alter("staging_events", "page = 'Home'", "page = 'NextSong'")),
+    ("staging_events_levels", "another level", alter("staging_events", "level = 'trial'", AN_EVENT)),
+    ("catalogue_unique", "a song twice", double("catalogue", A_CATALOGUE_SONG)),
+    ("catalogue_unique", "a missing song", delete("catalogue", A_CATALOGUE_SONG)),
     ("catalogue_first", "a later title",
-     altered("catalogue", "title = title || 'z'", A_CATALOGUE_SONG)),
+     alter("catalogue", "title = title || 'z'", A_CATALOGUE_SONG)),
     ("catalogue_first", "the same but for the last of its columns",
-     altered("catalogue", "artist_longitude = NULL",
-             "song_id = (SELECT MIN(song_id) FROM catalogue WHERE artist_longitude IS NOT NULL)")),
-    ("latest_events_unique", "a user twice", twice("latest_events", A_LATEST_EVENT)),
-    ("latest_events_unique", "a missing user", without("latest_events", A_LATEST_EVENT)),
+     alter("catalogue", "artist_longitude = NULL",
+           "song_id = (SELECT MIN(song_id) FROM catalogue WHERE artist_longitude IS NOT NULL)")),
+    ("latest_events_unique", "a user twice", double("latest_events", A_LATEST_EVENT)),
+    ("latest_events_unique", "a missing user", delete("latest_events", A_LATEST_EVENT)),
     ("latest_events_unique", "a missing user of another page", AN_EVENT_OF_A_STRANGER),
     ("latest_events_latest", "an earlier event",
-     altered("latest_events", "ts = ts - 1", A_LATEST_EVENT)),
+     alter("latest_events", "ts = ts - 1", A_LATEST_EVENT)),
     ("latest_events_latest", "the same but for the last of its columns",
-     altered("latest_events", "gender = 'Z'", A_LATEST_EVENT)),
-    ("users_unique", "a user twice", twice("users", A_USER)),
-    ("users_unique", "a missing user", without("users", A_USER)),
+     alter("latest_events", "gender = 'Z'", A_LATEST_EVENT)),
+    ("users_unique", "a user twice", double("users", A_USER)),
+    ("users_unique", "a missing user", delete("users", A_USER)),
     ("users_unique", "a missing user of another page", AN_EVENT_OF_A_STRANGER),
-    ("songs_unique", "a song twice", twice("songs", A_SONG)),
-    ("songs_unique", "a missing song", without("songs", A_SONG)),
-    ("songs_unique", "a song that should be gone", without("catalogue", A_CATALOGUE_SONG)),
-    ("artists_unique", "an artist twice", twice("artists", AN_ARTIST)),
-    ("artists_unique", "a missing artist", without("artists", AN_ARTIST)),
-    ("artists_unique", "an artist that should be gone", without("catalogue", AN_ARTIST)),
-    ("songplays_unique", "a play twice", twice("songplays", A_PLAY)),
-    ("songplays_unique", "a missing play", without("songplays", A_PLAY)),
+    ("songs_unique", "a song twice", double("songs", A_SONG)),
+    ("songs_unique", "a missing song", delete("songs", A_SONG)),
+    ("songs_unique", "a song that should be gone", delete("catalogue", A_CATALOGUE_SONG)),
+    ("artists_unique", "an artist twice", double("artists", AN_ARTIST)),
+    ("artists_unique", "a missing artist", delete("artists", AN_ARTIST)),
+    ("artists_unique", "an artist that should be gone", delete("catalogue", AN_ARTIST)),
+    ("songplays_unique", "a play twice", double("songplays", A_PLAY)),
+    ("songplays_unique", "a missing play", delete("songplays", A_PLAY)),
     ("songplays_unique", "a play under another id",
-     altered("songplays", "songplay_id = 'another'", A_PLAY)),
+     alter("songplays", "songplay_id = 'another'", A_PLAY)),
     ("songplays_unique", "a touched play at another time",
-     one_more_play(start_time="start_time + INTERVAL '0.001 second'")),
-    ("time_unique", "an instant twice", twice("time", AN_INSTANT)),
-    ("time_unique", "a missing instant", without("time", AN_INSTANT)),
-    ("songplays_complete", "a touched play too few", without("touched_plays", A_PLAY)),
-    ("songplays_complete", "a touched play under another id", one_more_play(songplay_id="'invented'")),
+     invent_play(start_time="start_time + INTERVAL '0.001 second'")),
+    ("time_unique", "an instant twice", double("time", AN_INSTANT)),
+    ("time_unique", "a missing instant", delete("time", AN_INSTANT)),
+    ("songplays_complete", "a touched play too few", delete("touched_plays", A_PLAY)),
+    ("songplays_complete", "a touched play under another id", invent_play(songplay_id="'invented'")),
     ("songplays_complete", "a play that was another page",
-     altered("staging_events", "page = 'Home'", A_NEXT_SONG)),
+     alter("staging_events", "page = 'Home'", A_NEXT_SONG)),
     ("songplays_real", "a play that was another page",
-     altered("staging_events", "page = 'Home'", A_NEXT_SONG)),
+     alter("staging_events", "page = 'Home'", A_NEXT_SONG)),
     ("songplays_real", "a play of another user",
-     altered("songplays", "user_id = user_id + 1000000", A_PLAY)),
-    ("songplays_real", "a play without its user", altered("songplays", "user_id = NULL", A_PLAY)),
+     alter("songplays", "user_id = user_id + 1000000", A_PLAY)),
+    ("songplays_real", "a play without its user", alter("songplays", "user_id = NULL", A_PLAY)),
     ("songplays_real", "a play in another session",
-     altered("songplays", "session_id = session_id + 1000000", A_PLAY)),
-    ("songplays_real", "an event at another time", altered("staging_events", "ts = ts + 1", A_NEXT_SONG)),
-    ("songplays_users_known", "a missing user", without("users", A_PLAYER)),
+     alter("songplays", "session_id = session_id + 1000000", A_PLAY)),
+    ("songplays_real", "an event at another time", alter("staging_events", "ts = ts + 1", A_NEXT_SONG)),
+    ("songplays_users_known", "a missing user", delete("users", A_PLAYER)),
     *((check, what, defect) for check in ("songplays_songs_known", "changed_plays_known")
       for what, defect in (
           ("a missing song",
-           without("catalogue", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
-          ("an unknown song", altered("songplays", "song_id = 'SOUNKNOWN'", A_MATCHED_PLAY)),
+           delete("catalogue", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
+          ("an unknown song", alter("songplays", "song_id = 'SOUNKNOWN'", A_MATCHED_PLAY)),
           ("the artist of another song",
-           altered("songplays", f"artist_id = {ANOTHER_ARTIST}", A_MATCHED_PLAY)),
+           alter("songplays", f"artist_id = {ANOTHER_ARTIST}", A_MATCHED_PLAY)),
           ("a song whose artist has the name by another",
-           altered("catalogue", "artist_name = 'Renamed'", A_SONG_OF_SEVERAL)),
-          ("a song without its artist", altered("songplays", "artist_id = NULL", A_MATCHED_PLAY)),
-          ("an unknown artist", altered("songplays", "artist_id = 'ARUNKNOWN'", AN_UNMATCHED_PLAY)),
+           alter("catalogue", "artist_name = 'Renamed'", A_SONG_OF_SEVERAL)),
+          ("a song without its artist", alter("songplays", "artist_id = NULL", A_MATCHED_PLAY)),
+          ("an unknown artist", alter("songplays", "artist_id = 'ARUNKNOWN'", AN_UNMATCHED_PLAY)),
           ("an artist of another name",
-           altered("songplays", f"artist_id = {ANOTHER_ARTIST}", AN_UNMATCHED_PLAY)))),
+           alter("songplays", f"artist_id = {ANOTHER_ARTIST}", AN_UNMATCHED_PLAY)))),
     # What the check of songs found before it read the catalogue.
     ("songs_unique", "the missing song of a play",
-     without("songs", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
-    ("songs_artists_known", "a missing artist", without("artists", AN_ARTIST)),
+     delete("songs", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
+    ("songs_artists_known", "a missing artist", delete("artists", AN_ARTIST)),
     ("loaded_files_unique", "a file twice in this load",
-     twice("loaded_files", "url = (SELECT MIN(url) FROM loaded_files)")),
+     double("loaded_files", "url = (SELECT MIN(url) FROM loaded_files)")),
     ("loaded_files_unique", "an earlier version of a file",
      "INSERT INTO loaded_files (url, etag, bytes, loaded_into, loaded_at)"
      " SELECT MIN(url), 'earlier', 1, 'staging_events', TIMESTAMP '2018-11-01 00:00:00'"
@@ -680,7 +680,7 @@ def test_a_join_along_a_declared_foreign_key_is_noticed(sql, key):
 
 
 @contextmanager
-def undone_afterwards(load):
+def undoing(load):
     """What happens within is undone, and the load's transaction goes on. Redshift has no
     savepoints, so they are made behind the stand-in's back."""
     with load.connection.cursor(cursor_factory=extensions.cursor) as behind:
@@ -705,7 +705,7 @@ def test_a_check_passes_on_a_good_load(sample_load, name):
     ids=[f"{name}-{what}".replace(" ", "_") for name, what, _ in DEFECTS])
 def test_a_check_fails_on_its_defect_and_passes_again_without(sample_load, name, defect):
     sql = CHECKS[name]
-    with undone_afterwards(sample_load):
+    with undoing(sample_load):
         sample_load.cursor.execute(defect)
         assert sample_load.cursor.rowcount > 0
         failure = statements.check(sample_load.cursor, sql, sample_load.values)
@@ -716,7 +716,7 @@ def test_a_check_fails_on_its_defect_and_passes_again_without(sample_load, name,
 
 
 def test_a_failed_check_names_three_rows_and_counts_them_all(sample_load):
-    with undone_afterwards(sample_load):
+    with undoing(sample_load):
         sample_load.cursor.execute("DELETE FROM users")
         sql = sql_queries.users_unique
         failure = statements.check(sample_load.cursor, sql, sample_load.values)
@@ -737,8 +737,8 @@ def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
 
 
 def test_all_checks_that_fail_are_told_at_once(sample_load):
-    with undone_afterwards(sample_load):
-        sample_load.cursor.execute(without("users", A_PLAYER))
+    with undoing(sample_load):
+        sample_load.cursor.execute(delete("users", A_PLAYER))
         with pytest.raises(DataError) as raised:
             etl.check(sample_load.cursor, sample_load.values, WHOLE.star_checks)
     failed = re.findall(r"^check (\w+) failed", str(raised.value), re.MULTILINE)
@@ -748,9 +748,9 @@ def test_all_checks_that_fail_are_told_at_once(sample_load):
 def test_a_column_may_be_empty_in_a_few_events(sample_load):
     """A night of a handful of events may well have no play in it."""
     sql = sql_queries.staging_events_filled
-    with undone_afterwards(sample_load):
-        sample_load.cursor.execute(altered("staging_events", "song = NULL", "1 = 1"))
-        sample_load.cursor.execute(without("staging_events", "page = 'NextSong'"))
+    with undoing(sample_load):
+        sample_load.cursor.execute(alter("staging_events", "song = NULL", "1 = 1"))
+        sample_load.cursor.execute(delete("staging_events", "page = 'NextSong'"))
         sample_load.cursor.execute(
             "DELETE FROM staging_events WHERE ts > (SELECT MAX(ts) FROM (SELECT ts FROM"
             " staging_events ORDER BY ts LIMIT 50) first_ones)")

@@ -9,7 +9,7 @@ import pytest
 from support.loading import LAST_COPY, Copies, document
 
 
-def of_last_copy(copies, columns: str) -> list[tuple]:
+def query_last_copy(copies, columns: str) -> list[tuple]:
     """What the stand-in knows of the rows that the last COPY rejected."""
     return copies.plain(f"SELECT {columns} FROM standin.load_error"
                         " WHERE copy_id = (SELECT MAX(copy_id) FROM standin.load) ORDER BY n")
@@ -34,7 +34,7 @@ def test_stl_load_errors_tells_of_json_what_redshift_tells(copies):
                     err_code=1207, raw_line='{"i":"1.","x":\n[1]}\n{"i":2}', raw_field_value="",
                     err_reason="Invalid digit, Value 'é', Pos 1, Type: Integer", copy_job_id=0)
     assert {name: found[name] for name in expected} == expected
-    assert of_last_copy(copies, "position, value") == [(1, "1é")]  # which the toolkit does not read
+    assert query_last_copy(copies, "position, value") == [(1, "1é")]  # which the toolkit does not read
 
 
 @pytest.mark.parametrize("kind, value, length", [
@@ -52,7 +52,7 @@ def test_the_type_and_length_of_the_column_are_told(copies, kind, value, length)
 def test_text_that_no_column_can_hold_is_shown_escaped(copies):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load("v VARCHAR(9)", b'{"v":"a\\u0000\xff\\\\t\\ud800"}')
-    assert of_last_copy(copies, "value") == [(r"a\x00\udcff\t\ud800",)]
+    assert query_last_copy(copies, "value") == [(r"a\x00\udcff\t\ud800",)]
 
 
 def test_replaced_characters_are_listed(copies):

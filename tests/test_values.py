@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 import psycopg2
 import pytest
-from support.loading import copies_on
+from support.loading import opening_copies
 
 from warehouse.standin.copy.fast import END, convert_empty, encode_line, plain_pattern
 from warehouse.standin.copy.types import make_converter
@@ -20,7 +20,7 @@ from warehouse.standin.copy.values import NULL, Column, Number, Options, Rejecte
 
 @pytest.fixture(scope="module")
 def copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("values")) as copies:
+    with opening_copies(server, tmp_path_factory.mktemp("values")) as copies:
         yield copies
 
 

@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple
 
 import pytest
 from support import ROOT, SAMPLE
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import Project, copy_data
 from support.views import DAY, VIEWS, load_events
@@ -80,7 +80,7 @@ def count_matched(plays: list[Play]) -> int:
     return sum(play.song is not None for play in plays)
 
 
-def of_artists(plays: list[Play]) -> int:
+def count_by_known_artist(plays: list[Play]) -> int:
     return sum(play.artist is not None for play in plays)
 
 
@@ -154,17 +154,17 @@ def compute(plays: list[Play], artists_of_songs: dict, users: dict) -> dict[str,
             for family, group in group_by(plays, lambda play: family_of(play.agent))],
         "catalogue_match": [
             (len(plays), count_matched(plays), percent(count_matched(plays), plays),
-             of_artists(plays), percent(of_artists(plays), plays))],
+             count_by_known_artist(plays), percent(count_by_known_artist(plays), plays))],
     }
-    return {view: in_order(rows) for view, rows in views.items()}
+    return {view: sort_rows(rows) for view, rows in views.items()}
 
 
-def in_order(rows: list[tuple]) -> list[tuple]:
+def sort_rows(rows: list[tuple]) -> list[tuple]:
     return sorted(rows, key=lambda row: [(value is not None, value) for value in row])
 
 
 def views_of(project: Project) -> dict[str, list[tuple]]:
-    return {view: in_order(project.query(f"SELECT * FROM {view}")) for view in VIEWS}
+    return {view: sort_rows(project.query(f"SELECT * FROM {view}")) for view in VIEWS}
 
 
 def assert_right(project: Project) -> None:
@@ -189,7 +189,7 @@ def assert_right(project: Project) -> None:
 # ------------------------------------------------------------------------------------------- cases
 
 def test_the_sample(server, tables, tmp_path):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path, server, name)
         copy_data(project, SAMPLE)
         project.load()
@@ -229,7 +229,7 @@ def test_a_title_by_two_artists_is_two_songs(emptied):
     load_events(emptied, [event(1), event(2, artist="Others"), event(3, artist=None)],
            song(), song("SO2", artist_id="AR2", artist_name="Others"))
     assert_right(emptied)
-    assert in_order(emptied.query("SELECT artist_name, song_id, artist_id FROM top_songs")) == [
+    assert sort_rows(emptied.query("SELECT artist_name, song_id, artist_id FROM top_songs")) == [
         (None, None, None), ("Others", "SO2", "AR2"), ("The Band", "SO1", "AR1")]
 
 
@@ -251,11 +251,11 @@ def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied
            song(), song("SO2", artist_id="AR2", artist_name="Twins"),
            song("SO3", artist_id="AR3", artist_name="Twins"))
     assert_right(emptied)
-    assert in_order(emptied.query(
+    assert sort_rows(emptied.query(
         "SELECT artist_name, song_title, catalogue_plays, song_id, artist_id FROM top_songs")) == [
             ("The Band", "New", 0, None, "AR1"), ("The Band", "The Song", 1, "SO1", "AR1"),
             ("Twins", "New", 0, None, None)]
-    assert in_order(emptied.query(
+    assert sort_rows(emptied.query(
         "SELECT artist_name, plays, catalogue_plays, artist_id FROM top_artists")) == [
             ("The Band", 2, 1, "AR1"), ("Twins", 1, 0, None)]
     assert emptied.query("SELECT catalogue_plays, artist_plays FROM catalogue_match") == [(1, 2)]
@@ -269,10 +269,10 @@ def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
         event(5, ts=midnight + 2 * DAY, userId="1", level="paid", length=None),
         event(6, ts=midnight + 9 * DAY, userId="3", level="trial")])
     assert_right(emptied)
-    assert in_order(emptied.query("SELECT * FROM listeners_by_day")) == [
+    assert sort_rows(emptied.query("SELECT * FROM listeners_by_day")) == [
         (date(2018, 11, 1), 1, 1, 1, 0), (date(2018, 11, 2), 3, 2, 1, 1),
         (date(2018, 11, 4), 1, 1, 0, 1), (date(2018, 11, 11), 1, 1, 1, 0)]
-    assert in_order(emptied.query("SELECT level, plays, listeners FROM plays_by_level")) == [
+    assert sort_rows(emptied.query("SELECT level, plays, listeners FROM plays_by_level")) == [
         ("free", 3, 1), ("paid", 2, 2), ("trial", 1, 1)]
 
 

@@ -18,10 +18,10 @@ def no_libpq_environment(monkeypatch):
 
 
 @pytest.fixture
-def configured(tmp_path, no_libpq_environment):
+def make_config(tmp_path, no_libpq_environment):
     """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
 
-    def configured(load: str = "", **cluster: str) -> config.Config:
+    def make_config(load: str = "", **cluster: str) -> config.Config:
         path = tmp_path / "dwh.cfg"
         lines = [f"{key} = {value}" for key, value in cluster.items()]
         path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
@@ -29,10 +29,10 @@ def configured(tmp_path, no_libpq_environment):
                         "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
         return config.read(path)
 
-    return configured
+    return make_config
 
 
-def answer(settings: config.Config, sql: str):
+def ask(settings: config.Config, sql: str):
     """What the session that connect() makes answers."""
     with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)

@@ -16,7 +16,7 @@ from warehouse.standin.server import Server
 
 
 @contextmanager
-def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
+def administering(server: Server) -> Iterator[psycopg2.extensions.cursor]:
     """A cursor for what no transaction may hold."""
     with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
         connection.autocommit = True
@@ -24,21 +24,21 @@ def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
 
 
 def administrate(server: Server, sql: str) -> None:
-    with maintenance(server) as cursor:
+    with administering(server) as cursor:
         cursor.execute(sql)
 
 
 @contextmanager
-def new_database(server: Server, template: str = "template0") -> Iterator[str]:
+def creating_database(server: Server, template: str = "template0") -> Iterator[str]:
     """The name of a database like the template (UTF8, C), dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with maintenance(server) as cursor:
+    with administering(server) as cursor:
         # By files: the other way writes every page to the log as well.
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield name
     finally:
-        with maintenance(server) as cursor:
+        with administering(server) as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -62,7 +62,7 @@ def server():
     server = Server(folder / "standin")
     try:
         server.start()
-        with maintenance(server) as cursor:  # what it holds need not survive the machine
+        with administering(server) as cursor:  # what it holds need not survive the machine
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 cursor.execute(f"ALTER SYSTEM SET {setting} = off")
             cursor.execute("SELECT pg_reload_conf()")
@@ -75,7 +75,7 @@ def server():
 @pytest.fixture
 def database(server):
     """The name of a fresh database."""
-    with new_database(server) as name:
+    with creating_database(server) as name:
         yield name
 
 

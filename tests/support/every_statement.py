@@ -10,7 +10,7 @@ from warehouse.report import questions
 ASKERS = (questions, redshift, history, ledger, rejected_rows, transactions, tables)
 
 
-def named_in(module) -> dict[str, str]:
+def find_statements(module) -> dict[str, str]:
     """The statements of a module: its constants, and those in the tuple QUESTIONS."""
     constants = {name: value for name, value in vars(module).items()
                  if isinstance(value, str) and value.startswith("-- ")}
@@ -21,9 +21,9 @@ def named_in(module) -> dict[str, str]:
 RUN_ORDERS = {
     name: value for name, value in vars(sql_queries).items() if isinstance(value, tuple)
 }
-IN_THE_FILE = named_in(sql_queries)
+IN_THE_FILE = find_statements(sql_queries)
 IN_THE_PACKAGE = {
-    f"{module.__name__}.{name}": sql for module in ASKERS for name, sql in named_in(module).items()
+    f"{module.__name__}.{name}": sql for module in ASKERS for name, sql in find_statements(module).items()
 }
 OF_ONE_LINE = {
     sql: sql for order in RUN_ORDERS.values() for sql in order if not sql.startswith("-- ")

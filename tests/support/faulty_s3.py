@@ -39,7 +39,7 @@ class Request(BaseHTTPRequestHandler):
 
     do_PUT = do_HEAD = do_GET
 
-    def forwarded(self) -> Answer:
+    def ask_moto(self) -> Answer:
         """What moto answers."""
         moto = http.client.HTTPConnection(self.server.moto)
         headers = {key: value for key, value in self.headers.items()
@@ -69,12 +69,12 @@ Action = Callable[[Request], None]
 
 
 def forward(request: Request) -> None:
-    request.answer(request.forwarded())
+    request.answer(request.ask_moto())
 
 
-def short(request: Request) -> None:
+def send_half(request: Request) -> None:
     """Half of the body, and the end of the connection."""
-    whole = request.forwarded()
+    whole = request.ask_moto()
     half = Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
     request.answer(half, len(whole.body))
     request.close_connection = True
@@ -82,7 +82,7 @@ def short(request: Request) -> None:
 
 def corrupt(request: Request) -> None:
     """A body of the right length, in which a letter is another; the checksum is of the true one."""
-    answer = request.forwarded()
+    answer = request.ask_moto()
     middle = len(answer.body) // 2
     changed = bytes([answer.body[middle] ^ 1])
     answer.body = answer.body[:middle] + changed + answer.body[middle + 1 :]
@@ -96,7 +96,7 @@ class Stall:
         self.reached, self.release = threading.Event(), threading.Event()
 
     def __call__(self, request: Request) -> None:
-        whole = request.forwarded()
+        whole = request.ask_moto()
         half = Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
         request.answer(half, len(whole.body))
         self.reached.set()
@@ -113,10 +113,10 @@ def refuse(status: int, code: str, message: str = "Refused.", **headers: str) ->
     return action
 
 
-def after_it(happens: Callable[[], object]) -> Action:
+def answer_after(happens: Callable[[], object]) -> Action:
     """The right answer; but meanwhile something happens."""
     def action(request: Request) -> None:
-        answer = request.forwarded()
+        answer = request.ask_moto()
         happens()
         request.answer(answer)
     return action
@@ -167,7 +167,7 @@ class FaultyS3(ThreadingHTTPServer):
 
 
 @contextmanager
-def faulty_s3(moto: str) -> Iterator[FaultyS3]:
+def serving_faulty_s3(moto: str) -> Iterator[FaultyS3]:
     """Serves until the end of the block."""
     server = FaultyS3(moto)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -191,7 +191,7 @@ def no_pauses(monkeypatch):
 
 @pytest.fixture
 def s3(s3_endpoint, bucket, no_pauses, monkeypatch):
-    with faulty_s3(s3_endpoint) as s3:
+    with serving_faulty_s3(s3_endpoint) as s3:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
         objects.s3.cache_clear()
         yield s3

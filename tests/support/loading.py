@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from support.databases import new_database
+from support.databases import creating_database
 from warehouse.standin.cursor import CopyContext, adopt
 
 # What tells the rows of the session's last COPY in the SYS views, which have ids of their own.
@@ -79,9 +79,9 @@ class Copies:
 
 
 @contextmanager
-def copies_on(server, folder: Path):
+def opening_copies(server, folder: Path):
     """Copies on a database of their own."""
-    with new_database(server) as name:
+    with creating_database(server) as name:
         copies = Copies(lambda: psycopg2.connect(**server.connect_parameters(name)), folder)
         with closing(copies.connection):
             yield copies
@@ -89,7 +89,7 @@ def copies_on(server, folder: Path):
 
 @pytest.fixture(scope="module")
 def module_copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("copies")) as copies:
+    with opening_copies(server, tmp_path_factory.mktemp("copies")) as copies:
         yield copies
 
 

@@ -36,10 +36,10 @@ def star_schema(folder: Path) -> dict[str, list[tuple]]:
 def documents(folder: Path) -> Iterator[dict]:
     """The JSON documents of every file."""
     for file in folder.rglob("*.json"):
-        yield from map(document, as_written(file))
+        yield from map(document, split_documents(file))
 
 
-def as_written(file: Path) -> Iterator[str]:
+def split_documents(file: Path) -> Iterator[str]:
     """The JSON documents of a file, each as it is written."""
     rest = file.read_text(encoding="utf-8").lstrip()
     while rest:
@@ -70,15 +70,15 @@ def decimal(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value).quantize(HUNDRED_THOUSANDTH, ROUND_HALF_UP)
 
 
-def unless_blank(value: str | None) -> str | None:
+def blank_to_none(value: str | None) -> str | None:
     return value if value and value.strip(" ") else None
 
 
-def unquoted(value: str | None) -> str | None:
+def strip_quotes(value: str | None) -> str | None:
     """Without the pair of quotes that wraps it, if one does, and without the blanks before its end."""
     if value and len(value) >= 2 and value[0] == value[-1] == '"':
         value = value[1:-1]
-    return unless_blank(text(value))
+    return blank_to_none(text(value))
 
 
 # ---------------------------------------------------------------------------------- songs, artists
@@ -105,7 +105,7 @@ def song_of(version: tuple) -> dict:
     return {
         "row": (title, artist_id, year or None, duration),
         "artist_id": artist_id,
-        "artist": (artist_name, unless_blank(location), latitude, longitude),
+        "artist": (artist_name, blank_to_none(location), latitude, longitude),
     }
 
 
@@ -165,7 +165,7 @@ def content_of(event: dict) -> tuple:
     """The content of an event apart from its key, in the form that songplays stores."""
     return (
         text(event.get("song")), text(event.get("artist")), decimal(event.get("length")),
-        text(event["level"]), text(event.get("location")), unquoted(text(event.get("useragent"))),
+        text(event["level"]), text(event.get("location")), strip_quotes(text(event.get("useragent"))),
     )
 
 

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from support import ROOT, processes
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from warehouse.config import SETTINGS
 from warehouse.standin.server import Server
@@ -25,10 +25,10 @@ TABLES = (*STAGING, *FOLDED, *STAR)
 LASTING = (*FOLDED, *STAR)  # what staging holds is of the last load only
 DATA_FOLDERS = ("log_data", "song_data")
 
-OF_A_LOAD = {setting.key for setting in SETTINGS if setting.section == "LOAD"}
+LOAD_KEYS = {setting.key for setting in SETTINGS if setting.section == "LOAD"}
 
 
-def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
+def finish(process: subprocess.Popen) -> subprocess.CompletedProcess:
     stdout, stderr = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
@@ -59,7 +59,7 @@ class Project:
         """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written at the next run."""
         for key, value in settings.items():
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if key in OF_A_LOAD else "CLUSTER")
+                "LOAD" if key in LOAD_KEYS else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:
@@ -154,7 +154,7 @@ def project(tmp_path, server, database):
 @pytest.fixture(scope="session")
 def tables(server, tmp_path_factory):
     """The name of a database in which create_tables.py has run, to make others like it."""
-    with new_database(server) as name:
+    with creating_database(server) as name:
         done = Project(tmp_path_factory.mktemp("tables"), server, name).run("create_tables.py")
         assert done.returncode == 0, done.stderr
         yield name
@@ -163,17 +163,17 @@ def tables(server, tmp_path_factory):
 @pytest.fixture
 def warehouse(tmp_path, server, tables):
     """A project whose tables are created."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         yield Project(tmp_path, server, name)
 
 
 @pytest.fixture(scope="module")
 def module_warehouse(tmp_path_factory, server, tables):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         yield Project(tmp_path_factory.mktemp("warehouse"), server, name)
 
 
-class Loaded:
+class LoadedProject:
     """A project that was loaded, to begin many tests with.
 
     Each gets a copy of the database and its files at the same paths, with the same times, for by
@@ -187,10 +187,10 @@ class Loaded:
         self.files = shutil.copytree(project.folder, folder)
 
     @contextmanager
-    def copied(self) -> Iterator[Project]:
+    def copying(self) -> Iterator[Project]:
         shutil.rmtree(self.project.folder)
         self.project.folder.mkdir()
-        with new_database(self.project.server, self.project.database) as name:
+        with creating_database(self.project.server, self.project.database) as name:
             project = Project(self.project.folder, self.project.server, name)
             shutil.copytree(self.files, project.folder, dirs_exist_ok=True)
             project.write_config()  # which names the copy of the database
@@ -199,15 +199,15 @@ class Loaded:
 
 @pytest.fixture(scope="session")
 def two_plays(server, tables, tmp_path_factory):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("two_plays"), server, name)
         project.write("log_data/1.json", [event(1), event(2)])
         project.write("song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
-        yield Loaded(project, tmp_path_factory.mktemp("loaded") / "files")
+        yield LoadedProject(project, tmp_path_factory.mktemp("loaded") / "files")
 
 
 @pytest.fixture
 def loaded(two_plays):
     """A project that has loaded two plays and one song, which is another."""
-    with two_plays.copied() as project:
+    with two_plays.copying() as project:
         yield project

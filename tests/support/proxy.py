@@ -39,7 +39,7 @@ class Session:
         """All that the server answers to a query; it ends with ReadyForQuery."""
         answer = b""
         while not answer.endswith((b"Z\0\0\0\5I", b"Z\0\0\0\5T", b"Z\0\0\0\5E")):
-            answer += received(self.server)
+            answer += receive(self.server)
         return answer
 
 
@@ -69,7 +69,7 @@ def delay(seconds: float) -> Action:
     return action
 
 
-def instead(sql: str) -> Action:
+def replace_by(sql: str) -> Action:
     """The server runs this in place of the client's query."""
     def action(session: Session, message: bytes) -> None:
         text = sql.encode() + b"\0"
@@ -193,10 +193,10 @@ class Proxy:
         while True:
             ready, _, _ = select.select([session.client, session.server], [], [])
             if session.server in ready:
-                session.client.sendall(received(session.server))
+                session.client.sendall(receive(session.server))
             if session.client not in ready:
                 continue
-            pending += received(session.client)
+            pending += receive(session.client)
             while len(pending) >= head + 4:
                 end = head + struct.unpack_from("!i", pending, head)[0]
                 if len(pending) < end:
@@ -208,7 +208,7 @@ class Proxy:
                 self.action_on(kind, message)(session, message)
 
 
-def received(side: socket.socket) -> bytes:
+def receive(side: socket.socket) -> bytes:
     """Raises ConnectionError at the end of the stream."""
     if data := side.recv(1 << 16):
         return data

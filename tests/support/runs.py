@@ -13,8 +13,8 @@ NOTHING = "Nothing was committed."
 LINE = re.compile(r"^\d{4}-\S+ (?:DEBUG|INFO|ERROR) +(\S+(?: \w+)?)", re.MULTILINE)
 
 
-def refused(project: Project, status: int, *parts: str, script: str = "etl.py",
-            rolled_back: bool = True, arguments: tuple[str, ...] = (), **options) -> str:
+def expect_refusal(project: Project, status: int, *parts: str, script: str = "etl.py",
+                   rolled_back: bool = True, arguments: tuple[str, ...] = (), **options) -> str:
     """Run a script that must fail with one message that holds all the parts; the message."""
     done = project.run(script, *arguments, **options)
     assert_refused(done, status, *parts, rolled_back=rolled_back)

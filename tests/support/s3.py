@@ -57,7 +57,7 @@ def put(bucket):
     return put
 
 
-def aws_environment() -> dict[str, str]:
+def read_aws_environment() -> dict[str, str]:
     """Of this process, for its scripts."""
     return {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
 
@@ -69,7 +69,7 @@ def upload(bucket, folder: Path, files: list[Path]) -> None:
 
 def read_from(project: Project, bucket) -> None:
     """Let the project load from the bucket and use nothing but it."""
-    project.environment = aws_environment()
+    project.environment = read_aws_environment()
     project.configure(
         LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
         LOG_JSONPATH=f"s3://{bucket.name}/log_json_path.json",

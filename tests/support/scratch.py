@@ -4,12 +4,12 @@
 import pytest
 from psycopg2 import extensions
 
-from support.databases import new_database, speaking_redshift
+from support.databases import creating_database, speaking_redshift
 
 
 @pytest.fixture(scope="module")
 def module_connection(server):
-    with new_database(server) as name, speaking_redshift(server, name) as connection:
+    with creating_database(server) as name, speaking_redshift(server, name) as connection:
         yield connection
 
 
@@ -44,7 +44,7 @@ def plain(connection, sql: str) -> list[tuple]:
         return cursor.fetchall() if cursor.description else []
 
 
-def indexes(connection, table: str = "x") -> list[str]:
+def list_indexes(connection, table: str = "x") -> list[str]:
     """The indexes of a table, each as its method and columns: brin (a, b)."""
     found = plain(connection, f"SELECT indexdef FROM pg_indexes WHERE tablename = '{table}'")
     return [text.split(" USING ")[1] for text, in found]
@@ -56,7 +56,7 @@ def fill(connection, first: int, last: int) -> None:
         SELECT n, repeat('x', 900) FROM generate_series({first}, {last}) AS n""")
 
 
-def pages_read(connection, source: str) -> int:
+def count_pages_read(connection, source: str) -> int:
     """How many pages are read to count the rows of a source: table WHERE condition."""
     explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT COUNT(*) FROM {source}"
     (((explained,),),) = plain(connection, explain)

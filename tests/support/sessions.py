@@ -8,7 +8,7 @@ import psycopg2
 from support.project import TABLES, Project
 
 
-def connection_to(project: Project):
+def connect_to(project: Project):
     return psycopg2.connect(**project.server.connect_parameters(project.database))
 
 
@@ -24,11 +24,11 @@ def age_the_history(project, hours: float) -> None:
               FROM loads) AS age""")
 
 
-def plays(project: Project) -> int:
+def count_plays(project: Project) -> int:
     return project.query("SELECT COUNT(*) FROM songplays")[0][0]
 
 
-def relations(project, schema: str = "public") -> set[str]:
+def list_relations(project, schema: str = "public") -> set[str]:
     return {name for name, in project.query(
         f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
 
@@ -60,7 +60,7 @@ def wait_until_no_session_is_left(project: Project) -> None:
 
 def hold(project: Project, table: str):
     """A session that keeps everybody else off a table until it is closed."""
-    connection = connection_to(project)
+    connection = connect_to(project)
     with connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     return connection
@@ -89,7 +89,7 @@ WAITING = "locktype = 'advisory' AND NOT granted"
 def waiting_at(project: Project, trigger: str):
     """A load that has come to the trigger, and the session that holds it there until closed."""
     execute(project, WAITS + ";" + trigger)
-    with contextlib.closing(connection_to(project)) as holder:
+    with contextlib.closing(connect_to(project)) as holder:
         holder.cursor().execute("SELECT pg_advisory_lock(1)")
         process = project.start("etl.py")
         try:

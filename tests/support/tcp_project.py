@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import Project
 from support.runs import NOTHING, load_here
@@ -19,9 +19,9 @@ LAST = "insert loads"  # what a load runs last; then comes COMMIT
 
 
 @contextlib.contextmanager
-def project_with_files(folder, server, port: int, template: str = "template0"):
+def making_project(folder, server, port: int, template: str = "template0"):
     """A project with files that are not loaded, on a database of its own."""
-    with new_database(server, template) as name:
+    with creating_database(server, template) as name:
         project = Project(folder, server, name)
         project.configure(**server.settings(DB_NAME=name, DB_PORT=str(port)))
         project.write("log_data/1.json", [event(1), event(2), event(5), event(6)])
@@ -33,7 +33,7 @@ def project_with_files(folder, server, port: int, template: str = "template0"):
 @pytest.fixture(scope="session")
 def tcp_tables(tcp, tmp_path_factory):
     """The name of a database that has the tables, empty."""
-    with project_with_files(tmp_path_factory.mktemp("tcp_tables"), tcp, tcp.port) as project:
+    with making_project(tmp_path_factory.mktemp("tcp_tables"), tcp, tcp.port) as project:
         assert project.run("create_tables.py").returncode == 0
         yield project.database
 
@@ -42,7 +42,7 @@ def tcp_tables(tcp, tmp_path_factory):
 def undisturbed(tcp, tcp_tables, tmp_path_factory):
     """The tables after a load of the same files that nothing disturbs."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    with project_with_files(folder, tcp, tcp.port, tcp_tables) as project:
+    with making_project(folder, tcp, tcp.port, tcp_tables) as project:
         project.load()
         yield project.snapshot()
 
@@ -50,7 +50,7 @@ def undisturbed(tcp, tcp_tables, tmp_path_factory):
 @pytest.fixture
 def fresh(tmp_path, tcp, tcp_tables, proxy):
     """A project with empty tables and with files to load; its scripts connect by the proxy."""
-    with project_with_files(tmp_path, tcp, proxy.port, tcp_tables) as project:
+    with making_project(tmp_path, tcp, proxy.port, tcp_tables) as project:
         yield project
 
 
@@ -91,7 +91,7 @@ def loader(fresh):
 @pytest.fixture
 def stored(tmp_path, tcp, tcp_tables, bucket, s3):
     """A project with empty tables whose files are in S3."""
-    with project_with_files(tmp_path, tcp, tcp.port, tcp_tables) as project:
+    with making_project(tmp_path, tcp, tcp.port, tcp_tables) as project:
         for file in project.folder.glob("*_data/*.json"):
             key = str(file.relative_to(project.folder))
             bucket.put_object(Key=key, Body=file.read_bytes())
@@ -101,7 +101,7 @@ def stored(tmp_path, tcp, tcp_tables, bucket, s3):
 
 
 @pytest.fixture
-def by_s3(stored, s3):
+def s3_project(stored, s3):
     """A project of four plays and two songs whose scripts read S3."""
     stored.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3.url}
     return stored

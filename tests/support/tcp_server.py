@@ -19,7 +19,7 @@ from warehouse.standin.server import Server
 CANARY = "canary-Xq7%#pw"
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
@@ -32,7 +32,7 @@ class TcpServer:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.port = free_port()
+        self.port = find_free_port()
         # PostgreSQL refuses root, so postgres runs it.
         self.account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         self.binaries = Server(folder / "standin").binaries().folder
@@ -111,7 +111,7 @@ def make_certificates(folder: Path) -> None:
 
 
 @contextmanager
-def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
+def running_tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
     """A fresh server, ended and removed afterwards.
 
     It speaks TLS if there is a folder of certificates. Its log holds every statement.
@@ -132,7 +132,7 @@ def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
 @pytest.fixture(scope="session")
 def tcp():
     """A server that asks for a password, and that a test may crash if it starts it again."""
-    with tcp_server() as server:
+    with running_tcp_server() as server:
         yield server
 
 
@@ -149,5 +149,5 @@ def certificates(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tls_server(certificates):
     """A server that asks for a password and speaks TLS."""
-    with tcp_server(certificates) as server:
+    with running_tcp_server(certificates) as server:
         yield server
