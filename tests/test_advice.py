@@ -50,7 +50,7 @@ def test_advice_fits_the_reason_and_the_file(warehouse, files, said, wrong):
     assert [text for text in wrong if text in message] == []
 
 
-def test_a_key_in_other_letters_under_auto_comes_with_auto_ignorecase(warehouse):
+def test_a_key_in_other_case_under_auto_suggests_auto_ignorecase(warehouse):
     warehouse.write("log_data/0.json", [event(100)])
     warehouse.write("song_data/0.json", song("SO0"))
     warehouse.configure(LOG_JSONPATH="auto")

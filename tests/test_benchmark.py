@@ -45,7 +45,7 @@ def cells_of(line: str) -> list[str]:
 @pytest.mark.parametrize("names, options", [
     (["copy", "files", "errors"], ["--runs", "2"]), (["night"], ["--loaded", "10000", "50000"])],
     ids=["of COPY, twice", "of nights"])
-def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder, names, options):
+def test_each_comparison_has_lines_in_the_table_and_leaves_nothing_behind(folder, names, options):
     done = run_benchmark(folder, *names, "--quick", *options)
     assert done.returncode == 0, done.stderr
     header, _, *lines = [

@@ -54,7 +54,7 @@ def test_help_fits_a_terminal_of_80_columns(script):
 
 
 @both_scripts
-def test_help_tells_of_the_shared_options_and_every_exit_status(script):
+def test_help_lists_the_shared_options_and_every_exit_status(script):
     said = call(script, "--help").stdout
     for option in ("--config FILE", "--quiet", "--verbose", "--help", "--version", "--force"):
         assert option in said
@@ -118,7 +118,7 @@ def copy_scripts(folder):
 
 
 @both_scripts
-def test_dwh_cfg_is_looked_for_beside_the_script_and_not_where_one_stands(ready, tmp_path, script):
+def test_dwh_cfg_is_read_beside_the_script_and_not_in_the_working_folder(ready, tmp_path, script):
     ready.write_config()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -195,14 +195,14 @@ def test_each_run_has_a_name_of_its_own(ready, script):
     assert all(re.fullmatch(script.removesuffix(".py") + "-[0-9a-f]{6}", name) for name in names)
 
 
-def test_what_is_ignored_in_dwh_cfg_is_told_once(ready):
+def test_a_run_lists_once_what_it_ignores_in_dwh_cfg(ready):
     ready.write_config()
     ready.config.write_text(ready.config.read_text() + "[AWS]\nKEY = \n[DWH]\nDWH_NUM_NODES = 4\n")
     said = ready.run("etl.py", configured=False).stderr
     assert said.count("ignored in dwh.cfg: [AWS] KEY, [DWH]") == 1
 
 
-def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
+def test_a_summary_that_cannot_be_written_is_reported_and_the_load_stays(ready):
     ready.write_config()
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -218,7 +218,7 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
 
 @pytest.mark.parametrize("command", [(ROOT / "etl.py",), ("-m", "warehouse.report")],
                          ids=["etl.py", "warehouse.report"])
-def test_a_reader_that_has_seen_enough_is_no_failure(ready, command):
+def test_a_pipe_that_its_reader_closed_is_no_failure(ready, command):
     ready.write_config()
     reader, writer = os.pipe()
     os.close(reader)
@@ -297,7 +297,7 @@ def test_a_short_load_shows_no_progress_on_a_terminal(ready):
     assert "\033" not in sent and " MB" not in sent
 
 
-def test_without_a_terminal_there_is_no_line_that_changes(long):
+def test_without_a_terminal_no_line_is_rewritten(long):
     said = long.load().stderr
     assert "\r" not in said and "\033" not in said and " MB" not in said
 

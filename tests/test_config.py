@@ -207,7 +207,7 @@ def test_regions_that_differ_outside_s3_are_refused(refusal):
     assert "[GENERAL] REGION (line " in message and " and [AWS] REGION (line " in message
 
 
-def test_the_region_of_a_cluster_is_that_of_the_buckets_only_where_nothing_else_says(cfg):
+def test_the_region_of_a_cluster_is_that_of_the_buckets_unless_another_is_given(cfg):
     text = add(remote(), "CLUSTER", "REGION = eu-west-3")
     assert cfg(text).data.region == "eu-west-3"
     config = cfg(add(text, "AWS", "REGION = us-east-2"))
@@ -281,13 +281,13 @@ def test_a_folder_is_one_however_its_path_is_written(cfg, tmp_path):
     ("/", "song_data/", "", "SONG_DATA", "LOG_DATA"),
     ("data/", "data/songs/", "", "SONG_DATA", "LOG_DATA"),
 ])
-def test_what_lies_under_a_prefix_of_data_is_told(refusal, log, song, more, inner, outer):
+def test_a_path_under_a_prefix_of_data_is_refused(refusal, log, song, more, inner, outer):
     said = refusal(LOCAL.replace("LOG_DATA = log_data", f"LOG_DATA = {log}").replace(
         "SONG_DATA = song_data", f"SONG_DATA = {song}") + more)
     assert f"{inner} is under {outer}, so the COPY of {outer} would read it as data." in said
 
 
-def test_prefixes_that_only_look_alike_are_apart(cfg):
+def test_prefixes_that_only_look_alike_are_accepted(cfg):
     cfg(LOCAL.replace("song_data", "log_data2/").replace("log_data\n", "log_data/\n")
         + "LOG_JSONPATH = log_data.json\n")
 
@@ -422,7 +422,7 @@ def test_a_cluster_may_be_in_another_region_than_the_buckets(cfg):
       "4: SECRET and HOST = local contradict each other",
       "4: WORKGROUP and SECRET each say how to log in", "6: SSLMODE is 'yes'"]),
 ])
-def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, says):
+def test_contradicting_keys_are_refused_by_name(refusal, text, says):
     lines = refusal(text).splitlines()
     assert len(lines) == len(says)
     for said in says:
@@ -434,7 +434,7 @@ def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, s
 @pytest.mark.parametrize("keys", [
     dict(host=ENDPOINT, DB_NAME="d", DB_USER="a"), dict(host="10.0.0.7", DB_NAME="d", DB_USER="a"),
     dict(SECRET="s"), dict(WORKGROUP="dwh", DB_NAME="d")])
-def test_what_may_fall_back_to_plain_text_is_refused_for_another_machine(refusal, mode, keys):
+def test_an_sslmode_that_allows_plain_text_is_refused_for_another_machine(refusal, mode, keys):
     said = refusal(cluster(**keys, SSLMODE=mode))
     assert f"SSLMODE is '{mode}'; write require or, better, verify-full" in said
 
@@ -600,7 +600,7 @@ def test_a_wrong_uri_is_no_path_on_other_hosts_either(refusal, uri):
 
 
 @pytest.mark.parametrize("key", ["HOST", "DB_NAME", "DB_USER", "DB_PORT", "ARN", "LOG_DATA"])
-def test_a_placeholder_is_told_as_such(refusal, key):
+def test_a_placeholder_is_called_a_placeholder(refusal, key):
     assert f"{key} still has the placeholder '<your {key}>'." in refusal(
         redshift(**{key: f"'<your {key}>'"}))
 
@@ -642,19 +642,19 @@ def test_an_unknown_name_is_ignored_when_the_one_it_resembles_is_there(cfg):
     (redshift(DB_PASSWORD="'hunter2\x0bx'"), "dwh.cfg:5: DB_PASSWORD contains U+000B"),
     (redshift(DB_PASSWORD="hunter2\u2028x"), "dwh.cfg:5: DB_PASSWORD contains U+2028"),
 ])
-def test_a_wrong_line_is_told_by_its_number_and_not_shown(refusal, text, says):
+def test_a_wrong_line_is_reported_by_number_and_not_shown(refusal, text, says):
     message = refusal(text)
     assert message.startswith(says) and len(message.splitlines()) == 1
     assert "hunter2" not in message.lower()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_bytes_that_are_not_utf8_are_told_with_their_line(refusal, newline):
+def test_bytes_that_are_not_utf8_are_reported_with_their_line(refusal, newline):
     text = redshift(DB_PASSWORD="hunter2é").replace("\n", newline).encode("latin-1")
     assert refusal(text) == "dwh.cfg:5: the byte 0xE9 is not UTF-8. Save the file as UTF-8."
 
 
-def test_bytes_that_are_not_utf8_are_passed_over_in_a_comment(cfg):
+def test_a_comment_may_hold_bytes_that_are_not_utf8(cfg):
     assert cfg(LOCAL.encode() + b"# caf\xe9\n").server.is_local
 
 
@@ -704,24 +704,24 @@ def read_refusal(path):
     return str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     assert "there is no such file" in read_refusal(tmp_path / "dwh.cfg")
 
 
-def test_a_folder_is_told(tmp_path):
+def test_a_folder_is_reported(tmp_path):
     assert "is a folder" in read_refusal(tmp_path)
 
 
-def test_a_file_taken_for_a_folder_is_told(tmp_path):
+def test_a_file_taken_for_a_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
     assert "cannot be read" in read_refusal(tmp_path / "file" / "dwh.cfg")
 
 
-def test_a_path_that_no_system_accepts_is_told():
+def test_a_path_that_no_system_accepts_is_reported():
     assert "cannot be read" in read_refusal(Path("dwh\0.cfg"))
 
 
-def test_a_loop_of_links_is_told(tmp_path):
+def test_a_loop_of_links_is_reported(tmp_path):
     (tmp_path / "dwh.cfg").symlink_to("dwh.cfg")
     assert "cannot be read" in read_refusal(tmp_path / "dwh.cfg")
 
@@ -734,7 +734,7 @@ def test_a_fifo_does_not_block(tmp_path):
     assert "ConfigError" in done.stderr and "is not a regular file" in done.stderr
 
 
-def test_a_socket_is_told(tmp_path, monkeypatch):
+def test_a_socket_is_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the name of a socket may have some 100 bytes only
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("dwh.cfg")
@@ -742,11 +742,11 @@ def test_a_socket_is_told(tmp_path, monkeypatch):
         assert "dwh.cfg: " in read_refusal(Path("dwh.cfg"))
 
 
-def test_a_device_is_told():
+def test_a_device_is_reported():
     assert "is not a regular file" in read_refusal(Path("/dev/null"))
 
 
-def test_a_file_over_one_megabyte_is_told(tmp_path):
+def test_a_file_over_one_megabyte_is_reported(tmp_path):
     path = tmp_path / "dwh.cfg"
     path.write_text(LOCAL + "#" * (1_000_000 - len(LOCAL)))
     assert read(path).server.is_local
@@ -754,7 +754,7 @@ def test_a_file_over_one_megabyte_is_told(tmp_path):
     assert "larger than 1 MB" in read_refusal(path)
 
 
-def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
+def test_a_file_that_this_user_may_not_read_is_reported(tmp_path):
     path = tmp_path / "dwh.cfg"
     path.write_text(LOCAL)
     path.chmod(0)
@@ -781,7 +781,7 @@ def is_bare(data: bytes, secret: str) -> bool:
     return any(name not in ("DB_PASSWORD", "PASSWORD", "KEY") for name in names)
 
 
-def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_path, inputs):
+def test_any_file_is_read_or_refused_and_no_secret_is_shown(tmp_path, inputs):
     rng = random.Random(2018_11)
     path = tmp_path / "dwh.cfg"
     pieces = [b"\n", b"\r", b"\0", b"'", b'"', b"[", b"]", b"=", b":", b"#", b" ", b";", b"%s",

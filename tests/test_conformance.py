@@ -31,7 +31,7 @@ def test_every_case_has_a_verdict_and_tests_that_exist(case):
     assert tests or (case["verdict"] == "open" and case["why"])
 
 
-def test_every_id_is_there_once_and_none_that_a_test_carries_is_missing():
+def test_every_id_occurs_once_and_no_id_in_a_test_is_missing():
     ids = [case["id"] for case in CASES]
     assert len(set(ids)) == len(ids)
     carried = {

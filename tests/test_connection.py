@@ -130,12 +130,12 @@ def test_pgpassfile_serves_where_db_password_is_empty(make_config, tcp, monkeypa
     assert ask(make_config(**tcp.settings(DB_PASSWORD="")), "SELECT current_user") == tcp.user
 
 
-def test_db_password_goes_before_pgpassword(make_config, tcp, monkeypatch):
+def test_db_password_takes_precedence_over_pgpassword(make_config, tcp, monkeypatch):
     monkeypatch.setenv("PGPASSWORD", "wrong")
     assert ask(make_config(**tcp.settings()), "SELECT current_user") == tcp.user
 
 
-def test_a_password_is_in_no_error(make_config, tcp):
+def test_no_error_shows_the_password(make_config, tcp):
     with pytest.raises(WarehouseError) as raised:
         connect(make_config(**tcp.settings(DB_USER="nobody")))
     assert "as nobody" in str(raised.value)
@@ -143,7 +143,7 @@ def test_a_password_is_in_no_error(make_config, tcp):
     assert tcp.password not in repr(make_config(**tcp.settings()))
 
 
-def test_another_schema_is_where_names_are_looked_for(make_config, socket_keys, postgres):
+def test_names_are_looked_up_in_the_schema_of_dwh_cfg(make_config, socket_keys, postgres):
     postgres.cursor().execute("CREATE SCHEMA music; CREATE TABLE music.t AS SELECT 7 AS a")
     postgres.commit()
     assert ask(make_config(**socket_keys, SCHEMA="music"), "SELECT a FROM t") == 7

@@ -90,7 +90,7 @@ def test_l7_a_manifest_loads_each_url_as_often_as_it_says(copies, put):
     pytest.param("cd", False, None, id="L8 §1.9-12-none-exists"),
     pytest.param("", True, None, id="L8-no-entries"),
 ])
-def test_an_object_of_a_manifest_may_lack_unless_it_is_mandatory(
+def test_an_object_of_a_manifest_may_be_missing_unless_it_is_mandatory(
     copies, put, names, mandatory, loaded
 ):
     root = put({"a": document(1), "b": document(2)})
@@ -126,7 +126,7 @@ def test_an_empty_object_of_a_manifest_is_refused_and_under_a_prefix_it_is_no_ro
     '{"entries": [{"url": 5}]}', b"\xff", '{"entries": [{"url": "s3://b/\\ud800"}]}',
     '{"entries": [{"url": "\\u0000", "mandatory": true}]}',
 ], ids=lambda text: f"L9 {text!a}"[:40])
-def test_what_is_no_manifest_fails(copies, text):
+def test_a_file_that_is_no_manifest_fails(copies, text):
     path = copies.write("manifest", text)
     copies.create("i INT")
     with pytest.raises(psycopg2.errors.InternalError_):
@@ -406,7 +406,7 @@ def test_the_default_of_a_column_is_one_value_for_the_whole_copy(copies):
     assert copies.query(f"SELECT COUNT(DISTINCT at) FROM {copies.table}") == [(1,)]
 
 
-def test_the_sort_of_target_decides(copies):
+def test_a_copy_into_a_view_or_an_unsupported_type_is_refused(copies):
     copies.execute("CREATE TEMP TABLE #temporary (i INT)")
     copies.execute('CREATE SCHEMA IF NOT EXISTS "My Schema"')
     copies.execute('CREATE TABLE "My Schema"."Tab le" (i INT)')

@@ -107,7 +107,7 @@ def test_an_interrupt_passes_through_unchanged(copies, options, autocommit):
     assert numbers(copies) == []
 
 
-def test_progress_is_told_in_bytes(copies):
+def test_progress_is_reported_in_bytes(copies):
     told = []
     copies.on_progress = lambda done, total: told.append((done, total))
     copies.load("i INT", document(1) * 100_000)

@@ -149,7 +149,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text, named", REFUSED)
-def test_what_is_not_honoured_is_refused_by_name(text, named):
+def test_an_unsupported_option_is_refused_by_name(text, named):
     with pytest.raises(psycopg2.Error, match="Redshift") as caught:
         options(text)
     assert named.lower() in str(caught.value).lower()
@@ -194,7 +194,7 @@ def test_p5_a_wrong_authorization_is_refused_and_not_quoted(authorization):
     pytest.param("COPY t", id="§1.1-nothing"),
     pytest.param("COPY", id="§1.1-one-word"),
 ])
-def test_what_is_no_copy_of_redshifts_is_refused(copies, sql):
+def test_a_statement_that_redshift_does_not_know_as_copy_is_refused(copies, sql):
     copies.create("a INT")
     with pytest.raises(psycopg2.Error, match="Redshift"):
         copies.execute(sql)

@@ -57,7 +57,7 @@ def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
     assert list_drops(loaded) == ["1 play"]  # by nothing that the history knows
 
 
-def test_a_reset_says_so_before_it_commits(loaded):
+def test_a_reset_logs_the_dropped_plays_before_it_commits(loaded):
     loaded.configure(RETRIES="0")
     execute(loaded, "ALTER TABLE loads ADD CHECK (kind <> 'reset') NOT VALID")  # which is recorded last
     said = expect_refusal(loaded, 1, "insert loads: ", script="create_tables.py")
@@ -65,7 +65,7 @@ def test_a_reset_says_so_before_it_commits(loaded):
     assert count_plays(loaded) == 2
 
 
-def test_nothing_is_said_of_plays_where_there_are_none(project):
+def test_a_reset_without_plays_mentions_none(project):
     assert list_drops(project) == []
     assert list_drops(project) == []
 

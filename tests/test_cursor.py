@@ -91,7 +91,7 @@ def test_a_session_stays_redshifts_after_reset_all(connection):
     assert run(connection, "SHOW query_group") == [("",)]
 
 
-def test_what_psycopg2_offers_beside_is_refused(connection):
+def test_other_methods_of_psycopg2_are_refused(connection):
     with connection.cursor() as cursor:
         for call in (cursor.copy_expert, cursor.copy_from, cursor.copy_to, cursor.callproc):
             with pytest.raises(errors.FeatureNotSupported, match="Redshift"):
@@ -167,7 +167,7 @@ def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection
         assert value(connection, f"COUNT(*) FROM x {join}") == rows
 
 
-def test_who_is_no_superuser_goes_without_conversions_until_one_adopts_the_database(server):
+def test_a_user_has_no_conversions_until_a_superuser_adopts_the_database(server):
     comparison = "SELECT 1 WHERE 10 = CAST('10' AS VARCHAR)"
     administrate(server, "CREATE ROLE plain")
     try:
@@ -217,7 +217,7 @@ def test_a_named_cursor_reads_on(connection):
     ("SELECT a, COUNT(*) FROM t", "42803"), ("INSERT INTO t (a) SELECT c FROM t", "42804"),
     ("INSERT INTO t (a) VALUES ('x')", "22P02"),
 ])
-def test_what_redshift_says_alike_stays_plain(connection, sql, code):
+def test_an_error_that_redshift_words_alike_stays_plain(connection, sql, code):
     run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
     with pytest.raises(psycopg2.Error) as refusal:
         run(connection, sql)

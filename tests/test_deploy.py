@@ -340,7 +340,7 @@ def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
     sqs.delete_queue(QueueUrl=queue)
 
 
-def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
+def test_without_a_topic_no_mail_is_sent_and_the_log_says_so(monkeypatch, capsys):
     monkeypatch.delenv("SPARKIFY_TOPIC", raising=False)
     assert notify.main(["The load failed"]) == 0
     assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is notified.\n"
@@ -350,7 +350,7 @@ def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
     ("sparkify", "which is not the ARN of an SNS topic"),
     ("arn:aws:sns:us-west-2:123456789012:nobody", "Is SPARKIFY_TOPIC right?"),
 ])
-def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
+def test_a_wrong_topic_is_reported(cloud, topic, said):
     with pytest.raises(WarehouseError, match=re.escape(said)):
         notify.publish(topic, "The load failed", "why")
 

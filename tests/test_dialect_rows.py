@@ -102,7 +102,7 @@ def test_every_row_has_a_verdict_and_what_proves_it():
     assert {row.row[:3] for row in ROWS} == {f"3.{n}" for n in range(1, 8)}
 
 
-def test_what_is_impossible_to_see_stands_in_the_readme_of_the_tests():
+def test_the_readme_of_the_tests_lists_what_is_impossible_to_see():
     readme = (ROOT / "tests" / "README.md").read_text()
     listed = re.findall(r"\(row (3\.\d-\w+)\)", readme)
     assert sorted(listed) == sorted(r.row for r in ROWS if r.verdict == "impossible to see")
@@ -121,7 +121,7 @@ def test_the_name_of_a_page_is_recognised(text, is_page):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "warehouse/standin/sql").glob("*.py")),
                          ids=lambda path: path.name)
-def test_a_page_of_the_guide_stands_beside_what_redshift_is_said_to_lack(path):
+def test_a_function_that_says_what_redshift_lacks_names_a_page_of_the_guide(path):
     source = path.read_text()
     for part in ast.walk(ast.parse(source)):
         if isinstance(part, ast.FunctionDef):

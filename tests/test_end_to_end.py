@@ -58,7 +58,7 @@ def test_a_choice_does_not_depend_on_the_order_of_lines(cases_project, name):
     assert_gives_expected_tables(cases_project, case)
 
 
-def test_of_songs_that_say_as_much_the_lowest_id_describes_the_artist_even_if_it_comes_last(
+def test_among_equally_complete_songs_the_lowest_id_describes_the_artist_even_if_it_comes_last(
     warehouse
 ):
     warehouse.write("log_data/1.json", {
@@ -78,7 +78,7 @@ RIVALS = {
 }
 
 
-def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(warehouse):
+def test_the_lowest_of_several_versions_of_a_song_counts_in_whichever_column_they_differ(warehouse):
     warehouse.write("log_data/1.json", event(1))
     for column, values in RIVALS.items():
         warehouse.write(f"song_data/{column}.json", [
@@ -91,7 +91,7 @@ def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(w
         column: min(values) for column, values in RIVALS.items()}
 
 
-def test_of_two_sessions_at_one_instant_the_higher_number_describes_the_user(warehouse):
+def test_the_higher_of_two_sessions_at_one_instant_describes_the_user(warehouse):
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [
         event(1, sessionId=1, firstName="A"), event(1, sessionId=2, firstName="Z")])

@@ -107,7 +107,7 @@ def test_a_full_disk_for_the_manifests_stops_the_load(loaded):
     ("{python} -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"dwh.cfg\")'", "cannot be read"),
     ("touch {} && chmod 0 {}", "this user may not read it"),
 ], ids=["1 GB", "a folder", "a FIFO", "endless", "stdin", "a socket", "unreadable"])
-def test_a_dwh_cfg_that_is_none_is_one_message_at_once(tmp_path, make, says):
+def test_a_dwh_cfg_that_cannot_be_read_is_one_message_at_once(tmp_path, make, says):
     config = tmp_path / "dwh.cfg"
     make = make.replace("{}", "dwh.cfg").format(python=sys.executable)
     done = subprocess.run(

@@ -45,7 +45,7 @@ def test_an_empty_dwh_cfg(project):
 
 
 @pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
-def test_a_dwh_cfg_with_five_mistakes_is_told_of_all_five(project, script):
+def test_all_five_mistakes_of_a_dwh_cfg_are_reported(project, script):
     project.config.write_text(
         "[CLUSTER]\nHOST = local\nDB_PORT = 54z9\nSSLMODE = maybe\n"
         "[S3]\nLOG_DAT = log_data/\nSONG_DATA = 's3://Bad_Bucket/x'\n[LOAD]\nMAX_ERRORS = -1\n")
@@ -96,7 +96,7 @@ def test_a_server_that_is_down(project, script):
     assert "ERROR" in last
 
 
-def test_a_password_is_seen_nowhere(guarded):
+def test_a_password_is_shown_nowhere(guarded):
     guarded.launch = start  # so that ps shows its arguments
     guarded.write("log_data/1.json", [event(1)])
     guarded.write("song_data/1.json", song())
@@ -236,7 +236,7 @@ def test_one_rejected_row_more_than_max_errors_allows_stops_the_load(loaded):
     assert loaded.snapshot() == before
 
 
-def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
+def test_a_hundred_events_without_a_play_cause_a_warning_with_their_pages(loaded):
     events = [event(number, page="nextsong" if number % 2 else "Home") for number in range(5, 106)]
     loaded.write("log_data/2.json", events)
     said = loaded.load("--quiet").stderr
@@ -244,7 +244,7 @@ def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
     assert "page = nextsong, events = 51" in said and "page = Home, events = 50" in said
 
 
-def test_a_column_that_is_empty_in_all_of_a_hundred_events_is_warned_of_and_the_load_goes_on(loaded):
+def test_a_column_that_is_empty_in_a_hundred_events_causes_a_warning_and_the_load_goes_on(loaded):
     loaded.write("log_data/2.json", [event(number, gender=None) for number in range(5, 105)])
     done = loaded.load("--quiet")
     assert " WARNING " in done.stderr and "gender = 0" in done.stderr
@@ -254,7 +254,7 @@ def test_a_column_that_is_empty_in_all_of_a_hundred_events_is_warned_of_and_the_
 # ------------------------------------------------------------------------------------ the checks
 
 @pytest.mark.parametrize("table", STAR)
-def test_a_star_that_lacks_a_row_is_not_committed(loaded, table):
+def test_a_star_that_misses_a_row_is_not_committed(loaded, table):
     loaded.write("log_data/2.json", [event(5, userId="8")])
     loaded.write("song_data/2.json", song("SO2", artist_id="AR2"))
     before = loaded.snapshot()
@@ -266,7 +266,7 @@ def test_a_star_that_lacks_a_row_is_not_committed(loaded, table):
 @pytest.mark.parametrize("table, name, content", [
     ("songs", "song_data/2.json", song("SO2", artist_id="AR2")),
     ("users", "log_data/2.json", [event(5, userId="8")])], ids=["songs", "logs"])
-def test_a_load_of_one_source_alone_proves_what_it_wrote(loaded, table, name, content):
+def test_a_load_of_one_source_alone_checks_what_it_wrote(loaded, table, name, content):
     loaded.write(name, content)
     before = loaded.snapshot()
     lose_rows(loaded, f"INSERT ON {table}")
@@ -367,7 +367,7 @@ def test_a_signal_stops_a_copy_that_nothing_blocks(loaded, large_log, number, st
     assert loaded.snapshot() == before
 
 
-def test_a_session_that_the_server_ends_amid_a_copy_is_one_message(loaded):
+def test_a_session_that_the_server_ends_during_a_copy_is_one_message(loaded):
     before = loaded.snapshot()
     loaded.configure(RETRIES="0")
     with stopping_at(loaded, IN_COPY) as process:

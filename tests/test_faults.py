@@ -131,7 +131,7 @@ def test_a_clock_that_goes_backwards_changes_nothing(fresh, undisturbed):
     assert fresh.snapshot(LASTING) == {table: undisturbed[table] for table in LASTING}
 
 
-def test_a_version_of_a_file_from_a_load_at_the_same_instant_is_not_taken_for_this_one_s(
+def test_two_versions_of_a_file_loaded_at_the_same_instant_are_not_confused(
     fresh, undisturbed
 ):
     fresh.load()

@@ -28,7 +28,7 @@ def read_last_load(project: Project) -> dict:
     return dict(zip(COUNTS, row, strict=True))
 
 
-def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):
+def test_the_history_counts_the_files_rows_and_matches_of_a_load(warehouse):
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, song="Another"), event(3, artist="Nobody"),
                                         event(4, page="Home", userId="8")])
@@ -51,7 +51,7 @@ def test_a_load_is_told_of_with_its_files_rows_and_matches(warehouse):
     assert whole is None
 
 
-def test_earlier_plays_that_get_a_song_are_told_of_apart_from_new_ones(loaded):
+def test_the_history_counts_earlier_plays_that_get_a_song_apart_from_new_ones(loaded):
     loaded.write("log_data/2.json", [event(5)])
     loaded.write("song_data/late.json", song())
     loaded.load()
@@ -59,7 +59,7 @@ def test_earlier_plays_that_get_a_song_are_told_of_apart_from_new_ones(loaded):
                         " ORDER BY begun_at DESC LIMIT 1") == [(1, 1, 2)]
 
 
-def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(loaded):
+def test_a_run_that_found_nothing_new_is_recorded_and_one_that_failed_is_not(loaded):
     loaded.load()
     loaded.write("log_data/2.json", [event(5, ts="soon")])
     expect_refusal(loaded, 3, "rows were rejected")
@@ -70,7 +70,7 @@ def test_a_run_that_found_nothing_new_is_told_of_and_one_that_failed_is_not(load
         (None, None, None)]
 
 
-def test_what_was_loaded_whole_is_told_with_the_reason(loaded, monkeypatch):
+def test_the_history_gives_the_reason_for_a_whole_load(loaded, monkeypatch):
     def read_reason() -> str | None:
         return loaded.query("SELECT loaded_whole FROM loads ORDER BY begun_at DESC LIMIT 1")[0][0]
 
@@ -155,7 +155,7 @@ def test_a_success_by_a_clock_that_is_ahead_has_no_negative_age(loaded):
     assert loaded.load("--status", "--max-age", "1", "--quiet").stdout == ""
 
 
-def test_max_age_is_a_failure_where_no_run_has_succeeded_for_so_long(loaded):
+def test_max_age_fails_if_no_run_has_succeeded_for_so_long(loaded):
     age_the_history(loaded, 35.9)
     assert "last success: " in loaded.load("--status", "--max-age", "36").stdout
     done = loaded.load("--status", "--max-age", "36", "--quiet")
@@ -212,7 +212,7 @@ def query_alarms(project: Project) -> tuple[int | None, int, int]:
     return found
 
 
-def test_the_guides_query_tells_hours_rejected_rows_and_whole_loads_nobody_asked_for(loaded):
+def test_the_guides_query_finds_hours_rejected_rows_and_whole_loads_nobody_asked_for(loaded):
     assert query_alarms(loaded) == (0, 0, 0)
     loaded.load("--full")
     assert query_alarms(loaded) == (0, 0, 0)
@@ -232,7 +232,7 @@ def test_the_guides_query_tells_hours_rejected_rows_and_whole_loads_nobody_asked
     assert query_alarms(loaded) == (None, 0, 0)
 
 
-def test_the_guides_line_for_a_monitor_fails_with_a_message_and_is_quiet_else(loaded):
+def test_the_guides_line_for_a_monitor_is_quiet_or_fails_with_a_message(loaded):
     command, = re.findall(r"etl\.py (--status .*)", GUIDE)
     done = loaded.run("etl.py", *command.split())
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -241,7 +241,7 @@ def test_the_guides_line_for_a_monitor_fails_with_a_message_and_is_quiet_else(lo
                    rolled_back=False)
 
 
-def test_a_run_whose_commit_was_in_doubt_is_told_of_once(fresh, proxy, load_fresh):
+def test_a_run_whose_commit_was_in_doubt_is_recorded_once(fresh, proxy, load_fresh):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     assert load_fresh() == 2
     assert list_kinds(fresh) == ["reset", "load"]

@@ -252,7 +252,7 @@ def test_an_older_event_that_comes_late_does_not_set_a_user_back(loaded):
     assert loaded.query("SELECT level FROM users") == [("paid",)]
 
 
-def test_an_earlier_play_keeps_its_content_when_a_rival_comes_unless_that_is_first(loaded):
+def test_an_earlier_play_keeps_its_content_unless_a_new_rival_comes_first_in_order(loaded):
     """As if both had come at once, when the first location in order is chosen."""
     loaded.write("log_data/2.json", [event(1, location="Zurich"), event(2, location="Aachen")])
     loaded.load()
@@ -283,7 +283,7 @@ def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded)
     assert read_rows_written(loaded, "songplays") == "0"
 
 
-def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
+def test_a_load_counts_its_own_plays_of_an_instant(loaded):
     loaded.write("log_data/2.json", [event(1, userId="8")])
     said = loaded.load().stderr
     assert "plays inserted: 1, with a song of the catalogue: 0, with an artist of it: 1" in said
@@ -408,7 +408,7 @@ def test_a_dry_run_writes_no_manifest(loaded):
 
 # ------------------------------------------------------------------------------------- at one time
 
-def test_of_two_loads_at_once_the_second_waits_and_finds_nothing_new(loaded):
+def test_the_second_of_two_loads_at_once_waits_and_finds_nothing_new(loaded):
     loaded.write("log_data/2.json", [event(5)])
     holder = hold(loaded, "users")
     first = loaded.start("etl.py")
@@ -436,7 +436,7 @@ def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
         assert finish(first).returncode == 0
 
 
-def test_a_load_with_a_lock_timeout_of_0_does_not_wait_for_ever(loaded):
+def test_a_load_with_a_lock_timeout_of_0_gives_up(loaded):
     loaded.configure(LOCK_TIMEOUT="0")
     with contextlib.closing(hold(loaded, "etl_lock")):
         process = loaded.start("etl.py")

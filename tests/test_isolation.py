@@ -72,7 +72,7 @@ def test_during_a_load_the_report_and_status_read_the_old_tables_and_check_says_
 
 @pytest.mark.parametrize("second", [("etl.py",), ("etl.py", "--full"), ("create_tables.py",)],
                          ids=["load", "full", "reset"])
-def test_a_load_and_what_waits_for_it_both_succeed(isolated, second):
+def test_a_load_and_the_run_that_waits_for_it_both_succeed(isolated, second):
     with waiting_at(isolated, BETWEEN_INSERTS) as (loading, holder):
         waiting = isolated.start(*second)
         wait_until_somebody_waits_for(isolated, "etl_lock")
@@ -83,7 +83,7 @@ def test_a_load_and_what_waits_for_it_both_succeed(isolated, second):
     assert plays == [(0 if second == ("create_tables.py",) else 4,)]
 
 
-def test_an_open_transaction_of_an_analyst_stops_no_load_and_sees_what_it_saw(isolated):
+def test_an_analysts_open_transaction_stops_no_load_and_keeps_its_view(isolated):
     with analysing(isolated) as (connection, cursor):
         assert "committed" in isolated.load().stderr
         cursor.execute("SELECT COUNT(*) FROM songplays")

@@ -108,7 +108,7 @@ def find_last_step(said: str) -> str:
     return (LINE.findall(said) or ["nothing yet"])[-1]
 
 
-def test_etl_killed_at_a_random_instant_leaves_all_or_nothing(night, fault_seed, record_property):
+def test_a_load_killed_at_a_random_instant_leaves_all_or_nothing(night, fault_seed, record_property):
     chance = random.Random(f"etl {fault_seed}")
     process, said = start_and_wait(night, chance)
     process.send_signal(signal.SIGKILL)

@@ -90,7 +90,7 @@ UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers late
 
 
 @pytest.mark.parametrize("store, answer, reason", UNCOMPARED.values(), ids=UNCOMPARED)
-def test_a_log_that_grew_and_cannot_be_compared_is_loaded_as_grown_and_said_so_once(
+def test_a_grown_log_that_cannot_be_compared_is_loaded_as_grown_with_one_message(
         s3_project, s3, bucket, store, answer, reason):
     store(bucket, LOG[1:], encode([event(1), event(2)]))
     s3_project.load()
@@ -105,7 +105,7 @@ def test_a_log_that_grew_and_cannot_be_compared_is_loaded_as_grown_and_said_so_o
     assert "was not compared" not in s3_project.load().stderr
 
 
-def test_a_local_log_that_grew_is_loaded_as_grown_and_said_so(loaded):
+def test_a_grown_local_log_is_loaded_as_grown_with_a_message(loaded):
     loaded.write("log_data/1.json", [event(1, song="Zebra"), event(2), event(7)])
     assert "log_data/1.json grew, and was not compared" in loaded.load().stderr
     assert count_plays(loaded) == 3
@@ -157,7 +157,7 @@ def test_a_load_of_songs_runs_nothing_on_users_latest_events_and_time(loaded):
         for table in ("users", "latest_events", "time", "events", "plays")}
 
 
-def test_a_load_of_logs_writes_and_proves_nothing_of_songs(loaded):
+def test_a_load_of_logs_writes_and_checks_nothing_of_songs(loaded):
     loaded.write("log_data/2.json", [event(5)])
     ran = list_statements_run(loaded)
     assert "insert songplays" in ran
@@ -173,7 +173,7 @@ def list_statements_run(project: Project) -> set[str]:
             for line in said.splitlines() if " DEBUG " in line}
 
 
-def test_plays_that_are_written_again_are_not_changed_as_earlier_ones(loaded):
+def test_plays_that_a_load_writes_again_do_not_count_as_changed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     loaded.write("song_data/late.json", song())
     assert "update songplays" not in list_statements_run(loaded)
@@ -531,7 +531,7 @@ def test_a_late_song_makes_the_artist_of_earlier_plays_known_ambiguous_and_known
 
 # ------------------------------------------------------------------------------------ rejected rows
 
-def test_rejected_rows_are_counted_by_what_copy_says_where_the_views_of_them_are_empty(
+def test_rejected_rows_are_counted_by_copys_notice_when_the_views_of_them_are_empty(
     loaded, monkeypatch, caplog
 ):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
@@ -557,7 +557,7 @@ def test_swapped_settings_are_an_error_that_says_so_and_change_nothing(loaded):
     assert loaded.snapshot() == before
 
 
-def test_wildcards_are_named_for_what_they_are(loaded):
+def test_wildcards_are_called_wildcards(loaded):
     loaded.configure(LOG_DATA="log_data/*.json")
     expect_refusal(loaded, 1, "there is no object under",
                    "COPY has no wildcards: write the text that the keys")

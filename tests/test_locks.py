@@ -55,7 +55,7 @@ def test_a_session_that_only_read_etl_lock_is_named_as_one(loaded):
 
 
 @pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
-def test_who_waits_in_vain_exits_1_where_no_run_has_succeeded_for_stale_after(loaded, script):
+def test_a_run_that_waits_in_vain_exits_1_if_none_has_succeeded_for_stale_after(loaded, script):
     loaded.configure(LOCK_TIMEOUT="1", STALE_AFTER="40")
     age_the_history(loaded, 41)
     with contextlib.closing(hold(loaded, "etl_lock")):
@@ -87,7 +87,7 @@ def test_a_warehouse_in_which_no_run_has_ever_succeeded_is_not_stale(fresh):
     ("INSERT INTO users (user_id, level) VALUES (0, 'free')", (), "users"),
     ("SELECT * FROM top_songs", ("--views",), "top_songs"),
 ])
-def test_create_tables_names_who_uses_a_table_in_an_open_transaction(loaded, used, arguments, named):
+def test_create_tables_names_the_session_that_keeps_a_table_in_use(loaded, used, arguments, named):
     loaded.configure(LOCK_TIMEOUT="1")
     before = loaded.snapshot()
     with contextlib.closing(connect_to(loaded)) as analyst:
@@ -105,7 +105,7 @@ new_or_full = pytest.mark.parametrize("arguments", [(), ("--full",)], ids=["new"
 
 @pytest.mark.parametrize("table", ["users", "catalogue"])
 @new_or_full
-def test_a_load_names_who_keeps_it_from_writing_a_table(loaded, table, arguments):
+def test_a_load_names_the_session_that_keeps_it_from_writing_a_table(loaded, table, arguments):
     loaded.configure(LOCK_TIMEOUT="1")
     loaded.write("log_data/2.json", [event(5)])
     loaded.write("song_data/9.json", song("SO9"))
@@ -117,7 +117,7 @@ def test_a_load_names_who_keeps_it_from_writing_a_table(loaded, table, arguments
 
 
 @new_or_full
-def test_a_load_names_who_keeps_it_from_writing_the_history(loaded, monkeypatch, arguments):
+def test_a_load_names_the_session_that_keeps_it_from_writing_the_history(loaded, monkeypatch, arguments):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
     monkeypatch.setattr(history, "AGE_TIMEOUT", 1)  # seconds for the age of the last run, in vain
     loaded.configure(LOCK_TIMEOUT="1")
@@ -134,7 +134,7 @@ def test_a_load_names_who_keeps_it_from_writing_the_history(loaded, monkeypatch,
     assert "committed" in loaded.load(*arguments).stderr
 
 
-def test_a_load_of_logs_waits_for_nobody_who_uses_the_songs(loaded):
+def test_a_load_of_logs_does_not_wait_for_a_session_that_uses_the_songs(loaded):
     loaded.configure(LOCK_TIMEOUT="1")
     loaded.write("log_data/2.json", [event(5)])
     with contextlib.closing(connect_to(loaded)) as analyst:

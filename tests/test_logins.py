@@ -102,7 +102,7 @@ def select_login(parameters: dict) -> dict:
 
 # ------------------------------------------------------------------------ credentials of a cluster
 
-def test_a_cluster_tells_where_it_is_and_gives_a_user_a_password(make_config, cluster):
+def test_a_cluster_gives_its_address_and_a_password_for_a_user(make_config, cluster):
     parameters = make_parameters(make_config(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh"))
     assert parameters["host"].startswith(f"{cluster}.")
     assert parameters["host"].endswith(".us-west-2.redshift.amazonaws.com")
@@ -117,7 +117,7 @@ def test_each_login_to_a_cluster_has_a_password_of_its_own(make_config, cluster)
     assert make_parameters(config)["password"] != make_parameters(config)["password"]
 
 
-def test_host_and_port_of_dwh_cfg_go_before_those_of_the_cluster(make_config, cluster):
+def test_host_and_port_of_dwh_cfg_take_precedence_over_those_of_the_cluster(make_config, cluster):
     config = make_config(CLUSTER_IDENTIFIER=cluster, DB_USER="etl", DB_NAME="dwh",
                          HOST="dwh.example.org", DB_PORT="5450")
     assert select_login(make_parameters(config)) | {"password": ""} == {
@@ -151,7 +151,7 @@ def test_without_db_user_the_caller_is_the_user(make_config, stub):
     redshift.assert_no_pending_responses()
 
 
-def test_a_paused_cluster_is_said_to_be_paused(make_config, cluster, aws):
+def test_a_paused_cluster_is_called_paused(make_config, cluster, aws):
     aws("redshift").pause_cluster(ClusterIdentifier=cluster)
     said = f"the cluster {cluster} is paused.*aws redshift resume-cluster"
     with pytest.raises(WarehouseError, match=said):
@@ -171,7 +171,7 @@ def test_a_cluster_that_is_being_made_has_no_endpoint(make_config, stub):
 
 # ------------------------------------------------------------------------------- serverless
 
-def test_a_workgroup_tells_where_it_is_and_who_logs_in(make_config, stub):
+def test_a_workgroup_gives_its_address_and_a_login(make_config, stub):
     serverless = stub("redshift-serverless")
     serverless.add_response(
         "get_workgroup",
@@ -186,7 +186,7 @@ def test_a_workgroup_tells_where_it_is_and_who_logs_in(make_config, stub):
     serverless.assert_no_pending_responses()
 
 
-def test_a_workgroup_whose_host_is_known_is_not_asked_where_it_is(make_config, stub):
+def test_a_workgroup_whose_host_is_known_is_not_asked_for_its_address(make_config, stub):
     serverless = stub("redshift-serverless")
     serverless.add_response("get_credentials", {"dbUser": "IAM:ann", "dbPassword": CANARY})
     config = make_config(WORKGROUP="dwh", DB_NAME="dev", HOST=SERVERLESS_HOST)
@@ -200,7 +200,7 @@ WHOLE = {"engine": "redshift", "host": CLUSTER_HOST, "port": 5440, "dbname": "dw
          "username": "etl", "password": CANARY}
 
 
-def test_a_secret_tells_everything(make_config, keep):
+def test_a_secret_gives_the_whole_login(make_config, keep):
     assert select_login(make_parameters(make_config(SECRET=keep(WHOLE)))) == {
         "host": CLUSTER_HOST, "port": 5440, "dbname": "dwh", "user": "etl", "password": CANARY}
 
@@ -210,13 +210,13 @@ def test_the_port_of_a_secret_may_be_text_or_left_out(make_config, keep, port, t
     assert make_parameters(make_config(SECRET=keep(WHOLE | {"port": port})))["port"] == told
 
 
-def test_dwh_cfg_goes_before_the_secret(make_config, keep):
+def test_dwh_cfg_takes_precedence_over_the_secret(make_config, keep):
     config = make_config(SECRET=keep(WHOLE), HOST="10.0.0.7", DB_PORT="5450", DB_NAME="other")
     assert select_login(make_parameters(config)) == {"host": "10.0.0.7", "port": 5450, "dbname": "other",
                                     "user": "etl", "password": CANARY}
 
 
-def test_user_and_password_are_enough_where_dwh_cfg_says_the_rest(make_config, keep):
+def test_a_secret_of_user_and_password_is_enough_if_dwh_cfg_has_the_rest(make_config, keep):
     secret = keep({"username": "IAM:etl", "password": CANARY})
     parameters = make_parameters(make_config(SECRET=secret, HOST=CLUSTER_HOST, DB_NAME="dwh"))
     assert (parameters["port"], parameters["user"]) == (5439, "IAM:etl")
@@ -234,7 +234,7 @@ def test_a_secret_is_found_in_the_region_of_its_arn(make_config, keep):
     ({"HOST": "db.example.org"}, {"AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
     ({"HOST": "db.example.org"}, {}, "us-west-2"),  # that of the buckets
 ])
-def test_the_region_is_that_of_the_host_else_the_clusters_else_the_usual(
+def test_the_region_is_the_hosts_or_else_the_clusters_or_else_the_usual_one(
     make_config, aws, monkeypatch, keys, environment, region
 ):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -351,7 +351,7 @@ def test_denied_access_names_the_action_to_allow(
     ("DecryptionFailure", "Allow kms:Decrypt with the key of the secret."),
     ("InvalidRequestException", "Is the secret about to be deleted?"),
 ])
-def test_what_is_wrong_with_the_request_is_said_without_its_token(make_config, stub, code, step):
+def test_a_wrong_request_is_explained_without_its_token(make_config, stub, code, step):
     said = "…" if "Signature" not in code else f"The canonical string is x-amz-token:{CANARY}"
     stub("secretsmanager").add_client_error("get_secret_value", code, said)
     told = message(make_config(SECRET="s"))
@@ -456,7 +456,7 @@ def test_a_wrong_password_of_a_secret_is_tried_once(make_config, hosted, keep, m
     assert "canary" not in str(raised.value)
 
 
-def test_no_secret_is_seen_anywhere(hosted, keep):
+def test_no_secret_is_shown_anywhere(hosted, keep):
     hosted.launch = start  # so that ps shows its arguments
     canaries = {name: f"canary//{uuid.uuid4().hex}" for name in ("password", "key", "token")}
     hosted.environment |= {"AWS_SECRET_ACCESS_KEY": canaries["key"],

@@ -97,7 +97,7 @@ def test_a_file_with_a_line_break_in_its_name_is_listed_and_read(tmp_path):
     assert objects.read(f"{place.root}new\nline") == b"x"
 
 
-def test_a_listing_tells_sizes_and_etags_that_change_with_the_content(place):
+def test_a_listing_gives_sizes_and_etags_that_change_with_the_content(place):
     place.put("a", b"12345")
     place.put("empty", b"")
     file, empty = objects.list_objects(place.root)

@@ -42,7 +42,7 @@ def read_everything(project: Project) -> dict[str, list[tuple]]:
 @pytest.mark.parametrize("command", [
     "etl.py", "etl.py --full --force", "etl.py --no-reload", "etl.py --status", "etl.py --dry-run",
     "create_tables.py", "create_tables.py --views"])
-def test_it_is_named_with_what_to_do_and_left_alone(older, command):
+def test_an_older_warehouse_is_named_with_what_to_do_and_left_alone(older, command):
     script, *arguments = command.split()
     before = read_everything(older)
     only_reads = {"--status", "--dry-run"} & set(arguments)
@@ -50,7 +50,7 @@ def test_it_is_named_with_what_to_do_and_left_alone(older, command):
     assert read_everything(older) == before
 
 
-def test_it_is_replaced_when_told_to_and_the_next_load_brings_every_file(older):
+def test_force_replaces_an_older_warehouse_and_the_next_load_brings_every_file(older):
     create(older, "--force")
     assert "staging_catalogue" not in list_relations(older)
     assert {"catalogue", "latest_events", "loads", "top_songs"} <= list_relations(older)
@@ -60,7 +60,7 @@ def test_it_is_replaced_when_told_to_and_the_next_load_brings_every_file(older):
     create(older)
 
 
-def test_a_staging_catalogue_of_other_columns_is_a_stranger(project):
+def test_a_staging_catalogue_of_other_columns_is_a_foreign_table(project):
     execute(project, "CREATE TABLE staging_catalogue (song_id TEXT, note TEXT)")
     expect_refusal(project, 2, "not of this toolkit", "staging_catalogue (song_id, note)", "--force",
                    script="create_tables.py")

@@ -71,7 +71,7 @@ def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(make_config
     "terminating connection due to unexpected postmaster exit",
     RESET,
 ])
-def test_what_passes_is_waited_for(make_config, quick, caplog, refusal):
+def test_a_failure_that_passes_is_waited_for(make_config, quick, caplog, refusal):
     with running_recording_server(refusal, refusal) as server, caplog.at_level("INFO", "warehouse"):
         connect(make_config(SOON, **keys(server.port))).close()
     assert len(server.startups) == 3
@@ -120,7 +120,7 @@ def test_a_user_with_too_many_sessions_waits_for_one_to_end(make_config, quick):
         assert held.closed
 
 
-def test_patience_ends(make_config, quick, caplog):
+def test_connecting_gives_up_after_connect_timeout(make_config, quick, caplog):
     with running_recording_server(*["the database system is starting up"] * 1000) as server:
         began = time.monotonic()
         with caplog.at_level("INFO", "warehouse"), pytest.raises(WarehouseError) as raised:
@@ -132,7 +132,7 @@ def test_patience_ends(make_config, quick, caplog):
 
 @pytest.mark.parametrize("said, waits", [
     ("Name or service not known", False), ("Temporary failure in name resolution", True)])
-def test_a_host_that_does_not_exist_is_given_up_after_seconds_and_a_silent_resolver_is_not(
+def test_a_missing_host_is_given_up_after_seconds_and_a_silent_resolver_is_not(
     make_config, quick, monkeypatch, said, waits
 ):
     tries = []
@@ -179,7 +179,7 @@ def test_a_host_of_two_addresses_is_not_waited_for_if_one_refuses_the_password()
     assert errors.pick_message(error).endswith('password authentication failed for user "etl"')
 
 
-def test_login_is_asked_anew_at_each_try(make_config, quick, monkeypatch):
+def test_each_attempt_asks_for_the_login_again(make_config, quick, monkeypatch):
     logins = []
     monkeypatch.setattr(connection, "make_parameters",
                         lambda config: logins.append(config) or make_parameters(config))

@@ -126,7 +126,7 @@ def keys(bucket) -> list[tuple[str, str]]:
 
 # -------------------------------------------------------------------------------- a good set-up
 
-def test_all_is_well_nothing_is_changed_and_a_load_runs(ready, bucket):
+def test_a_good_set_up_passes_unchanged_and_a_load_runs(ready, bucket):
     tables, before = ready.snapshot(EVERY_TABLE), keys(bucket)
     found = check(ready)
     assert found.status == 0, found
@@ -148,7 +148,7 @@ def test_all_is_well_nothing_is_changed_and_a_load_runs(ready, bucket):
     ready.load()
 
 
-def test_quiet_says_nothing_of_a_good_set_up_and_only_what_is_wrong_of_another(ready):
+def test_quiet_prints_only_what_is_wrong(ready):
     done = ready.run("etl.py", "--check", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ready.configure(SONG_DATA="nowhere/", STATEMENT_TIMEOUT="5")
@@ -189,7 +189,7 @@ THE_REST = ["AWS", "LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS
             "MANIFESTS"]
 
 
-def test_a_wrong_password_and_the_rest_is_checked(guarded, bucket):
+def test_a_wrong_password_does_not_stop_the_other_checks(guarded, bucket):
     before = keys(bucket)
     guarded.configure(DB_PASSWORD="wrong-" + CANARY)
     guarded.settings["DWH"] = {"DWH_CLUSTER_TYPE": "multi-node"}
@@ -204,7 +204,7 @@ def test_a_wrong_password_and_the_rest_is_checked(guarded, bucket):
     assert CANARY not in str(found)
 
 
-def test_an_authority_that_did_not_sign(guarded, certificates):
+def test_the_certificate_of_another_authority_fails(guarded, certificates):
     guarded.configure(SSLMODE="verify-full", SSLROOTCERT=str(certificates / "other.crt"))
     found = check(guarded)
     assert (found.status, found.parts_with("FAIL")) == (1, ["login"])
@@ -239,7 +239,7 @@ def test_a_table_of_an_older_version(warehouse, ready):
     assert "create_tables.py" in found.text_of("users")
 
 
-def test_views_that_are_missing_or_not_to_be_read_are_a_warning(warehouse, ready):
+def test_views_that_are_missing_or_unreadable_are_a_warning(warehouse, ready):
     warehouse.settings = ready.settings | {
         "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
     execute(warehouse, "DROP VIEW top_songs; DROP VIEW plays_by_day;"
@@ -265,7 +265,7 @@ def check_as_another(ready):
                    f"GRANT TEMP ON DATABASE {ready.database} TO PUBLIC")
 
 
-def test_a_user_who_may_do_all_but_owns_no_table_may_not_analyze_them(check_as_another):
+def test_a_user_with_all_rights_who_owns_no_table_may_not_analyze_them(check_as_another):
     found = check_as_another("GRANT ALL ON ALL TABLES IN SCHEMA public TO %s")
     assert (found.status, set(found.parts_with("FAIL"))) == (1, {
         *TABLES, "loaded_files"})
@@ -355,7 +355,7 @@ def test_a_file_that_copy_would_reject(ready, bucket):
                   "set MAX_ERRORS in dwh.cfg to leave such rows out", status=3)
 
 
-def test_a_region_other_than_the_buckets_is_a_warning_where_only_redshift_minds(ready, bucket):
+def test_a_region_other_than_the_buckets_is_a_warning_on_the_stand_in(ready, bucket):
     ready.configure(REGION="eu-west-1")
     found = check_here(ready)
     assert (found.status, found.parts_with("warn")) == (0, ["REGION"])
@@ -393,7 +393,7 @@ def test_a_load_by_prefix_needs_no_s3_on_this_machine(redshift_config, capsys, m
     assert found.parts_with("skip") == ["REGION", "MANIFESTS"]
 
 
-def test_what_redshift_is_sent_is_undone_and_by_prefix_names_the_files(
+def test_what_redshift_is_sent_is_rolled_back_and_names_the_files_by_prefix(
     redshift_config, bucket, capsys, monkeypatch
 ):
     """By a server that says it is Redshift, takes everything and answers with no row."""
@@ -432,7 +432,7 @@ def test_a_connection_that_is_lost_is_reported_and_s3_is_checked(ready, capsys):
     assert {"LOG_DATA", "SONG_DATA", "MANIFESTS"} <= set(found.parts_with("ok"))
 
 
-def test_several_things_are_all_named_and_the_first_decides_the_exit_status(ready, bucket):
+def test_all_failures_are_named_and_the_first_decides_the_exit_status(ready, bucket):
     ready.configure(LOG_DATA=f"s3://{bucket.name}/logs/", SONG_DATA=f"s3://{bucket.name}/songs/",
                     LOG_JSONPATH=f"s3://{bucket.name}/paths.json",
                     MANIFESTS=f"s3://{bucket.name}/m/")
@@ -499,7 +499,7 @@ def test_an_object_that_may_not_be_removed_is_named(bucket):
 @pytest.mark.parametrize("other, said", [
     ("--status", "not allowed with"), ("--full", "neither --full nor --force"),
     ("--no-reload", "nor --no-reload")])
-def test_check_goes_with_nothing_that_loads_or_shows(module_warehouse, other, said):
+def test_check_excludes_every_option_that_loads_or_shows(module_warehouse, other, said):
     done = module_warehouse.run("etl.py", "--check", other)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

@@ -102,7 +102,7 @@ def headings_of(text: str) -> set[str]:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's list of files")
-def test_the_top_level_holds_what_the_card_says_and_nothing_else():
+def test_the_top_level_holds_these_files_and_nothing_else():
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = {name.partition("/")[0] for name in files.stdout.splitlines()}
     assert {name for name in names if not name.startswith(".")} == {
@@ -110,7 +110,7 @@ def test_the_top_level_holds_what_the_card_says_and_nothing_else():
         "sparkifydb_erd.png", "tests", "warehouse", "deploy"}
 
 
-def test_the_requirements_are_those_of_the_card():
+def test_the_requirements_are_these():
     names = {
         line.partition(">")[0].partition("[")[0]
         for line in (ROOT / "requirements.txt").read_text().splitlines()

@@ -59,7 +59,7 @@ def many_bad_rows(warehouse):
     return warehouse
 
 
-def test_of_many_rejected_rows_three_of_each_kind_are_shown_and_all_are_counted(many_bad_rows):
+def test_three_rejected_rows_of_each_kind_are_shown_and_all_are_counted(many_bad_rows):
     many_bad_rows.configure(MAX_ERRORS="105")
     said = expect_refusal(many_bad_rows, 3, "copy staging_events: rows were rejected:", WAY_OUT)
     assert re.findall(r"log_data/(\d).json:(\d+): column (\w+)", said) == [
@@ -85,7 +85,7 @@ def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
         ["staging_events", "2", "1", "106"], ["staging_songs", "2", "1", "1"]]
 
 
-def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
+def test_a_table_of_rejected_rows_has_a_limit_and_says_how_many_are_left_out():
     row = Row("f", 1, "c", "int4", "", 1207, "Invalid digit", None, alike=1, rejected=12_345)
     assert describe_rows([row])[-1] == "  and 12,344 more in other files or columns"
     assert describe_rows([]) == []
@@ -126,7 +126,7 @@ def look_up(project: Project) -> list[list[str]]:
     return [line.split("|") for line in done.stdout.splitlines()]
 
 
-def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
+def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_fixed(
     warehouse, server, tables, tmp_path_factory
 ):
     bad_song = song("SO2", duration="99x5")
@@ -174,19 +174,19 @@ def bad_row(fresh):
     return fresh
 
 
-def test_without_the_first_table_the_second_tells(bad_row, proxy, load_fresh, caplog):
+def test_without_the_first_table_the_second_serves(bad_row, proxy, load_fresh, caplog):
     proxy.on("standin.sys_load_error_detail", fail("permission denied for relation x", "42501"))
     said = assert_permanent(load_fresh, 3, caplog)
     assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" in said
 
 
-def test_without_the_second_table_the_first_tells_without_values(bad_row, proxy, load_fresh, caplog):
+def test_without_the_second_table_the_first_serves_without_values(bad_row, proxy, load_fresh, caplog):
     proxy.on("standin.stl_load_errors", fail("relation x does not exist", "42P01"))
     said = assert_permanent(load_fresh, 3, caplog)
     assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" not in said
 
 
-def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, loader, load_fresh, caplog):
+def test_a_user_who_may_read_neither_table_sees_the_first_error(bad_row, loader, load_fresh, caplog):
     execute(bad_row, "REVOKE SELECT ON standin.sys_load_error_detail, standin.stl_load_errors"
                      " FROM PUBLIC")
     said = assert_permanent(load_fresh, 3, caplog)
@@ -204,7 +204,7 @@ def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
     assert "server closed the connection unexpectedly" in said
 
 
-def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, load_fresh, caplog):
+def test_rejected_rows_are_counted_when_no_table_lists_them(bad_row, proxy, load_fresh, caplog):
     """COPY says itself how many there are."""
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.sys_load_error_detail", cut)
@@ -214,7 +214,7 @@ def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, lo
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]
 
 
-def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
+def test_rejected_rows_that_copy_did_not_count_are_an_unknown_number(
     bad_row, proxy, load_fresh, caplog, monkeypatch
 ):
     monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # for rows of songs, of which there are none
@@ -247,7 +247,7 @@ def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones
 
 
 @pytest.mark.parametrize("max_errors", ["0", "5"])
-def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_errors):
+def test_late_views_are_queried_again(bad_row, load_fresh, caplog, max_errors):
     execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '2s'")
     bad_row.configure(MAX_ERRORS=max_errors)
     if max_errors == "0":
@@ -258,7 +258,7 @@ def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_er
     assert "log_data/1.json:2: column userid (int8): Invalid digit" in said and "in 'abc'" in said
 
 
-def test_as_on_a_cluster_log_summary_and_history_tell_of_three_rejected_rows(warehouse):
+def test_as_on_a_cluster_log_summary_and_history_count_three_rejected_rows(warehouse):
     """Two families of ids, views that are late by two seconds, and no value in raw_field_value."""
     execute(warehouse, f"ALTER DATABASE {warehouse.database} SET standin.views_late = '2s'")
     warehouse.write("song_data/1.json", song())

@@ -140,7 +140,7 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
     assert all(len(answer.end_rows) == 1 for answer in everything.answers)
 
 
-def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
+def test_a_count_of_one_is_in_the_singular(emptied, monkeypatch):
     load_events(emptied, [event(1)])
     shown = ask(emptied, monkeypatch)
     assert report.format_report(shown).startswith("1 play of 1 listener in 1 session, ")
@@ -150,7 +150,7 @@ def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
     assert "\n1 other " in report.format_report(ask(emptied, monkeypatch, top=1))
 
 
-def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
+def test_rows_of_equally_many_plays_are_listed_in_order(emptied, monkeypatch):
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     load_events(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
@@ -238,7 +238,7 @@ def read_as_of(project: Project) -> str:
     return line
 
 
-def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new(warehouse):
+def test_the_report_names_its_latest_load_even_if_it_found_nothing_new(warehouse):
     assert read_as_of(warehouse) == (
         f"No load has succeeded since the reset of {find_newest(warehouse, 'reset')} UTC.")
     warehouse.write("log_data/1.json", [event(1)])
@@ -259,13 +259,13 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
      "The time of the load is unknown: the table loads is missing, or this user cannot read it."),
     ("ALTER TABLE loads DROP COLUMN finished_at",
      "The time of the load is unknown: the table loads is missing, or this user cannot read it.")])
-def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
+def test_a_history_that_is_empty_missing_or_of_other_columns_is_reported_and_no_failure(
         warehouse, change, said):
     execute(warehouse, change)
     assert read_as_of(warehouse) == said
 
 
-def test_the_load_is_the_one_whose_numbers_are_shown(sample, monkeypatch):
+def test_the_report_names_the_load_whose_numbers_it_shows(sample, monkeypatch):
     """One that commits after the first number was read is not named."""
     def execute_while_somebody_loads(cursor, sql, values):
         done = execute_really(cursor, sql, values)
@@ -328,7 +328,7 @@ def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
     ("e" + "\u0301" * 400 + "f\u0301", "e" + "\u0301" * 4 + "f\u0301"),
     ("a" + "\u200d" * 400, "a" + "\u200d" * 4),
 ])
-def test_what_a_language_needs_stays_and_what_spoils_a_line_does_not(text, printed):
+def test_characters_that_a_language_needs_stay_and_those_that_spoil_a_line_do_not(text, printed):
     assert texts.clean(text) == printed
 
 
@@ -437,7 +437,7 @@ def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
     assert "2,730" in parsed.texts
 
 
-def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, monkeypatch):
+def test_each_chart_is_xml_with_a_description_and_a_table(sample, monkeypatch):
     shown = ask(sample, monkeypatch)
     html = page.make_page(shown)
     found = svgs(html)
@@ -473,7 +473,7 @@ def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeyp
     assert ">other<" in html
 
 
-def test_what_the_logs_wrote_is_text_and_never_markup(hostile, monkeypatch):
+def test_a_text_of_the_logs_is_never_markup(hostile, monkeypatch):
     html = page.make_page(ask(hostile, monkeypatch, top=100))
     parsed = Parsed(html)
     known = Parsed(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
@@ -544,7 +544,7 @@ def test_views_that_are_missing_are_named_with_the_command_that_makes_them(wareh
     assert run(warehouse).returncode == 0
 
 
-def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(warehouse):
+def test_a_user_needs_select_on_the_views_and_nothing_else_for_the_report(warehouse):
     role = f"{warehouse.database}_analyst"
     execute(warehouse, f"CREATE ROLE {role} LOGIN")
     warehouse.configure(HOST=str(warehouse.server.socket_folder), DB_PORT="5432", DB_USER=role)

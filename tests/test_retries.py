@@ -130,7 +130,7 @@ def test_a_stale_start_in_redshifts_words_begins_again_without_a_new_attempt(
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load_fresh, undisturbed, caplog):
+def test_a_commit_whose_reply_is_lost_is_recognised_as_done(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     assert load_fresh() == 2
     assert DOUBT not in caplog.records[-1].message
@@ -138,7 +138,7 @@ def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load_fresh, un
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_commit_that_never_arrived_is_made_up_for(fresh, proxy, load_fresh, undisturbed, caplog):
+def test_a_commit_that_never_arrived_is_repeated(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("COMMIT", cut, after=LAST)
     assert load_fresh() == 2
     assert caplog.text.count("committed 7 tables") == 1 and "found nothing new" not in caplog.text
@@ -167,7 +167,7 @@ def test_a_load_survives_a_restart_of_the_server(fresh, tcp, undisturbed, trigge
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_load_survives_the_end_of_its_session_amid_a_copy(fresh, undisturbed):
+def test_a_load_survives_the_end_of_its_session_during_a_copy(fresh, undisturbed):
     with waiting_at(fresh, IN_COPY) as (process, holder):
         fresh.query(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {WAITING}")
         holder.close()
@@ -214,7 +214,7 @@ def test_a_load_survives_a_deadlock(fresh, undisturbed):
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_load_survives_that_somebody_else_changed_its_rows(fresh, load_fresh, undisturbed):
+def test_a_load_survives_a_change_of_its_rows_by_another_session(fresh, load_fresh, undisturbed):
     load_fresh()
     fresh.write("log_data/2.json", [event(6)])
     with waiting_at(fresh, IN_COPY) as (process, holder):
@@ -248,7 +248,7 @@ def test_a_load_that_fails_every_time_says_how_often_and_how_long(fresh, proxy):
     assert fresh.snapshot() == before
 
 
-def test_a_commit_whose_reply_is_lost_at_the_last_attempt_is_told_to_be_in_doubt(
+def test_a_commit_whose_reply_is_lost_at_the_last_attempt_is_reported_as_in_doubt(
     fresh, proxy, undisturbed
 ):
     fresh.configure(RETRIES="0")
@@ -380,7 +380,7 @@ def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog
     assert fresh.snapshot() == before
 
 
-def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load_fresh, caplog):
+def test_a_fault_in_the_database_is_not_tried_again(fresh, load_fresh, caplog):
     for sql, part in (
         ("DROP VIEW listening_by_user; ALTER TABLE users ALTER last_name TYPE VARCHAR(2)",
          "insert users: value too long"),

@@ -276,7 +276,7 @@ def read_as_loaded(*args, **how):
 
 
 @pytest.mark.parametrize("part", range(40))
-def test_the_quick_way_the_careful_way_and_small_chunks_read_alike(
+def test_the_fast_path_the_slow_path_and_small_chunks_read_alike(
     part, document_count, monkeypatch
 ):
     """The same rows and the same errors in the same order (--documents=100000 for many more)."""

@@ -12,5 +12,5 @@ def test_every_file_is_in_exactly_one_half():
     assert one | two == FILES and not one & two
 
 
-def test_the_slow_files_are_there():
+def test_every_file_with_a_known_time_exists():
     assert set(SECONDS) <= {file.name for file in FILES}

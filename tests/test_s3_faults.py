@@ -51,7 +51,7 @@ REFUSED = {
 }
 
 
-def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):
+def test_a_fault_of_s3_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):
     before = stored.snapshot()
     for fault, (text, action, parts) in REFUSED.items():
         s3.asked.clear()
@@ -77,7 +77,7 @@ def chain(error: BaseException | None) -> str:
     return "\n".join([repr(error), str(error), *notes, chain(error.__cause__ or error.__context__)])
 
 
-def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, caplog):
+def test_no_fault_of_s3_shows_a_secret(stored, s3, monkeypatch, caplog):
     secrets = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "canary/secret+key",
                "AWS_SESSION_TOKEN": "canary//session+token=="}
     for name, value in secrets.items():
@@ -100,7 +100,7 @@ def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, capl
     assert not re.search("(?i)canary", "".join(said))
 
 
-def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):
+def test_a_request_whose_failure_passes_is_repeated(stored, s3, undisturbed):
     for text in (LIST, LOG, SONG):
         s3.on(text, refuse(503, "SlowDown"), times=2)
         s3.on(text, refuse(500, "InternalError"), times=2)
@@ -109,7 +109,7 @@ def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):
     assert stored.snapshot() == undisturbed
 
 
-def test_a_refusal_is_not_asked_again(stored, s3):
+def test_a_refused_request_is_not_repeated(stored, s3):
     s3.on(LIST, refuse(403, "AccessDenied"), ALWAYS)
     with pytest.raises(WarehouseError):
         load_here(stored)

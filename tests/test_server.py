@@ -101,7 +101,7 @@ def python(*arguments, project=ROOT, **environment):
             "env": kept | {"PYTHONPATH": str(project)} | environment}
 
 
-def test_it_starts_from_nothing_answers_and_stops(server, caplog):
+def test_a_server_starts_from_nothing_answers_and_stops(server, caplog):
     caplog.set_level(logging.INFO)
     assert not server.is_running()
     assert not server.folder.exists()
@@ -128,7 +128,7 @@ def test_a_second_start_changes_nothing_and_is_quick(server, caplog):
 
 
 @with_cluster
-def test_it_is_reached_by_its_socket_only_whatever_the_environment_says(server, monkeypatch):
+def test_a_server_is_reached_by_its_socket_only_in_any_environment(server, monkeypatch):
     monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nonexistent")
@@ -164,7 +164,7 @@ def test_databases_are_created_once_however_many_ask(server):
     assert ask(server, "SELECT current_database()", 'a "b" c') == 'a "b" c'
 
 
-def test_two_processes_may_start_it_at_once(server):
+def test_two_processes_may_start_a_server_at_once(server):
     command = python("-c", START, SPARKIFY_STANDIN=str(server.folder))
     both = [subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             for _ in range(2)]
@@ -182,7 +182,7 @@ def test_piped_output_does_not_hang_and_the_server_has_its_own_session(server):
 
 
 @with_cluster
-def test_after_kill_9_it_starts_again_with_its_data(server):
+def test_a_server_starts_again_with_its_data_after_kill_9(server):
     server.start()
     ask(server, "CREATE TABLE kept AS SELECT 7 AS n")
     with closing(psycopg2.connect(**server.connect_parameters("postgres"))):  # an orphan session
@@ -193,7 +193,7 @@ def test_after_kill_9_it_starts_again_with_its_data(server):
 
 @linux_only
 @with_cluster
-def test_a_pid_that_another_program_has_now_is_no_server(server):
+def test_a_pid_that_now_belongs_to_another_program_is_no_server(server):
     server.start()
     owner = server.data.stat().st_uid
     kill(server)

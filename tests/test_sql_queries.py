@@ -152,7 +152,7 @@ def test_a_statement_keeps_every_rule(sql):
     (unequal_insert, "INSERT INTO t (a) SELECT DISTINCT a, b FROM x"),
     (unequal_insert, "INSERT INTO t (a, b)\nVALUES (%(a)s)"),
 ])
-def test_a_rule_notices_who_breaks_it(rule, sql):
+def test_a_rule_notices_a_statement_that_breaks_it(rule, sql):
     assert rule(sql)
 
 
@@ -220,7 +220,7 @@ def test_a_join_that_moves_rows_is_noticed(sql):
     assert moves_of_rows(sql) == ["songplays"]
 
 
-def test_the_ledger_alone_asks_for_the_time_of_the_transaction():
+def test_only_the_ledger_uses_the_time_of_the_transaction():
     """By it the files of the load at hand are known."""
     times = r"\b(?:SYSDATE|GETDATE|CURRENT_DATE|CURRENT_TIMESTAMP|NOW)\b"
     assert {name for name, sql in EVERY_STATEMENT.items() if re.search(times, code_of(sql))} == {
@@ -256,7 +256,7 @@ def test_every_statement_and_every_run_order_is_used():
 
 
 @pytest.mark.parametrize("module", ASKERS, ids=lambda module: module.__name__)
-def test_a_statement_that_stands_beside_the_function_that_asks_is_asked_there(module):
+def test_a_statement_in_the_package_is_used_in_its_own_module(module):
     """A question is asked where all of QUESTIONS are."""
     code = Path(module.__file__).read_text()
     assert find_statements(module)
@@ -285,7 +285,7 @@ def test_the_docstring_lists_the_parts_of_the_file_in_their_order():
     assert last == "run"
 
 
-def test_what_a_load_deletes_of_a_table_it_inserts_again_later():
+def test_a_load_inserts_later_into_each_table_that_it_deletes_from():
     queries = [*WHOLE.replace_queries, sql_queries.loaded_files_copy]
     deletes = {place: found[1] for place, sql in enumerate(queries)
                if (found := re.search(r"^DELETE FROM (\w+) ?(?:USING|WHERE|\n)", sql, re.MULTILINE))}
@@ -295,7 +295,7 @@ def test_what_a_load_deletes_of_a_table_it_inserts_again_later():
                    for sql in queries[place:]), table
 
 
-def test_the_summary_counts_rows_of_what_a_load_runs():
+def test_the_summary_counts_the_rows_of_statements_that_a_load_runs():
     assert set(sql_queries.insert_table_queries) <= set(WHOLE.replace_queries)
 
 
@@ -726,7 +726,7 @@ def test_a_failed_check_names_three_rows_and_counts_them_all(sample_load):
     assert failure.count("times = 0") == 3
 
 
-def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
+def test_the_server_sends_three_of_a_thousand_offending_rows(sample_load):
     sql = "-- early: no event is among the first\nSELECT ts FROM staging_events LIMIT 1000\n"
     failure = statements.check(sample_load.cursor, sql, sample_load.values)
     assert sample_load.cursor.rowcount == 3
@@ -736,7 +736,7 @@ def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
     assert failure.count("ts = ") == 3
 
 
-def test_all_checks_that_fail_are_told_at_once(sample_load):
+def test_all_checks_that_fail_are_reported_at_once(sample_load):
     with undoing(sample_load):
         sample_load.cursor.execute(delete("users", A_PLAYER))
         with pytest.raises(DataError) as raised:

@@ -15,7 +15,7 @@ def query_last_copy(copies, columns: str) -> list[tuple]:
                         " WHERE copy_id = (SELECT MAX(copy_id) FROM standin.load) ORDER BY n")
 
 
-def test_stl_load_errors_tells_of_json_what_redshift_tells(copies):
+def test_stl_load_errors_shows_of_json_what_redshift_shows(copies):
     """A blank and a zero for the value, and the text from the document on."""
     content = '{"i":1}\n{"i":"1é","x":\n[1]}\n{"i":2}\n'
     with pytest.raises(psycopg2.errors.InternalError_):
@@ -41,7 +41,7 @@ def test_stl_load_errors_tells_of_json_what_redshift_tells(copies):
     ("VARCHAR(3)", '"long"', "3"), ("CHAR(2)", '"long"', "2"), ("DECIMAL(8,2)", '"x"', "8, 2"),
     ("DECIMAL(18,0)", '"x"', "18, 0"), ("BIGINT", '"x"', "0"), ("TIMESTAMP", '"x"', "0"),
 ])
-def test_the_type_and_length_of_the_column_are_told(copies, kind, value, length):
+def test_the_type_and_length_of_the_column_are_shown(copies, kind, value, length):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load(f"v {kind}", f'{{"v":{value}}}')
     name = {"VARCHAR(3)": "varchar", "CHAR(2)": "char", "BIGINT": "int8",
@@ -142,7 +142,7 @@ def test_the_sys_views_know_a_copy_by_another_number_than_the_stl_tables(copies)
                         ) == table.startswith("stl_"), table
 
 
-def test_the_views_tell_session_transaction_user_and_table(copies):
+def test_the_views_name_session_transaction_user_and_table(copies):
     copies.create("i INT")
     path = copies.write("a", document(1) + '{"i":"x"}\n')
     copies.connection.autocommit = False
@@ -163,7 +163,7 @@ def test_the_views_tell_session_transaction_user_and_table(copies):
                         " WHERE query = pg_last_copy_id()") == [(session, user, table, start)]
 
 
-def test_a_user_sees_what_became_of_his_own_copies_and_a_superuser_of_all(copies):
+def test_a_user_sees_the_outcome_of_his_own_copies_and_a_superuser_of_all(copies):
     with pytest.raises(psycopg2.Error):
         copies.load("i INT", '{"i":"x"}')
     name = f"user_{uuid.uuid4().hex[:8]}"
@@ -196,7 +196,7 @@ def late(copies):
         copies.plain(f"ALTER DATABASE {database} RESET standin.views_late")
 
 
-def test_the_views_may_tell_late(late):
+def test_the_views_may_be_late(late):
     """As on Redshift, whose system views have another consistency than tables."""
     tables = ("sys_load_history", "sys_load_error_detail", "stl_load_errors", "stl_load_commits",
               "sys_load_detail")
@@ -216,7 +216,7 @@ def test_the_views_may_tell_late(late):
     assert time.monotonic() > ended + 0.7
 
 
-def test_redshifts_notices_are_the_connections(copies):
+def test_a_connection_has_redshifts_notices(copies):
     del copies.connection.notices[:]
     copies.load("i INT", document(1) * 2 + '{"i":"x"}\n', "MAXERROR 2")
     assert copies.connection.notices == [

@@ -32,7 +32,7 @@ def test_the_right_authority_passes(settings, certificates, sslmode):
     assert ask(settings(SSLMODE=sslmode, SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
 
 
-def test_tls_is_used_without_a_word_about_it(settings):
+def test_tls_is_used_without_any_setting(settings):
     assert ask(settings(), IS_ENCRYPTED)
 
 
@@ -41,7 +41,7 @@ def test_an_authority_alone_means_verify_full(settings, certificates):
     assert connection.make_parameters(config)["sslmode"] == "verify-full"
 
 
-def test_the_file_of_the_authority_is_looked_for_beside_dwh_cfg(settings, certificates, tmp_path):
+def test_the_file_of_the_authority_is_relative_to_dwh_cfg(settings, certificates, tmp_path):
     shutil.copy(certificates / "root.crt", tmp_path)
     assert ask(settings(SSLMODE="verify-full", SSLROOTCERT="root.crt"), IS_ENCRYPTED)
 

@@ -280,7 +280,7 @@ def test_a_date_or_time_loads_as_redshift_loads_it(copies, kind, value, options,
     ("DATE", "DATEFORMAT 'auto'"), ("TIMESTAMP", "TIMEFORMAT 'auto'"),
     ("TIMESTAMPTZ", "TIMEFORMAT 'auto' NOLOAD"),
 ])
-def test_a_form_of_auto_that_is_not_emulated_fails_the_copy_whatever_it_tolerates(
+def test_a_form_of_auto_that_is_not_emulated_fails_the_copy_at_any_maxerror(
         copies, kind, options, form):
     """A row left out or a NULL would look like success, and load otherwise on Redshift."""
     content = f'{{"v":"2018-11-01"}}\n{{"v":"{form}"}}'
@@ -325,7 +325,7 @@ def test_a_rejected_value_is_explained_in_redshifts_words(copies, kind, value, r
     (b"\xed\xa0\x80", "ed a0 80", 5), (b"\xf4\x90\x80\x80", "f4 90 80 80", 8),
     (b"\xc0\x80", "c0 80", 9), (b"\xe0\x80\x80", "e0 80 80", 9),
 ])
-def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
+def test_the_reason_names_the_bytes_that_are_no_utf8_and_their_fault(data, sequence, kind):
     text = Column("v", "varchar", 99)
     with pytest.raises(Rejected) as caught:
         make_converter(text, Options()).convert(data.decode("utf-8", "surrogateescape"))
@@ -367,7 +367,7 @@ COLUMNS = [
     Options(blanksasnull=True, truncatecolumns=True),
 ], ids=["plain", "roundec", "empty", "blanks"])
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda c: f"{c.type}{c[2:]}")
-def test_what_is_plain_is_what_value_by_value_gives(column, options):
+def test_the_fast_path_gives_what_the_slow_path_gives(column, options):
     """A field that the fast path takes as it is written is the one that the slow path makes."""
     one = make_converter(column, options)
     taken = plain_pattern(one, rb"\x00\x02\x04\n\r")

@@ -203,7 +203,7 @@ def test_an_empty_warehouse(warehouse):
     assert set(map(len, found.values())) == {0}
 
 
-def test_nobody_is_logged_in(emptied):
+def test_plays_without_a_login_have_no_listeners(emptied):
     logged_out = {"userId": "", "firstName": None, "lastName": None, "gender": None,
                   "location": None, "userAgent": None, "registration": None}
     load_events(emptied, [event(n, sessionId=n // 2, **logged_out) for n in range(5)])
@@ -281,7 +281,7 @@ def test_plays_of_unknown_length_are_zero_seconds(emptied):
     assert_right(emptied)
 
 
-def test_browsers_are_told_from_those_that_they_name_as_well(emptied):
+def test_browsers_are_distinguished_from_others_that_their_agents_name(emptied):
     load_events(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
     assert_right(emptied)
     assert {family for family, in emptied.query("SELECT browser FROM plays_by_browser")} == set(
