@@ -1,10 +1,10 @@
-"""How fast the toolkit is, each figure beside that of a floor or a peer taken in turn with it.
+"""Measure the toolkit. Each figure is next to that of a floor or a peer, measured in turn with it.
 
-    python tests/benchmark.py                     everything that needs only what is installed
+    python tests/benchmark.py                     all comparisons, except with peers not installed
     python tests/benchmark.py copy night --runs 7
 
-Data, warehouses and servers are made for the run, under TMPDIR, and gone after it; all comparisons
-together take some 15 GB. No figure is judged: the table printed at the end is for people to read.
+Data, warehouses and servers are made for the run, under TMPDIR, and removed after it. All comparisons
+together take some 15 GB. No figure passes or fails: the table at the end is for people to read.
 """
 
 import argparse
@@ -48,9 +48,9 @@ from warehouse.database.statements import subject_of
 from warehouse.standin.server import Server
 from warehouse.tables import parse_columns
 
-SONGS = 15_000  # as many as the real catalogue has, nearly
+SONGS = 15_000  # about the size of the real catalogue
 NIGHT_USERS = 100  # fewer than a warehouse has: a night's users are known everywhere
-NIGHT_WAREHOUSE_USERS = 1_000  # in every warehouse: what a night reads of them is no history
+NIGHT_WAREHOUSE_USERS = 1_000  # in every warehouse, so what a night reads of them does not grow
 DAY = 86_400_000  # milliseconds
 HEADER = ("comparison", "measured", "median (min–max)", "against", "median (min–max)", "ratio")
 PARTS = {"listing": ("list",), "COPY": ("copy",),
@@ -58,7 +58,7 @@ PARTS = {"listing": ("list",), "COPY": ("copy",),
          "delete": ("delete", "forget"), "inserts": ("insert", "update"), "analyze": ("analyze",)}
 STATEMENT = re.compile(r"\S+ DEBUG +(.+) in ([0-9.]+) s$", re.MULTILINE)
 
-# Serves S3 until its stdin is closed, so it never outlives the benchmark.
+# Serve S3 until stdin is closed, so that it never outlives the benchmark.
 MOTO = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -70,16 +70,20 @@ sys.stdin.read()
 
 
 class Run(NamedTuple):
-    """One run of a script. Memory is the highest PSS seen, in MB, of the process and its children:
-    what wait4 tells would count the benchmark itself, from which they were forked."""
+    """One run of a script. Memory is the highest PSS seen, in MB, of the process and its children.
+
+    wait4 would also count the benchmark itself, from which they are forked.
+    """
 
     seconds: float
     memory: float
     log: str
 
     def seconds_by(self, group: Callable[[str], str]) -> dict[str, float]:
-        """Seconds of a --verbose run by group of statements; outside of them are Python's start,
-        connecting, and listing files."""
+        """Return the seconds of a --verbose run by group of statements.
+
+        "outside of it" is Python's start, the login, and the listing of files.
+        """
         seconds = defaultdict(float, {"in the database": 0.0})
         for name, spent in STATEMENT.findall(self.log):
             seconds["in the database"] += float(spent)
@@ -96,14 +100,14 @@ def part_of(statement: str) -> str:
 
 
 def step_of(statement: str) -> str:
-    """As part_of, with every COPY and every INSERT … SELECT by itself."""
+    """Return the same as part_of, but keep each COPY and each INSERT … SELECT apart."""
     return statement if part_of(statement) in ("COPY", "inserts") else part_of(statement)
 
 
 class Warehouse(Project):
-    """A project of its own database, holding hard links to a data set."""
+    """A project with a database of its own and hard links to a data set."""
 
-    launch = staticmethod(processes.start)  # whose start is measured, too
+    launch = staticmethod(processes.start)  # so that Python's start is measured as well
 
     def __init__(self, bench: "Bench", name: str, data: Path):
         folder = bench.folder / f"warehouse-{name}"
@@ -150,7 +154,7 @@ def list_family(pid: int) -> Iterator[int]:
 
 
 def read_pss(pid: int) -> int:
-    """The kB that the kernel holds a process accountable for; 0 when it has ended."""
+    """Return the proportional set size of a process in kB, or 0 if it has ended."""
     found = re.search(r"^Pss: +(\d+)", text_of(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
     return int(found[1]) if found else 0
 
@@ -163,7 +167,7 @@ def text_of(path: Path) -> str:
 
 
 class Figures(NamedTuple):
-    """What was measured, in a unit, once a run."""
+    """What was measured, with one value per run, and the unit."""
 
     what: str
     values: list[float]
@@ -173,21 +177,21 @@ class Figures(NamedTuple):
         return format_spread(self.values, f" {self.unit}", 2 if self.unit == "s" else 0)
 
     def format_ratio(self, floor: "Figures") -> str:
-        """How they compare within each pair of runs."""
+        """Divide by the floor within each pair of runs."""
         ratios = [ours / theirs for ours, theirs in zip(self.values, floor.values, strict=True)
                   if theirs]
         return format_spread(ratios) if ratios else "–"
 
 
 def format_spread(values: list[float], unit: str = "", digits: int = 2) -> str:
-    """The median, and from where to where the values go."""
+    """Return the median and the range of values."""
     middle, least, most = (f"{value:,.{digits}f}" for value in
                            (median(values), min(values), max(values)))
     return f"{middle}{unit}" + (f" ({least}–{most})" if len(values) > 1 else "")
 
 
 class Bench:
-    """Sizes, places and servers of one call, and what it measured."""
+    """Sizes, folders and servers of one benchmark, and its results."""
 
     def __init__(self, folder: Path, options: argparse.Namespace):
         self.folder = folder
@@ -203,26 +207,26 @@ class Bench:
         return max(2, count // 50) if self.quick else count
 
     def add_line(self, name: str, ours: Figures, floor: Figures | None = None) -> None:
-        """A line of the table; printed at once as well, for who waits."""
+        """Add a line to the table, and print it at once."""
         against = (floor.what, str(floor), ours.format_ratio(floor)) if floor else ("", "", "")
         self.lines.append((name, ours.what, str(ours), *against))
         say("  ".join(filter(None, self.lines[-1])))
 
     def compare(self, name: str, what: str, runs: dict[str, list[Run]],
                 value: Callable[[Run], float], unit: str = "s") -> None:
-        """A line about the runs of two warehouses, the floor's first."""
+        """Add a line about the runs of two warehouses. The first is the floor."""
         floor, ours = (Figures(label, list(map(value, runs[label])), unit) for label in runs)
         self.add_line(name, ours._replace(what=f"{what}, {ours.what}"), floor)
 
     def compare_by(self, group: Callable, name: str, runs: dict[str, list[Run]]) -> None:
-        """A line for each group of statements."""
+        """Add a line for each group of statements."""
         groups = [found for of_one in runs.values() for run in of_one
                   for found in run.seconds_by(group)]
         for found in dict.fromkeys(groups):
             self.compare(name, found, runs, lambda run, of=found: run.seconds_by(group)[of])
 
     def take_turns(self, **measures: Callable[[], object]) -> dict[str, list]:
-        """What each measure returns, run by run: A B A B …"""
+        """Call the measures alternately, A B A B …, and return their results."""
         taken = defaultdict(list)
         for _ in range(self.runs):
             for what, measure in measures.items():
@@ -231,7 +235,7 @@ class Bench:
 
     def make_data(self, events: int, songs: int, files: int | None = None,
                   users: int | None = None) -> Path:
-        """The folder of a generated data set; made once."""
+        """Return the folder of a generated data set, which is made once."""
         folder = self.folder / f"data-{events}-{songs}-{files}-{users}"
         if not folder.exists():
             say(f"generating {events:,} events and {songs:,} songs")
@@ -240,13 +244,13 @@ class Bench:
 
     @contextmanager
     def connecting(self, name: str) -> Iterator[psycopg2.extensions.connection]:
-        """A connection that speaks Redshift, to a database of that name."""
+        """Yield a connection that speaks Redshift, to a database of that name."""
         self.server.ensure_database(name)
         with speaking_redshift(self.server, name) as connection:
             yield connection
 
     def make_bucket(self, name: str, folder: Path) -> str:
-        """The s3:// url of a folder's files, on a server in a process of its own."""
+        """Upload a folder's files to an S3 in a process of its own. Return their s3:// URL."""
         if not self.moto:
             self.moto = subprocess.Popen([sys.executable, "-c", MOTO], cwd=self.folder, text=True,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -262,7 +266,7 @@ class Bench:
         return f"s3://{name}/"
 
     def settle(self, *databases: str) -> None:
-        """Have the server do now what it would do later, in the midst of what is measured."""
+        """Let the server do now what it would otherwise do during a measurement."""
         for name in databases or ("postgres",):
             with closing(psycopg2.connect(**self.server.connect_parameters(name))) as connection:
                 connection.autocommit = True
@@ -297,7 +301,7 @@ def call_each(function: Callable, items: list) -> None:
 
 
 def time_copy(connection, table: str, source: str, jsonpath: str = "", max_errors: int = 0) -> float:
-    """Seconds of one COPY with its COMMIT into a table that was just created."""
+    """Return the seconds of one COPY with its COMMIT into a new table."""
     recreate(connection, table)
     values = {f"{table}_files": source, f"{table}_manifest": AsIs(""), "log_jsonpath": jsonpath,
               "iam_role": AsIs("default"), "region": "us-west-2", "maxerror": max_errors + 1,
@@ -318,7 +322,7 @@ def commit(connection, *statement) -> None:
 # -------------------------------------------------------------------------------------- comparisons
 
 def load(bench: Bench) -> None:
-    """Whole etl.py on a log four times as long against the same on the log."""
+    """etl.py as a whole on a log four times as long, against etl.py on the log."""
     runs = bench.take_turns(**{
         f"{count:,} events": Warehouse(
             bench, f"load{count}", bench.make_data(count, bench.scale(SONGS))).load_first
@@ -329,7 +333,7 @@ def load(bench: Bench) -> None:
 
 
 def copy(bench: Bench) -> None:
-    """COPY of a log against json.loads of its lines, and against psql's \\copy of ready text."""
+    """COPY of a log, against json.loads of its lines and against psql's \\copy of the finished text."""
     data = bench.make_data(bench.events, bench.scale(SONGS))
     lines = [line for path in files_under(data / "log_data")
              for line in path.read_text().split("\n")]
@@ -342,7 +346,7 @@ def copy(bench: Bench) -> None:
             psql=partial(time_psql_copy, bench, connection, write_ready_text(bench, "copy")))
     ours = Figures(f"COPY staging_events, {bench.events:,} events", taken["copy"])
     bench.add_line("copy", ours, Figures("json.loads of each line, in memory", taken["loads"]))
-    bench.add_line("copy", ours, Figures("psql \\copy of ready text", taken["psql"]))
+    bench.add_line("copy", ours, Figures("psql \\copy of the finished text", taken["psql"]))
 
 
 def read_copy_columns() -> str:
@@ -350,7 +354,7 @@ def read_copy_columns() -> str:
 
 
 def write_ready_text(bench: Bench, database: str) -> Path:
-    """staging_events as PostgreSQL's own text format."""
+    """Write staging_events in PostgreSQL's own text format. Return the file."""
     path = bench.folder / "ready.txt"
     with closing(psycopg2.connect(**bench.server.connect_parameters(database))) as connection:
         with connection.cursor() as cursor, open(path, "wb") as file:
@@ -370,15 +374,18 @@ def time_psql_copy(bench: Bench, connection, text: Path) -> float:
 
 
 def night(bench: Bench) -> None:
-    """A night into a large warehouse against the same night into a small one: seconds, all blocks, and
-    the blocks of songplays and time that each statement reads against those of the touched span."""
+    """A night's load into a large warehouse, against the same night into a small one.
+
+    Besides seconds and blocks of all tables, it counts the blocks of songplays and time that each
+    statement reads, against those of the touched span.
+    """
     warehouses = {f"{count:,} events loaded": Warehouse(
         bench, f"night{count}", bench.make_data(count, bench.scale(SONGS), users=NIGHT_WAREHOUSE_USERS))
         for count in map(bench.scale, bench.loaded)}
     for warehouse in warehouses.values():
         warehouse.load_first()
     numbers = itertools.count()
-    for _ in range(2):  # empties staging, and lets VACUUM shorten it
+    for _ in range(2):  # empty staging, so that VACUUM can shorten it
         link_files(warehouses, write_night(bench, next(numbers), bench.scale(500)))
         for warehouse in warehouses.values():
             warehouse.load_again()
@@ -402,7 +409,7 @@ def compare_nights(bench: Bench, warehouses: dict[str, "Warehouse"], kind: str,
     link_files(warehouses, write())
     counted = {what: [CountedLoad(warehouse)] for what, warehouse in warehouses.items()}
     compare_with_the_first(bench, kind, "all", counted, lambda one: one.blocks, "blocks")
-    for statement, blocks, span in counted[what][0].list_reads():  # of the last, which is the largest
+    for statement, blocks, span in counted[what][0].list_reads():  # of the last warehouse, the largest
         bench.add_line("night", Figures(f"{kind}: {statement}, {what}", [blocks], "blocks"),
                        Figures("the span", [span], "blocks") if span else None)
 
@@ -415,7 +422,7 @@ def compare_with_the_first(bench: Bench, kind: str, what: str, runs: dict[str, l
 
 
 class CountedLoad:
-    """A load in this process, and the blocks that each of its statements fetched."""
+    """A load in this process that counts the blocks fetched by each statement."""
 
     def __init__(self, warehouse: Warehouse):
         self.warehouse = warehouse
@@ -448,8 +455,10 @@ class CountedLoad:
         return sum(taken["all"] for _, taken in self.taken)
 
     def list_reads(self) -> Iterator[tuple[str, int, int]]:
-        """Each statement that fetched blocks of songplays or time: how many, and how many hold the
-        plays of the span that it is about, 0 where it is about none."""
+        """Yield each statement that fetched blocks of songplays or time, with their number.
+
+        The third value is the number of blocks that hold the plays of its span, 0 if it has no span.
+        """
         spans = {name: self.count_blocks_of_span(name) for name in ("play", "changed")}
         about = {statements.name_of(sql): span for sql in vars(sql_queries).values()
                  if isinstance(sql, str) for span in spans if f"%(first_{span})s" in sql}
@@ -471,7 +480,7 @@ class CountedLoad:
 
 
 def count_blocks_fetched(cursor) -> dict[str, int]:
-    """Blocks that this transaction has asked the buffers for until now: of the two tables, of all."""
+    """Return the blocks that this transaction has fetched so far: of songplays, of time, and of all."""
     with closing(extensions.cursor(cursor.connection)) as behind:
         behind.execute(
             "SELECT pg_stat_get_xact_blocks_fetched('songplays'::regclass),"
@@ -481,13 +490,13 @@ def count_blocks_fetched(cursor) -> dict[str, int]:
 
 
 def link_files(warehouses: dict[str, Warehouse], files: Path) -> None:
-    """Link what lies in a folder into every warehouse's data."""
+    """Link the files of a folder into the data of every warehouse."""
     for warehouse in warehouses.values():
         shutil.copytree(files, warehouse.folder, copy_function=os.link, dirs_exist_ok=True)
 
 
 def write_night(bench: Bench, number: int, events: int, straggler: bool = False) -> Path:
-    """A file of events after all others, by users and of songs that every warehouse knows."""
+    """Write a log later than all others, of users and songs that every warehouse knows."""
     traffic = generate.Traffic(3000 + number, events, 0, NIGHT_USERS)
     traffic.catalogue = generate.list_catalogue(2018, bench.scale(SONGS))
     folder = bench.folder / f"night-{number}"
@@ -504,7 +513,7 @@ def write_night(bench: Bench, number: int, events: int, straggler: bool = False)
 
 
 def write_late_songs(bench: Bench, number: int) -> Path:
-    """Ten song files: songs that are loaded, each under a new id that comes before all others."""
+    """Write ten song files: songs already loaded, under new ids that sort before all others."""
     folder = bench.folder / f"night-{number}"
     generate.generate(folder, 1, 10, seed=2018, files=1)
     shutil.rmtree(folder / "log_data")
@@ -526,7 +535,7 @@ NIGHTS = {
 
 
 def dead(bench: Bench) -> None:
-    """Five nights after a first load, without VACUUM: what dead rows cost until it comes."""
+    """Five nights after a first load, without VACUUM: the cost of dead rows."""
     count = bench.scale(1_000_000)
     warehouse = Warehouse(
         bench, "dead", bench.make_data(count, bench.scale(SONGS), users=NIGHT_WAREHOUSE_USERS))
@@ -540,7 +549,7 @@ def dead(bench: Bench) -> None:
 
 def make_arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],
                   folder: str) -> dict[str, Callable[[], Run]]:
-    """Functions that load one more of the files at each call, into warehouses that have rested."""
+    """Load the warehouses and let them settle. Return functions that load one more file per call."""
     for warehouse in warehouses.values():
         warehouse.load_first()
     bench.settle(*(warehouse.database for warehouse in warehouses.values()))
@@ -555,12 +564,12 @@ def make_arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Pa
 
 
 def songs(bench: Bench) -> None:
-    """One new song file where very many are loaded, against where a hundredth of them is."""
+    """One new song file in a warehouse of very many, against one with a hundredth of them."""
     warehouses = {
         f"{count:,} song files loaded": Warehouse(bench, f"songs{count}", bench.make_data(100, count))
         for count in (bench.scale(1_000), bench.scale(100_000))}
     late = files_under(bench.make_data(1, bench.runs + 2, files=1) / "song_data")
-    for path in late:  # their ids are those of songs that are loaded
+    for path in late:  # as generated, their ids are those of loaded songs
         path.write_text(path.read_text().replace('"song_id":"SO', '"song_id":"LATE'))
     runs = bench.take_turns(**make_arrivals(bench, warehouses, late, "song_data"))
     bench.compare("songs", "etl.py, one new file", runs, lambda run: run.seconds)
@@ -568,7 +577,7 @@ def songs(bench: Bench) -> None:
 
 
 def files(bench: Bench) -> None:
-    """COPY of very many small files against reading them one by one, from a folder and from S3."""
+    """COPY of very many small files from a folder and from S3, against reading them one by one."""
     with bench.connecting("files") as connection:
         count = bench.scale(100_000)
         folder = bench.make_data(100, count) / "song_data"
@@ -589,7 +598,7 @@ def files(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
-    """Peak memory of etl.py on ever longer logs; one run each, for it hardly varies."""
+    """Peak memory of etl.py on longer and longer logs. It hardly varies, so one run each."""
     floor = None
     for times, files_ in ((1, None), (10, None), (22, 1)):
         count = times * bench.events
@@ -603,7 +612,7 @@ def memory(bench: Bench) -> None:
 
 
 def errors(bench: Bench) -> None:
-    """COPY with MAXERROR of a log with bad rows against the same of the clean log."""
+    """COPY with MAXERROR of a log with bad rows, against the same COPY of the clean log."""
     data = bench.make_data(bench.events, bench.scale(SONGS))
     jsonpath = f"{data}/log_json_path.json"
     sources = {count: spoil(bench, data / "log_data", count)
@@ -619,7 +628,7 @@ def errors(bench: Bench) -> None:
 
 
 def spoil(bench: Bench, log: Path, count: int) -> Path:
-    """A copy of a log in which some lines, evenly spread, are of three kinds of wrong."""
+    """Copy a log and spoil some lines, evenly spread, in three ways. Return the folder."""
     if not count:
         return log
     folder = bench.folder / f"bad-{count}"
@@ -638,7 +647,7 @@ def spoil(bench: Bench, log: Path, count: int) -> Path:
 
 
 def million(bench: Bench) -> None:
-    """create_tables.py and etl.py on a million events, step by step; there is no floor to this."""
+    """create_tables.py and etl.py on a million events, step by step, without a floor."""
     count, songs_ = bench.scale(1_000_000), bench.scale(SONGS)
     warehouse = Warehouse(bench, "million", bench.make_data(count, songs_))
     runs = bench.take_turns(**{"create_tables.py": partial(warehouse.measure, "create_tables.py"),
@@ -652,8 +661,10 @@ def million(bench: Bench) -> None:
 
 
 def star(bench: Bench) -> None:
-    """create_tables.py and etl.py on a million events against DuckDB, which makes the same five tables
-    of the same files, in memory and without any check."""
+    """create_tables.py and etl.py on a million events, against DuckDB.
+
+    DuckDB makes the same five tables from the same files, in memory and without checks.
+    """
     if not importlib.util.find_spec("duckdb"):
         say("star: skipped, duckdb is not installed")
         return
@@ -743,7 +754,7 @@ FROM (SELECT DISTINCT start_time FROM songplays) ORDER BY start_time
 
 
 def corrected(bench: Bench) -> None:
-    """One song file is corrected where a million events are loaded from S3: what is read and written."""
+    """One corrected song file after a million events from S3: requests, and rows written."""
     data = bench.make_data(bench.scale(1_000_000), bench.scale(SONGS))
     warehouse = Warehouse(bench, "corrected", data)
     url = bench.make_bucket("corrected", data)
@@ -772,7 +783,7 @@ def is_played(warehouse: Warehouse, song: Path) -> bool:
 
 
 def signals(bench: Bench) -> None:
-    """From SIGTERM to the end of etl.py, amid a COPY and amid a long INSERT; no floor to this."""
+    """From SIGTERM to the end of etl.py, during a COPY and during a long INSERT, without a floor."""
     warehouse = Warehouse(bench, "signals", bench.make_data(bench.events, bench.scale(SONGS)))
     warehouse.measure("create_tables.py")
     chance = Random(15)
@@ -780,13 +791,15 @@ def signals(bench: Bench) -> None:
                             ("INSERT", "%INSERT INTO songplays%")):
         ends = [time_interruption(warehouse, statement, chance.uniform(0, bench.events / 400_000))
                 for _ in range(bench.runs)]
-        what = f"SIGTERM to exit amid {what}, {bench.events:,} events"
+        what = f"SIGTERM to exit during {what}, {bench.events:,} events"
         bench.add_line("signals", Figures(what, ends))
 
 
 def time_interruption(warehouse: Warehouse, statement: str, later: float) -> float:
-    """How long a load takes to end that gets SIGTERM some seconds after a statement has begun. A load
-    that ends before the statement is seen is followed by another."""
+    """Send SIGTERM to a load some seconds after a statement has begun. Return the seconds to its end.
+
+    If a load ends before the statement is seen, start another.
+    """
     process = warehouse.start("etl.py", "--full")
     while not warehouse.query(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
@@ -805,7 +818,7 @@ def time_interruption(warehouse: Warehouse, statement: str, later: float) -> flo
 
 
 def views(bench: Bench) -> None:
-    """Each view of a million plays, whole, with the steps of its plan; there is no floor to this."""
+    """Each view of a million plays, whole, with the steps of its plan, without a floor."""
     events = bench.scale(1_180_000)  # 85 in 100 are plays
     warehouse = Warehouse(bench, "views", bench.make_data(events, bench.scale(SONGS)))
     warehouse.load_first()
@@ -829,7 +842,7 @@ def fetch_all(cursor, view: str) -> None:
 
 
 def peers(bench: Bench) -> None:
-    """COPY of a log from S3 against rs-mock's, and against DuckDB reading the files."""
+    """COPY of a log from S3, against rs-mock's COPY and against DuckDB reading the files."""
     present = [name for name in ("rs_mock", "duckdb") if importlib.util.find_spec(name)]
     if not present:
         say("peers: skipped, neither rs-mock nor duckdb is installed")
@@ -841,12 +854,12 @@ def peers(bench: Bench) -> None:
             copy=partial(time_copy, connection, "staging_events", url, f"{data}/log_json_path.json"),
             **{name: partial(PEERS[name], url, data / "log_data") for name in present})
     ours = Figures(f"COPY of {bench.events:,} events in S3 (moto)", taken["copy"])
-    for name in present:  # the docstrings of both are what the table calls them
+    for name in present:  # the table shows the docstrings of both functions
         bench.add_line("peers", ours, Figures(PEERS[name].__doc__, taken[name]))
 
 
 def list_peer_columns() -> list[tuple[str, str]]:
-    """staging_events as both can load it: "" is no integer to them."""
+    """Return the columns of staging_events with userid as text: for both peers "" is no integer."""
     found = parse_columns(sql_queries.staging_events_table_create)
     return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found.items()]
 
@@ -887,14 +900,14 @@ def format_markdown(lines: list[tuple[str, ...]]) -> str:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the toolkit beside its floors and peers.",
+    parser = argparse.ArgumentParser(description="Measure the toolkit next to floors and peers.",
                                      epilog="names: " + ", ".join(COMPARISONS))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a comparison (default: all)")
-    parser.add_argument("--events", type=int, metavar="N", help="of the log (default: 200,000)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="comparison to run (default: all)")
+    parser.add_argument("--events", type=int, metavar="N", help="events in the log (default: 200000)")
     parser.add_argument("--loaded", type=int, nargs="+", metavar="N", default=[10_000, 1_000_000],
-                        help="events that are loaded before a night (default: 10000 1000000)")
-    parser.add_argument("--runs", type=int, metavar="N", help="of each comparison (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of every size, one run")
+                        help="events loaded before a night (default: 10000 1000000)")
+    parser.add_argument("--runs", type=int, metavar="N", help="runs of each comparison (default: 5)")
+    parser.add_argument("--quick", action="store_true", help="divide every size by 50, and run once")
     options = parser.parse_args()
     if unknown := set(options.names) - set(COMPARISONS):
         parser.error(f"no such comparison: {', '.join(sorted(unknown))}")
@@ -905,8 +918,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleaned up
-    # mkdtemp makes it ours alone, but where root runs this another account serves.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
+    # mkdtemp closes the folder to others, but if root runs this, the server runs as another account.
     with tempfile.TemporaryDirectory(prefix="sparkify-benchmark-") as folder:
         os.chmod(folder, 0o711)
         bench = Bench(Path(folder), options)

@@ -2,8 +2,8 @@
 
     python tests/draw_erd.py
 
-What the picture was drawn from is kept beside this file, with the checksum of the picture, so that
-a test can tell without Graphviz whether it still shows what sql_queries.py declares.
+The text of the diagram is kept next to this file, with the checksum of the picture, so that a test can
+check without Graphviz that the picture still shows what sql_queries.py declares.
 """
 
 import hashlib
@@ -119,7 +119,7 @@ def write_relation(table: Table, column: str, place: dict[str, int]) -> str:
     other, key = table.foreign[column]
     one, many = "teeodot" if column in table.nullable else "teetee", "crowodot"
     here, there = place[table.name], place[other]
-    if there < here:  # backwards, for Graphviz puts to the left what a line begins at
+    if there < here:  # backwards, because Graphviz puts the start of a line to the left
         return (f"{other}:{key}:e -> {table.name}:{column}_key:w"
                 f" [arrowtail={one}, arrowhead={many}]")
     if there == here:  # around a corner to the right: dot loses the ends of a line within a rank
@@ -151,9 +151,9 @@ def with_checksum(text: str, png: bytes) -> str:
 
 
 def draw(picture: Path = PICTURE, text: Path = TEXT) -> None:
-    """Draw the tables and keep the text; where that fails, both files stay as they were.
+    """Draw the tables and keep the text. On a failure, both files stay as they were.
 
-    The text is last: if it is not replaced, its checksum is not that of the new picture.
+    The text comes last: if it is not replaced, its checksum is not that of the new picture.
     """
     try:
         done = subprocess.run(["dot", "-Tpng"], input=dot().encode(), stdout=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""The cases of tests/cases, and tables compared with those that are expected."""
+"""The cases of tests/cases, and comparisons of tables with the expected ones."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ def settings_of(case: Path) -> dict[str, str]:
 
 
 def read_expected_tables(case: Path) -> dict[str, list[list[str | None]]]:
-    """Header and rows of each expected table, the rows sorted."""
+    """Return header and rows of each expected table, the rows sorted."""
     tables = {}
     for path in sorted((case / "expected").glob("*.csv")):
         with open(path, newline="", encoding="utf-8") as file:
@@ -34,7 +34,7 @@ def parse_cell(cell: str) -> str | None:
 
 
 def read_table(project: Project, table: str) -> list[list[str | None]]:
-    """Header and rows of a table as text, the rows sorted."""
+    """Return header and rows of a table as text, the rows sorted."""
     columns = [name for name, in project.query(
         "SELECT column_name FROM information_schema.columns"
         f" WHERE table_name = '{table}' ORDER BY ordinal_position")]
@@ -48,7 +48,7 @@ def sort_rows(rows) -> list[list[str | None]]:
 
 
 def assert_same(found: dict[str, list[tuple]], expected: dict[str, list[tuple]]) -> None:
-    """Table by table, because pytest's account of a difference in all of them takes minutes."""
+    """Compare table by table, because pytest takes minutes to show how large dictionaries differ."""
     assert {table: len(rows) for table, rows in found.items()} == {
         table: len(rows) for table, rows in expected.items()}
     for table, rows in expected.items():

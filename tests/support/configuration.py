@@ -1,4 +1,4 @@
-"""A dwh.cfg of a few keys, and what the session answers that is made from it."""
+"""A dwh.cfg of a few keys, and queries on a session that connects by it."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from warehouse.database.connection import connect
 
 @pytest.fixture
 def no_libpq_environment(monkeypatch):
-    """libpq's own settings come from the test alone."""
+    """Hide the settings of libpq that this machine has."""
     for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
                  "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGAPPNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -19,7 +19,7 @@ def no_libpq_environment(monkeypatch):
 
 @pytest.fixture
 def make_config(tmp_path, no_libpq_environment):
-    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
+    """A function that writes a dwh.cfg with these keys in [CLUSTER], and reads it."""
 
     def make_config(load: str = "", **cluster: str) -> config.Config:
         path = tmp_path / "dwh.cfg"
@@ -33,7 +33,7 @@ def make_config(tmp_path, no_libpq_environment):
 
 
 def ask(settings: config.Config, sql: str):
-    """What the session that connect() makes answers."""
+    """Return the answer of a session that connect() makes."""
     with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone()[0]

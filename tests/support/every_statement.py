@@ -1,5 +1,5 @@
-"""Every statement of the toolkit by name: those of sql_queries.py, and those that stand in the package
-beside the function that asks."""
+"""Every statement of the toolkit by name: those of sql_queries.py, and those of the package, which are
+next to the functions that use them."""
 
 import sql_queries
 from warehouse import history, ledger, rejected_rows, tables
@@ -11,7 +11,7 @@ ASKERS = (questions, redshift, history, ledger, rejected_rows, transactions, tab
 
 
 def find_statements(module) -> dict[str, str]:
-    """The statements of a module: its constants, and those in the tuple QUESTIONS."""
+    """Return the statements of a module by name: its constants, and those in the tuple QUESTIONS."""
     constants = {name: value for name, value in vars(module).items()
                  if isinstance(value, str) and value.startswith("-- ")}
     return constants | {f"QUESTIONS.{question.view}": question.sql

@@ -1,6 +1,6 @@
-"""A server that answers like a Redshift that has just woken, and records what it is sent.
+"""A server that answers like a Redshift that is waking up, and records every request.
 
-It speaks as much of PostgreSQL's protocol, version 3, as connecting takes: no TLS, no password.
+It speaks the part of PostgreSQL's protocol, version 3, that a connection needs: no TLS, no password.
 """
 
 import socket
@@ -11,7 +11,7 @@ from typing import Iterator
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 VERSION = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.1"
-RESET = ""  # in place of an answer to a connection
+RESET = ""  # a refusal that closes the connection without an answer
 
 
 def pack_message(kind: bytes, *parts: bytes) -> bytes:
@@ -24,11 +24,11 @@ def pack_text(*values: str) -> bytes:
 
 
 class RecordingServer:
-    """Refuses as many connections as there are `refusals`, each with its text, then takes them."""
+    """Refuse one connection with the text of each of the `refusals`, and accept all later ones."""
 
     def __init__(self, *refusals: str, port: int = 0):
         self.refusals = list(refusals)
-        self.requests: list[int] = []  # that came before a startup packet: for TLS, for GSSAPI
+        self.requests: list[int] = []  # for TLS or GSSAPI, before a startup packet
         self.startups: list[dict[str, str]] = []
         self.statements: list[str] = []
         self.listener = socket.create_server(("127.0.0.1", port))

@@ -1,5 +1,5 @@
-"""A project whose files are not loaded yet, on the server that asks for a password: its scripts
-connect by a proxy, or read their files from an S3 that may fail."""
+"""A project with files to load, on the server that asks for a password. Its scripts connect through a
+proxy, or read their files from an S3 that may fail."""
 
 import contextlib
 
@@ -15,12 +15,12 @@ from warehouse import WarehouseError
 from warehouse.database import retry
 
 LOG, SONG = "/log_data/1.json", "/song_data/2.json"
-LAST = "insert loads"  # what a load runs last; then comes COMMIT
+LAST = "insert loads"  # the last statement of a load before COMMIT
 
 
 @contextlib.contextmanager
 def making_project(folder, server, port: int, template: str = "template0"):
-    """A project with files that are not loaded, on a database of its own."""
+    """Yield a project with files to load, on a database of its own."""
     with creating_database(server, template) as name:
         project = Project(folder, server, name)
         project.configure(**server.settings(DB_NAME=name, DB_PORT=str(port)))
@@ -32,7 +32,7 @@ def making_project(folder, server, port: int, template: str = "template0"):
 
 @pytest.fixture(scope="session")
 def tcp_tables(tcp, tmp_path_factory):
-    """The name of a database that has the tables, empty."""
+    """The name of a database with empty tables."""
     with making_project(tmp_path_factory.mktemp("tcp_tables"), tcp, tcp.port) as project:
         assert project.run("create_tables.py").returncode == 0
         yield project.database
@@ -40,7 +40,7 @@ def tcp_tables(tcp, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(tcp, tcp_tables, tmp_path_factory):
-    """The tables after a load of the same files that nothing disturbs."""
+    """The tables after an undisturbed load of the same files."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with making_project(folder, tcp, tcp.port, tcp_tables) as project:
         project.load()
@@ -49,14 +49,14 @@ def undisturbed(tcp, tcp_tables, tmp_path_factory):
 
 @pytest.fixture
 def fresh(tmp_path, tcp, tcp_tables, proxy):
-    """A project with empty tables and with files to load; its scripts connect by the proxy."""
+    """A project with empty tables and files to load. Its scripts connect through the proxy."""
     with making_project(tmp_path, tcp, proxy.port, tcp_tables) as project:
         yield project
 
 
 @pytest.fixture
 def load_fresh(fresh, monkeypatch, caplog):
-    """Loads in this process and with short pauses; says how many attempts that took."""
+    """A function that loads in this process, with short pauses, and returns the number of attempts."""
     monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
 
     def load_fresh() -> int:
@@ -69,7 +69,7 @@ def load_fresh(fresh, monkeypatch, caplog):
 
 
 def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str:
-    """The load must fail at its first attempt; what it says."""
+    """Load, which must fail at the first attempt. Return the message."""
     with pytest.raises(WarehouseError) as raised:
         load()
     assert raised.value.exit_status == status
@@ -80,7 +80,7 @@ def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str
 
 @pytest.fixture
 def loader(fresh):
-    """The project's scripts log in as a user who owns nothing."""
+    """Let the project's scripts log in as a user who owns nothing."""
     execute(fresh, "CREATE ROLE loader LOGIN PASSWORD 'canary-loader';"
                    " GRANT ALL ON ALL TABLES IN SCHEMA public TO loader")
     fresh.configure(DB_USER="loader", DB_PASSWORD="canary-loader")
@@ -102,6 +102,6 @@ def stored(tmp_path, tcp, tcp_tables, bucket, s3):
 
 @pytest.fixture
 def s3_project(stored, s3):
-    """A project of four plays and two songs whose scripts read S3."""
+    """The project `stored`, whose scripts read the S3 that may fail."""
     stored.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3.url}
     return stored
