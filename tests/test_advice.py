@@ -1,4 +1,4 @@
-"""What is said to do about rejected rows: by the reason, the column, and which file it is."""
+"""The advice about rejected rows, by their reason, their column and their file."""
 
 import pytest
 from support.documents import event, song
@@ -7,7 +7,7 @@ from support.runs import expect_refusal
 DIGITS = "9" * 20
 SWAPPED = "are LOG_DATA and SONG_DATA swapped"
 JQ = "If a file is one JSON array, convert it with jq -c '.[]' FILE"
-CASES = {  # what is in the files, what is said, and what would send the reader the wrong way
+CASES = {  # what the files hold, the advice, and advice that would mislead
     "songs in one array": (
         {"song_data/1.json": "[{}]"}, (JQ,), ("LOG_JSONPATH",)),
     "logs in one array": (

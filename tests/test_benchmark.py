@@ -1,4 +1,4 @@
-"""The benchmark runs, prints its table, and leaves nothing behind. How fast things are is not tested."""
+"""The benchmark runs, prints its table, and leaves nothing behind. Its figures are not tested."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def run_benchmark(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def find_processes(folder: Path) -> list[str]:
-    """The numbers of the processes that work there, as those of a server and of moto do."""
+    """Return the numbers of the processes whose working folder it is, such as a server and moto."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,8 +1,8 @@
-"""Classic scripts of the Sparkify exercise, each as people write it, held to plain Python.
+"""Classic scripts of the Sparkify exercise, as people write them, compared with plain Python.
 
-A classic is a folder of tests/classics. In its script.sql {data} and {role} stand for the place of the
-data and for the role. Its file `expected` says by which rule below the rows of each table come about,
-and those of the script's last SELECT, and how many they are in the sample.
+A classic is a folder of tests/classics. In its script.sql, {data} and {role} stand for the location of
+the data and for the role. Its file `expected` names the rule below that gives the rows of each table, or
+of the script's last SELECT, and their number in the sample.
 """
 
 import csv
@@ -24,7 +24,7 @@ DURATION = ("song", "artist", "length"), ("title", "artist_name", "duration")
 
 
 class Expected(NamedTuple):
-    """`what` is what follows SELECT, or `the last SELECT`."""
+    """A rule for some rows. `what` is the text after SELECT, or `the last SELECT`."""
 
     what: str
     rule: str
@@ -32,7 +32,7 @@ class Expected(NamedTuple):
 
 
 class Data:
-    """The documents of a folder, their numbers as they are written."""
+    """The documents of a folder, with numbers as they are written."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -72,7 +72,7 @@ def second_of(event):
 
 
 def join_songs(data, of_event, of_song, spelled=str):
-    """Each event of a song with each song that says the same of itself, or with none."""
+    """Yield each event of a song with each song of the same values, or with None."""
     songs = defaultdict(list)
     for song in data.catalogue:
         songs[tuple(spelled(song[key]) for key in of_song)].append(song)
@@ -91,7 +91,7 @@ def plays(data):
 
 
 def hashes(data):
-    """Of the number of the session and the time, as texts."""
+    """Return hashes of the session's number and the time, joined as texts."""
     return [(hashlib.md5(f"{event['sessionid']}{start}".encode(), usedforsecurity=False).hexdigest(),
              int(event["sessionid"]))
             for (event, _), (start, *_) in zip(join_songs(data, *DURATION), plays(data), strict=True)]
@@ -102,7 +102,7 @@ def matched_plays(data):
 
 
 def matched_plays_once(data):
-    """Those that differ in something other than their number in the session."""
+    """Drop plays that differ only in their number in the session."""
     told = ("ts", "sessionid", "location", "useragent")
     found = {(*row, *map(event.get, told)): row
              for (event, song), row in zip(join_songs(data, *DURATION), plays(data), strict=True) if song}
@@ -115,7 +115,7 @@ def plays_by_title_and_artist(data):
 
 
 def plays_by_title_and_length(data):
-    """With the songs that are left of those of one id."""
+    """Match each play only with the first song of each id."""
     left = {song["song_id"]: song["title"] for song in first_by(data, "song_id")}
     pairs = join_songs(data, ("song", "length"), ("title", "duration"))
     return rows_of((event, song) for event, song in pairs
@@ -140,7 +140,7 @@ def times(data):
 
 
 def instants(data):
-    """To the millisecond."""
+    """Return the times to the millisecond."""
     return list({(datetime(1970, 1, 1) + timedelta(milliseconds=int(event["ts"])),)
                  for event in data.listened})
 
@@ -174,7 +174,7 @@ def latest_levels(data):
 
 
 def all_levels(data):
-    """Of each user all, in one word."""
+    """Return all levels of each user in one word."""
     found = defaultdict(set)
     for event in data.listened:
         found[user_of(event)].add(event["level"])
@@ -224,7 +224,7 @@ def songs_of_guessed_years(data):
 
 
 def first_by(data, key):
-    """One document for each value of a key: of the latest year, then of the lowest id and title."""
+    """Return one document for each value of a key: the latest year, then the lowest id and title."""
     first = {}
     for song in sorted(data.catalogue, key=lambda s: (-int(s["year"]), s["song_id"], s["title"])):
         first.setdefault(song[key], song)

@@ -29,7 +29,7 @@ both_scripts = pytest.mark.parametrize("script", SCRIPTS)
 
 
 def call(script: str, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    """A script run with nothing but arguments, on a terminal of 80 columns, somewhere else."""
+    """Run a script from another folder, in 80 columns, with nothing but arguments."""
     return subprocess.run(
         [sys.executable, *python, ROOT / script, *arguments], cwd="/", text=True, capture_output=True,
         env={"PATH": os.environ["PATH"], "COLUMNS": "80"},
@@ -105,12 +105,12 @@ def test_max_age_is_a_whole_number_of_hours(hours):
 def test_help_imports_no_boto3(script):
     done = call(script, "--help", python=("-X", "importtime"))
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "psycopg2" in imported  # so this does list what is imported
+    assert "psycopg2" in imported  # so the list of imports is there
     assert not imported & {"boto3", "botocore", "moto"}
 
 
 def copy_scripts(folder):
-    """The scripts and their package, copied into a folder."""
+    """Copy the scripts and their package into a folder."""
     for name in (*SCRIPTS, "sql_queries.py"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "warehouse", folder / "warehouse",
@@ -129,7 +129,7 @@ def test_dwh_cfg_is_read_beside_the_script_and_not_in_the_working_folder(ready, 
         return subprocess.run([sys.executable, "elsewhere/" + script], cwd=tmp_path, text=True,
                               capture_output=True, env=environment)
 
-    missing = run()  # although the folder where one stands has a dwh.cfg
+    missing = run()  # although the working folder has a dwh.cfg
     assert missing.returncode == 2
     assert f"{elsewhere / 'dwh.cfg'}: there is no such file" in missing.stderr
     for name in ("log_data", "song_data", "dwh.cfg"):
@@ -234,7 +234,7 @@ def test_a_pipe_that_its_reader_closed_is_no_failure(ready, command):
 # ------------------------------------------------------------------------------------- progress
 
 def run_on_terminal(project: Project, *arguments: str) -> tuple[int, str]:
-    """Run etl.py with its stderr on a terminal; exit status and what the terminal was sent."""
+    """Run etl.py with stderr on a terminal. Return its exit status and what it wrote there."""
     project.write_config()
     terminal, stderr = pty.openpty()
     process = subprocess.Popen(
@@ -247,7 +247,7 @@ def run_on_terminal(project: Project, *arguments: str) -> tuple[int, str]:
     try:
         while chunk := os.read(terminal, 1 << 16):
             sent += chunk
-    except OSError:  # so Linux says that the other side is closed
+    except OSError:  # Linux reports in this way that the other side is closed
         pass
     os.close(terminal)
     return process.wait(), sent.decode()
@@ -263,7 +263,7 @@ def slow_down(project: Project, seconds: float, when: str) -> None:
 
 @pytest.fixture
 def long(ready, tmp_path):
-    """A warehouse that takes two seconds for a file of 1 MB, more than lies in buffers unread."""
+    """A warehouse that needs two seconds for a file of 1 MB, which is more than the buffers hold."""
     generate(tmp_path / "long", events=2000, songs=5, files=1)
     text, = (file.read_text() for file in (tmp_path / "long").glob("log_data/**/*.json"))
     ready.write("log_data/1.json", text)

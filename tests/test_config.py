@@ -1,4 +1,4 @@
-"""dwh.cfg: what is accepted, what it becomes, and what is said when it is wrong."""
+"""dwh.cfg: the accepted forms, their values, and the messages about mistakes."""
 import os
 import random
 import re
@@ -47,7 +47,7 @@ def cfg(tmp_path):
 
 @pytest.fixture
 def refusal(cfg, tmp_path):
-    """The message that a text is refused with, the file named as dwh.cfg."""
+    """A function that returns the message about a wrong text, with dwh.cfg as the file's name."""
     def message(text):
         with pytest.raises(ConfigError) as caught:
             cfg(text)
@@ -56,7 +56,7 @@ def refusal(cfg, tmp_path):
 
 
 def redshift(**changes):
-    """REDSHIFT with the value of some keys replaced; None removes the line."""
+    """Return REDSHIFT with other values of some keys. None removes the line."""
     lines = REDSHIFT.splitlines()
     for key, value in changes.items():
         at = next(i for i, line in enumerate(lines) if line.startswith(f"{key}="))
@@ -69,7 +69,7 @@ def remote(**changes):
 
 
 def add(text, section, line):
-    """The text with one more line at the top of a section, which is made where missing."""
+    """Return the text with one more line at the top of a section, which is added if it is missing."""
     header = f"[{section}]\n"
     return text.replace(header, header + line + "\n") if header in text else text + header + line
 
@@ -264,7 +264,7 @@ def test_a_path_is_relative_to_the_file_and_keeps_its_slash(cfg, tmp_path, writt
 
 
 def test_a_folder_is_one_however_its_path_is_written(cfg, tmp_path):
-    """A link keeps its name, and what .. means after it is what the file system makes of it."""
+    """A link keeps its name, and .. after it means what the file system takes it for."""
     (tmp_path / "elsewhere/inner").mkdir(parents=True)
     (tmp_path / "link").symlink_to("elsewhere/inner")
     for written, path in (
@@ -360,7 +360,7 @@ def test_a_config_cannot_be_changed(cfg):
 # logins and TLS
 
 def cluster(host: str = "", **keys):
-    """REDSHIFT with other keys in [CLUSTER]."""
+    """Return REDSHIFT with other keys in [CLUSTER]."""
     lines = [f"{key} = {value}" for key, value in ({"HOST": host} | keys).items()]
     return ("[CLUSTER]\n" + "\n".join(lines) + "\n" + REDSHIFT[REDSHIFT.index("[IAM_ROLE]"):]
             + "REGION = us-west-2\n")
@@ -685,7 +685,7 @@ def test_a_presigned_url_in_place_of_a_prefix_is_not_shown(refusal, name):
 
 
 def test_no_mistake_shows_the_password(refusal):
-    """Every other line of the file goes wrong in several ways while the password stands there."""
+    """Every other line of the file is wrong in several ways. The password stays in its place."""
     for at, line in enumerate(REDSHIFT.splitlines()):
         if line.startswith("DB_PASSWORD"):
             continue
@@ -735,7 +735,7 @@ def test_a_fifo_does_not_block(tmp_path):
 
 
 def test_a_socket_is_reported(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # the name of a socket may have some 100 bytes only
+    monkeypatch.chdir(tmp_path)  # the name of a socket may have only some 100 bytes
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("dwh.cfg")
         assert stat.S_ISSOCK(os.stat("dwh.cfg").st_mode)
@@ -761,7 +761,7 @@ def test_a_file_that_this_user_may_not_read_is_reported(tmp_path):
     if os.geteuid():
         assert "this user may not read it" in read_refusal(path)
         return
-    child = os.fork()  # root may read everything, so somebody else tries
+    child = os.fork()  # root may read everything, so another user tries
     if not child:
         status = 1
         try:
@@ -775,7 +775,7 @@ def test_a_file_that_this_user_may_not_read_is_reported(tmp_path):
 # anything at all
 
 def is_bare(data: bytes, secret: str) -> bool:
-    """Whether the secret stands elsewhere than in the value of a key that is for secrets."""
+    """Return whether the secret is in any place other than the value of a key for secrets."""
     lines = re.split("\r\n|\r|\n", data.decode("utf-8-sig", "surrogateescape"))
     names = [re.split("[=:]", line)[0].strip().upper() for line in lines if secret in line]
     return any(name not in ("DB_PASSWORD", "PASSWORD", "KEY") for name in names)

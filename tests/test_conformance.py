@@ -1,7 +1,7 @@
 """The conformance table: what COPY and CREATE TABLE do in each case that AWS documents, or leaves open.
 
-conformance.csv has a line for each: its id, which the tests carry, the verdict and the tests that prove
-it. To count the verdicts:
+conformance.csv has a line for each case: its id, which the tests have in their names or comments, the
+verdict, and the tests that prove it. To count the verdicts:
 
     cut -d, -f3 tests/conformance.csv | sort | uniq -c
 """

@@ -1,4 +1,4 @@
-"""How a dwh.cfg becomes a session, and which PostgreSQL may stand in."""
+"""Connecting by a dwh.cfg, and the PostgreSQL servers that may stand in."""
 
 import contextlib
 import re
@@ -18,7 +18,7 @@ from warehouse.database.connection import connect, is_standin, make_parameters
 
 @pytest.fixture
 def socket_keys(server, database) -> dict[str, str]:
-    """The keys that name a fresh database by the folder of its server's socket."""
+    """The keys of a fresh database, with the folder of the server's socket as HOST."""
     return {"HOST": str(server.socket_folder), "DB_PORT": "5432", "DB_USER": "sparkify",
             "DB_NAME": database}
 
@@ -54,7 +54,7 @@ def test_the_parameters_are_those_of_dwh_cfg_with_keepalives(make_config):
         "host": ENDPOINT, "port": 5439, "dbname": "dwh", "user": "ann", "password": "a#b %(c)s",
         "connect_timeout": 7, "keepalives": 1,
     }.items()
-    assert 0 < parameters["keepalives_idle"] < 350  # seconds after which a NAT gateway forgets
+    assert 0 < parameters["keepalives_idle"] < 350  # seconds after which a NAT gateway drops a connection
 
 
 def test_an_empty_password_is_left_to_libpq(make_config):
@@ -68,7 +68,7 @@ def test_a_postgresql_by_tcp_stands_in(make_config, tcp):
     with contextlib.closing(connect(make_config(**tcp.settings()))) as connection:
         assert is_standin(connection)
         with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE #t (a INT) DISTKEY (a)")  # as only Redshift can
+            cursor.execute("CREATE TABLE #t (a INT) DISTKEY (a)")  # only on Redshift
             connection.rollback()
 
 
@@ -178,7 +178,7 @@ def test_the_run_is_named_in_its_session_and_in_the_log(make_config, socket_keys
 @pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR"])
 def test_the_environment_does_not_divert_local(make_config, server, database, monkeypatch, name):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(server.folder))
-    monkeypatch.setenv(name, "192.0.2.1")  # nobody is there
+    monkeypatch.setenv(name, "192.0.2.1")  # no server is there
     settings = make_config("CONNECT_TIMEOUT = 2\n", HOST="local", DB_NAME=database)
     assert ask(settings, "SELECT current_database()") == database
 

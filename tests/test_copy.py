@@ -24,7 +24,7 @@ CATEGORIES = [
 
 
 def make_manifest(*entries, **options) -> str:
-    """A manifest of urls, or of (url, mandatory)."""
+    """Return a manifest of URLs, or of pairs (url, mandatory)."""
     made = [{"url": entry} if isinstance(entry, str) else {"url": entry[0], "mandatory": entry[1]}
             for entry in entries]
     return json.dumps({"entries": [{**entry, **options} for entry in made]})
@@ -224,7 +224,7 @@ def test_a_packed_file_loads_with_its_option_only(copies, pack, option):
     for content, options in (
         (packed, ""), (packed[:-5], option), (b'{"i":1}', option), (packed, other),
     ):
-        with pytest.raises(psycopg2.errors.InternalError_):  # L15: nothing tells but the option
+        with pytest.raises(psycopg2.errors.InternalError_):  # L15: only the option counts
             copies.load("i INT", content, options)
         assert copies.rows() == []
 
@@ -233,7 +233,7 @@ def test_a_packed_file_loads_with_its_option_only(copies, pack, option):
 
 
 def make_documents(*names) -> str:
-    """Example 1 of §1.9: keys in any order, one key too many, two objects joined."""
+    """Return the documents of §1.9, example 1: keys in any order, an extra key, two objects joined."""
     chance = random.Random(5)
     texts = []
     for row in CATEGORIES:

@@ -1,4 +1,4 @@
-"""What a COPY leaves behind when rows or all of it fail, and fuzz."""
+"""What remains of a COPY if some of its rows fail or all of it does, and fuzz."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def test_a_copy_in_a_block_leaves_the_block_as_it_was(copies):
 
 
 def test_e5_a_file_that_vanishes_half_way_fails_the_load_once(copies, put, bucket, monkeypatch):
-    monkeypatch.setattr(files, "SMALL", -1)  # none is fetched before its turn
+    monkeypatch.setattr(files, "SMALL", -1)  # no object is fetched ahead
     root = put({"a": document(1), "b": document(2)})
     copies.on_progress = lambda done, total: bucket.Object("b").delete()
     copies.create("i INT")
@@ -86,7 +86,7 @@ def test_e5_a_file_that_vanishes_half_way_fails_the_load_once(copies, put, bucke
 
 
 class Interrupted(BaseException):
-    """What a signal handler raises."""
+    """The exception of a signal handler."""
 
 
 @pytest.mark.parametrize("options", ["JSON", "JSON NOLOAD"])

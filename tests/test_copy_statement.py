@@ -1,4 +1,4 @@
-"""The text of a COPY: what is understood, and what is refused by name."""
+"""The text of a COPY: options that are understood, and options that are refused by name."""
 
 import random
 import re

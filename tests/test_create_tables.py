@@ -1,4 +1,4 @@
-"""create_tables.py resets the warehouse, and never drops what is not ours unasked."""
+"""create_tables.py resets the warehouse, and drops tables of others only with --force."""
 
 import contextlib
 import re
@@ -43,7 +43,7 @@ def test_a_reset_empties_every_table_and_the_next_load_brings_everything_again(l
 # ------------------------------------------------------------------------------ what is dropped
 
 def list_drops(project: Project, *arguments: str) -> list[str]:
-    """What the log says of the plays."""
+    """Run create_tables.py. Return what the log says of dropped plays."""
     return re.findall("dropped songplays: (.*)$", create(project, *arguments).stderr, re.MULTILINE)
 
 
@@ -54,12 +54,12 @@ def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
     assert list_drops(loaded) == []
     execute(loaded, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
                     " VALUES (MD5('1'), '2018-11-09 09:09:09', 'free', 0)")
-    assert list_drops(loaded) == ["1 play"]  # by nothing that the history knows
+    assert list_drops(loaded) == ["1 play"]  # by no load in the history
 
 
 def test_a_reset_logs_the_dropped_plays_before_it_commits(loaded):
     loaded.configure(RETRIES="0")
-    execute(loaded, "ALTER TABLE loads ADD CHECK (kind <> 'reset') NOT VALID")  # which is recorded last
+    execute(loaded, "ALTER TABLE loads ADD CHECK (kind <> 'reset') NOT VALID")  # the last statement
     said = expect_refusal(loaded, 1, "insert loads: ", script="create_tables.py")
     assert said.index("dropped songplays: 2 plays; ") < said.index("insert loads: ")
     assert count_plays(loaded) == 2
@@ -81,7 +81,7 @@ def test_a_table_of_plays_that_is_missing_or_not_ours_stops_no_reset(loaded, cha
 
 
 def test_a_table_of_plays_that_may_not_be_read_stops_no_reset(project):
-    """Its owner, who may drop it, has lost SELECT."""
+    """Its owner may drop the table but has no right to SELECT."""
     role = f"{project.database}_owner"
     execute(project, f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role};"
                      f" GRANT CREATE, TEMP ON DATABASE {project.database} TO {role}")
@@ -190,7 +190,7 @@ def test_a_foreign_table_that_comes_while_the_reset_waits_for_the_lock_is_named_
 
 
 def read_rows(project) -> dict[str, list[tuple]]:
-    """What loads fill, but for when they did, whatever the order of the columns."""
+    """Return all rows that loads write, without loaded_at, and with columns in alphabetical order."""
     columns = {table: ", ".join(sorted({*tables.parse_columns(sql)} - {"loaded_at"}))
                for table, sql in CREATES.items() if table not in LASTING}
     return {table: project.query(f"SELECT {names} FROM {table} ORDER BY {names}")
@@ -247,7 +247,7 @@ def test_a_view_in_the_way_is_named_and_kept(project, arguments):
 
 
 def test_a_table_of_another_owner_is_kept(project):
-    """information_schema does not show it to who has no right on it; the server refuses the DROP."""
+    """information_schema hides it from a user without rights on it, and the server refuses the DROP."""
     role = f"{project.database}_other"
     execute(project, "CREATE TABLE users (email TEXT)")
     execute(project, f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role};"
@@ -264,7 +264,7 @@ def test_a_table_of_another_owner_is_kept(project):
 # ------------------------------------------------------------------------------------- the views
 
 def views_of(project) -> list[tuple]:
-    """Our views, known by oid: one that is made anew has another."""
+    """Return our views by oid and name. A view that is created again has another oid."""
     return project.query("SELECT oid, relname FROM pg_class WHERE relkind = 'v' AND relnamespace ="
                          " 'public'::regnamespace ORDER BY relname")
 
@@ -327,7 +327,7 @@ def test_a_view_of_other_columns_is_named_and_kept_and_force_drops_it(loaded, ar
     ("email", ()), ("email", ("--views", "--force")),
     ("plays, catalogue_plays, catalogue_percent, artist_plays, artist_percent", ("--views",))])
 def test_a_table_in_the_place_of_a_view_is_named_and_kept(loaded, columns, arguments):
-    """As is a view in the place of a table: nothing is dropped as what it is not."""
+    """A view in the place of a table as well: DROP VIEW is for views and DROP TABLE for tables."""
     execute(loaded, "DROP VIEW catalogue_match; CREATE TABLE catalogue_match AS SELECT"
                     f" {', '.join(f'1 AS {column}' for column in columns.split(', '))}")
     before = views_of(loaded)
@@ -367,7 +367,7 @@ def test_every_statement_is_seen_with_verbose(project):
 
 
 def test_a_new_warehouse_has_no_index_but_block_ranges(warehouse):
-    """As Redshift has none, also behind its system tables."""
+    """Redshift has no indexes. This also covers the tables behind the system tables."""
     assert warehouse.query(
         "SELECT DISTINCT amname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON"
         " pg_am.oid = relam WHERE relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"

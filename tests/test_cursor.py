@@ -1,4 +1,4 @@
-"""The cursor that speaks Redshift: transactions, values and what psycopg2 offers beside execute."""
+"""The cursor that speaks Redshift: transactions, values, and psycopg2's other methods."""
 
 import os
 import subprocess
@@ -108,7 +108,7 @@ def test_a_statement_is_refused_before_any_of_its_effects(connection):
 
 @pytest.fixture
 def install_schema(connection, monkeypatch, tmp_path):
-    """A function that installs the schemas from texts changed in one place."""
+    """A function that installs the schemas with a change in one place of their texts."""
 
     def install_schema(file: str = "functions.sql", old: str = "", new: str = "") -> None:
         for name in ("functions.sql", "system_tables.sql"):

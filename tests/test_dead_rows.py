@@ -1,4 +1,4 @@
-"""Rows that were deleted stay and cost, as on Redshift, until somebody runs VACUUM."""
+"""As on Redshift, deleted rows take space until VACUUM is run."""
 
 import time
 
@@ -6,12 +6,12 @@ import pytest
 from support.databases import administrate
 
 DOUBLINGS = 14  # of one row
-NAPS = 3  # seconds: enough for a server that vacuums by itself, each second
+NAPS = 3  # seconds: enough for a server with an autovacuum each second
 
 
 @pytest.fixture
 def wakeful(server):
-    """The server with an autovacuum, if it has one, that looks for work each second."""
+    """Let the server's autovacuum, if it has one, look for work each second."""
     for setting in ("SET autovacuum_naptime = 1", "RESET autovacuum_naptime"):
         administrate(server, f"ALTER SYSTEM {setting}")
         administrate(server, "SELECT pg_reload_conf()")

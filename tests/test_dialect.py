@@ -1,4 +1,4 @@
-"""The stand-in's dialect: what Redshift takes runs on PostgreSQL, what it refuses is refused."""
+"""The stand-in's dialect: SQL that Redshift accepts runs on PostgreSQL, other SQL is refused."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Any text is translated or refused; nothing else happens, and soon.
+"""Any text is translated or refused, without any other error and in little time.
 
     python tests/test_dialect_fuzz.py 1000000
 """
@@ -62,7 +62,7 @@ def make_inputs(dice, number):
 
 
 def count_statements(text):
-    """How many statements of PostgreSQL's a text becomes, None if it is refused."""
+    """Return the number of PostgreSQL's statements that a text becomes, or None if it is refused."""
     try:
         found = 0
         for tokens in split_statements(text):

@@ -1,7 +1,7 @@
-"""What PostgreSQL takes and Redshift refuses or does otherwise, row by row.
+"""The SQL that PostgreSQL accepts and Redshift refuses or runs differently, row by row.
 
-dialect_rows.csv holds the rows, numbered as our notes on Redshift are, each with its verdict
-(refused, emulated, impossible to see) and a statement that proves it. To list them:
+dialect_rows.csv has the rows, numbered like our notes on Redshift, each with a verdict (refused,
+emulated, impossible to see) and a statement that proves it. To list them:
 
     python -m pytest tests/test_dialect_rows.py -v
 """
@@ -22,10 +22,10 @@ VERDICTS = ("refused", "emulated", "impossible to see")
 
 
 class Row(NamedTuple):
-    """A difference. `statement` is a script, or where it is refused, such a statement on each line.
+    """A difference. `statement` is a script or, if refused, one statement per line.
 
-    `outcome` is a part of what each refusal says, or the rows that the script's last statement
-    gives, or after `error: ` a part of what PostgreSQL says in Redshift's place.
+    `outcome` is a part of each refusal's message, or the rows of the script's last statement, or
+    after `error: ` a part of PostgreSQL's message.
     """
 
     row: str
@@ -49,7 +49,7 @@ TABLES = """
 
 
 def run_script(connection, statement, tmp_path):
-    """What a script gives, as text: its rows between semicolons, or its error."""
+    """Run a script. Return its rows as text, separated by semicolons, or its error."""
     (tmp_path / "data").write_text('{"n": 20.259}')
     script = statement.replace("{data}", str(tmp_path / "data"))
     if script == "{huge}":
@@ -86,8 +86,7 @@ def test_emulated(connection, tmp_path, row):
 
 @parametrize_rows("impossible to see")
 def test_impossible_to_see(connection, tmp_path, row):
-    """It runs here, otherwise than on Redshift, and nothing says so: when it no longer does, the
-    verdict is to be changed."""
+    """It runs here without a message and differs from Redshift. If this changes, change the verdict."""
     assert run_script(connection, row.statement, tmp_path) == row.outcome
 
 

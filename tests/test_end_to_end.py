@@ -18,9 +18,9 @@ import sql_queries
 from warehouse.database.statements import subject_of
 
 # -------------------------------------------------------------------------------------------- cases
-# A case is a folder: log_data/ and song_data/ as in S3, expected/<table>.csv, and where it needs
-# any, `settings` (lines of dwh.cfg) with the files that they name. In an expected table NULL is
-# NULL, and md5(…) stands for the MD5 of what is in its brackets.
+# A case is a folder: log_data/ and song_data/ as in S3, expected/<table>.csv, and if necessary
+# `settings` (lines of dwh.cfg) with the files that they name. In an expected table, NULL is NULL,
+# and md5(…) stands for the MD5 of the text in brackets.
 
 @pytest.fixture(scope="module")
 def cases_project(server, tables, tmp_path_factory):

@@ -1,4 +1,4 @@
-"""Where etl.py runs: with little memory or disk, without folder or terminal, with a closed output."""
+"""Hostile surroundings of etl.py: little memory or disk, no folder or terminal, a closed output."""
 
 import json
 import os
@@ -22,7 +22,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the limits and
 
 def load_by(shell: str, project: Project,
             *command: str | Path) -> subprocess.CompletedProcess:
-    """Run etl.py, or this, by a shell that does what `shell` says; "$@" is the command."""
+    """Run etl.py, or another command, by a shell script, in which "$@" is the command."""
     project.write_config()
     return subprocess.run(
         ["sh", "-c", shell, "sh", sys.executable, *(command or [ROOT / "etl.py"]), "--config",
@@ -31,7 +31,7 @@ def load_by(shell: str, project: Project,
         env=project.process_environment | {"PYTHONPATH": str(ROOT)})
 
 
-# Root may read everything, unless that right is taken from it.
+# Root may read everything unless it gives up that right.
 MERE_USER = "" if os.geteuid() else "setpriv --bounding-set=-dac_override,-dac_read_search"
 
 # ------------------------------------------------------------------------------------------- disks
@@ -41,9 +41,9 @@ BEYOND_A_SEGMENT = 16 * 1024 * 1024 + 4096  # bytes; segments of the log have 16
 
 @contextmanager
 def limiting_file_size(size: int, server: TcpServer):
-    """No file of the server's can grow beyond so many bytes, for sessions that begin meanwhile.
+    """Limit the size of the server's files, in bytes, for sessions that begin in this block.
 
-    Where that is not the end of a page, a part of the page is written, as on a disk that is full.
+    A size within a page lets the server write a part of the page, as on a full disk.
     """
     postmaster = (server.folder / "data" / "postmaster.pid").read_text().split()[0]
     account = server.account
@@ -76,7 +76,7 @@ def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, tcp_tab
 
 @linux
 @pytest.mark.parametrize("which, status", [
-    (">/dev/full", 1), ("2>/dev/full", 120),  # 120: Python's own, for nothing can be told any more
+    (">/dev/full", 1), ("2>/dev/full", 120),  # 120 is Python's own status: no message can be written any more
 ])
 def test_a_disk_full_of_output_loses_no_load(loaded, which, status):
     loaded.write("log_data/2.json", [event(3)])
@@ -152,7 +152,7 @@ def test_a_load_needs_no_folder_that_it_may_enter(tmp_path, tcp, tcp_tables):
 # ------------------------------------------------------------------------------------------ memory
 
 def make_line(number: int, size: int) -> str:
-    """An event as a line of so many bytes, most of them in a key that no column takes."""
+    """Return an event as a line of so many bytes, most of them in a key without a column."""
     line = json.dumps(event(number, other=""))
     return line[:-2] + "x" * (size - len(line) - 1) + '"}\n'
 

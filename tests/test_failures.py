@@ -1,4 +1,4 @@
-"""What the engineer woken at six in the morning reads, and that nothing has changed meanwhile."""
+"""Messages for the engineer woken at six in the morning. A failure leaves the tables as they were."""
 
 import contextlib
 import json
@@ -295,7 +295,7 @@ def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
 
 @contextlib.contextmanager
 def stopping_at(project: Project, trigger: str):
-    """A load of one more file that has come to the trigger and waits there."""
+    """Start a load of one more file, and yield it while it waits at the trigger."""
     project.write("log_data/2.json", [event(5), event(6)])
     project.write("song_data/2.json", song("SO2", artist_id="AR2"))
     with waiting_at(project, trigger) as (process, _):
@@ -392,7 +392,7 @@ def test_a_signal_ends_a_run_whose_server_does_not_answer(project, number):
             with connection:
                 connection.recv(1)
                 process.send_signal(number)
-                assert process.wait(timeout=10) == -number  # which a shell makes 143 or 130
+                assert process.wait(timeout=10) == -number  # a shell reports them as 143 or 130
         finally:
             process.kill()
             process.communicate()

@@ -1,4 +1,4 @@
-"""dwh.cfg as other people write it: read where nothing else can be meant, else told with the line."""
+"""dwh.cfg as other people write it: read if it has only one meaning, else reported with the line."""
 import pytest
 
 from warehouse import ConfigError
@@ -18,7 +18,7 @@ VALUES = dict(host=HOST, port=5440, database="dev", user="ann", password="Canary
 
 @pytest.fixture
 def tell(tmp_path):
-    """What becomes of a text: its values that differ from VALUES, and every word said of it."""
+    """A function that reads a text. It returns the values unlike VALUES, and all messages."""
     def read_and_tell(text):
         path = tmp_path / "dwh.cfg"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -42,8 +42,8 @@ def swap(old, new, text=PLAIN):
     return text.replace(old, new)
 
 
-# thirty files, written before the reader was looked at: (text, values unlike VALUES, what is said);
-# None for the values is a refusal
+# thirty files, written without a look at the reader: (text, values unlike VALUES, message); None
+# for the values is a refusal
 
 DWH = (f"[AWS]\nKEY =\nSECRET =\n[DWH]\nDWH_CLUSTER_TYPE = multi-node\nDWH_IAM_ROLE_NAME = r\n"
        "DWH_CLUSTER_IDENTIFIER = dwhCluster\nDWH_DB = dwh\nDWH_DB_USER = bob\n"

@@ -19,7 +19,7 @@ COUNTS = ("files", "staging_events", "staging_songs", "users", "artists", "songs
 
 
 def list_kinds(project: Project) -> list[str]:
-    """What the history tells of, in its order."""
+    """Return the kinds of the runs in the history, in its order."""
     return [kind for kind, in project.query("SELECT kind FROM loads ORDER BY begun_at, finished_at")]
 
 
@@ -161,7 +161,7 @@ def test_max_age_fails_if_no_run_has_succeeded_for_so_long(loaded):
     done = loaded.load("--status", "--max-age", "36", "--quiet")
     assert (done.stdout, done.stderr) == ("", "")
     age_the_history(loaded, 41.02)
-    assert loaded.run("create_tables.py").returncode == 0  # which is no success
+    assert loaded.run("create_tables.py").returncode == 0  # a reset is no success
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
     said = expect_refusal(
         loaded, 1, "no run has succeeded for 41 hours (--max-age 36); the last success ended"
@@ -201,8 +201,10 @@ GUIDE = (ROOT / "deploy" / "README.md").read_text()
 
 
 def query_alarms(project: Project) -> tuple[int | None, int, int]:
-    """What the guide's query finds, as SQL of Redshift: hours since the last success, loads with
-    rejected rows, and whole loads that nobody asked for."""
+    """Run the guide's query as SQL of Redshift.
+
+    Return the hours since the last success, loads with rejected rows, and whole loads not asked for.
+    """
     sql, = re.findall("```sql\n([^`]*FROM loads.*?)```", GUIDE, re.DOTALL)
     with speaking_redshift(project.server, project.database) as redshift, redshift.cursor() as cursor:
         cursor.execute(sql)

@@ -1,4 +1,4 @@
-"""A night's run loads what is new, and any order gives the same warehouse."""
+"""A nightly run loads what is new, and files in any order give the same warehouse."""
 
 import contextlib
 import json
@@ -29,9 +29,9 @@ from warehouse.database.statements import name_of
 # ------------------------------------------------------------------------------ order and batches
 
 class History:
-    """How a set of files came to be: steps that bring, grow and change files until all are final.
+    """A history of a set of files: steps that add, grow and change files until all are final.
 
-    Everything is drawn from the seed, so a failure can be run again.
+    Everything is drawn from the seed, so a failure can be repeated.
     """
 
     def __init__(self, final: Path, seed: int):
@@ -68,7 +68,7 @@ class History:
             self.steps.insert(place, version)
 
     def batches(self, count: int) -> list[list[tuple[Path, bytes]]]:
-        """The steps in batches of random sizes."""
+        """Return the steps in batches of random sizes."""
         cuts = sorted(self.random.sample(range(1, len(self.steps)), count - 1))
         return [self.steps[a:b] for a, b in pairwise([0, *cuts, len(self.steps)])]
 
@@ -98,7 +98,7 @@ def final_files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full_load(final_files, server, tables, tmp_path_factory):
-    """What one full load of the final files gives."""
+    """The tables after one full load of the final files."""
     with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("full"), server, name)
         shutil.copytree(final_files, project.folder, dirs_exist_ok=True)
@@ -253,7 +253,7 @@ def test_an_older_event_that_comes_late_does_not_set_a_user_back(loaded):
 
 
 def test_an_earlier_play_keeps_its_content_unless_a_new_rival_comes_first_in_order(loaded):
-    """As if both had come at once, when the first location in order is chosen."""
+    """The result is that of both at once, of which the first location in order counts."""
     loaded.write("log_data/2.json", [event(1, location="Zurich"), event(2, location="Aachen")])
     loaded.load()
     assert loaded.query("SELECT location FROM songplays ORDER BY start_time") == [
@@ -268,7 +268,7 @@ def test_blanks_at_the_end_of_a_quoted_user_agent_are_dropped(loaded):
 
 
 def read_rows_written(project: Project, table: str) -> str:
-    """What the summary of a load says of a table."""
+    """Load. Return the number of rows written to a table according to the summary."""
     lines = [line.split() for line in project.load().stdout.splitlines()]
     return next(cells[-2] for cells in lines if cells[0] == table)
 
@@ -372,7 +372,7 @@ def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes
 
 
 def list_statement_names(dry_run: str) -> list[str]:
-    """The names of what is printed after the list of files."""
+    """Return the names of the statements that a dry run prints after the list of files."""
     _, *printed = dry_run.rstrip().split("\n\n")
     return [name_of(sql.removesuffix(";")) for sql in printed]
 
@@ -532,7 +532,7 @@ def capitalise_keys(document: dict) -> dict:
 
 
 def test_a_load_by_prefix_and_a_load_by_manifest_give_the_same_tables(loaded, monkeypatch):
-    """Of files that need every option of COPY: one row of each is rejected."""
+    """The files need every option of COPY, and one row of each is rejected."""
     loaded.configure(MAX_ERRORS="1")
     loaded.write("log_data/2.json", [
         capitalise_keys(event(5, song="The Song  ", length=200.500006)), event(6, ts="yesterday")])
@@ -563,7 +563,7 @@ def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, m
 # ------------------------------------------------------------------------------------ stale start
 
 def test_a_load_whose_snapshot_is_older_than_another_loads_commit_begins_again(loaded, monkeypatch):
-    """On Redshift the snapshot may be taken before the lock is got; here it is taken so on purpose."""
+    """On Redshift the snapshot may be older than the lock. Here the test makes it older."""
     from warehouse.database import connection, transactions
 
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))

@@ -1,5 +1,5 @@
-"""Sessions side by side under both isolation levels that a database of Redshift may have: SNAPSHOT, the
-usual one, and SERIALIZABLE (guide: c_serial_isolation)."""
+"""Concurrent sessions under both isolation levels of a Redshift database: SNAPSHOT, the usual one, and
+SERIALIZABLE (guide: c_serial_isolation)."""
 
 import contextlib
 import subprocess
@@ -44,7 +44,7 @@ def report(project) -> str:
 
 @contextlib.contextmanager
 def analysing(project):
-    """An open transaction that has read the plays and writes a table of its own."""
+    """Yield an open transaction that has read the plays. It may write a table of its own."""
     execute(project, "CREATE TABLE IF NOT EXISTS favourites (song_title TEXT)")
     with contextlib.closing(connect_to(project)) as connection:
         connection.autocommit = False

@@ -1,4 +1,4 @@
-"""What a load does about files that are new, changed, gone, empty or archived, source by source."""
+"""Loads of new, changed, missing, empty and archived files, source by source."""
 
 import json
 
@@ -14,7 +14,7 @@ from warehouse import rejected_rows
 
 
 def read_versions(project: Project, table: str) -> dict[tuple, tuple]:
-    """Where each row of a table lies and what wrote it: a row that was written again differs."""
+    """Return the place and the writing transaction of each row. They change if it is written again."""
     columns = [name for name, in project.query(
         f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
         " ORDER BY ordinal_position")]
@@ -78,7 +78,7 @@ def upload_in_parts(bucket, key: str, content: bytes) -> None:
     upload.complete(MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
 
 
-UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers later, and what is said of it
+UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers later, and the message
     "of several parts": (upload_in_parts, None, ""),
     "with a key of KMS": (
         lambda bucket, key, content: bucket.put_object(Key=key, Body=content, ServerSideEncryption="aws:kms"),
@@ -112,7 +112,7 @@ def test_a_grown_local_log_is_loaded_as_grown_with_a_message(loaded):
 
 
 def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):
-    """other.json has Another; from now on it is The Song."""
+    """other.json held the song Another. Now it holds The Song."""
     loaded.write("log_data/2.json", [
         event(3, song="Another"), event(4, song="Third"), event(5, artist="Others")])
     loaded.load()
@@ -167,7 +167,7 @@ def test_a_load_of_logs_writes_and_checks_nothing_of_songs(loaded):
 
 
 def list_statements_run(project: Project) -> set[str]:
-    """The names of the statements that a load executes."""
+    """Load. Return the names of the executed statements."""
     said = project.load("--verbose").stderr
     return {line.partition(" DEBUG ")[2].strip().rpartition(" in ")[0]
             for line in said.splitlines() if " DEBUG " in line}
@@ -202,7 +202,7 @@ EVERYTHING = (*LASTING, "staging_events", "staging_songs", "loaded_files", "load
 
 
 def size_of(project: Project, name: str) -> int:
-    """Bytes of the source of a file, which is alone there."""
+    """Return the size of a file, the only one of its source."""
     return (project.folder / name).stat().st_size
 
 

@@ -1,4 +1,4 @@
-"""etl_lock: what a load waits for, how long, and what it says of who keeps it."""
+"""etl_lock: what a load waits for, how long, and how it names the holder."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ from warehouse.database import transactions
 
 
 def slow_down_etl_lock(project, seconds: float) -> None:
-    """As where a busy or cold warehouse takes its time with a statement."""
+    """Slow down updates of etl_lock, as a busy or cold warehouse may."""
     execute(project, f"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
                      f" $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;"
                      f" CREATE TRIGGER slow BEFORE UPDATE ON etl_lock"
@@ -119,7 +119,7 @@ def test_a_load_names_the_session_that_keeps_it_from_writing_a_table(loaded, tab
 @new_or_full
 def test_a_load_names_the_session_that_keeps_it_from_writing_the_history(loaded, monkeypatch, arguments):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
-    monkeypatch.setattr(history, "AGE_TIMEOUT", 1)  # seconds for the age of the last run, in vain
+    monkeypatch.setattr(history, "AGE_TIMEOUT", 1)  # seconds of waiting in vain for the age of the last run
     loaded.configure(LOCK_TIMEOUT="1")
     loaded.write("log_data/2.json", [event(5)])
     before = loaded.snapshot()

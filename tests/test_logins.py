@@ -1,6 +1,6 @@
-"""Every login of dwh.cfg: against moto over HTTP, by botocore's Stubber where moto has nothing.
+"""Every login of dwh.cfg, with moto over HTTP, or with botocore's Stubber if moto lacks the service.
 
-The last part runs the scripts on a real PostgreSQL that asks for what AWS gave out.
+The last part runs the scripts on a real PostgreSQL that asks for the password given by AWS.
 """
 
 import json
@@ -34,20 +34,20 @@ SERVERLESS_HOST = "dwh.123456789012.us-west-2.redshift-serverless.amazonaws.com"
 
 @pytest.fixture(scope="module")
 def models():
-    """What reads botocore's models of the services, and remembers them; a session begins anew."""
+    """A loader of botocore's models that keeps them, because a new session reads them again."""
     return loaders.create_loader()
 
 
 @pytest.fixture
 def aws(s3_endpoint, models, monkeypatch):
-    """A function that makes a boto3 client of moto's; so are those of the code."""
+    """A function that makes a boto3 client for moto. The clients of the code are for moto as well."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     settings = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL": s3_endpoint, "AWS_CONFIG_FILE": "/dev/null",
                 "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    fresh = session.Session()  # the one before remembers the credentials
+    fresh = session.Session()  # the earlier session has cached credentials
     fresh.register_component("data_loader", models)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(botocore_session=fresh))
     return lambda service, region=REGION: boto3.client(service, region)
@@ -66,7 +66,7 @@ def cluster(aws):
 
 @pytest.fixture
 def keep(aws):
-    """A function that keeps a secret, by the name sparkify/…; returns its name."""
+    """A function that stores a secret under a name like sparkify/…, and returns the name."""
     names = []
 
     def keep(content: object, region: str = REGION, **options) -> str:
@@ -84,7 +84,7 @@ def keep(aws):
 
 @pytest.fixture
 def stub(aws, monkeypatch):
-    """A function that makes the code's client of a service a stub; returns its Stubber."""
+    """A function that replaces the code's client of a service by a stub, and returns its Stubber."""
 
     def stub(service: str) -> Stubber:
         client = aws(service)
@@ -398,7 +398,7 @@ def test_a_load_by_a_secret(hosted, keep):
 
 
 def test_a_load_by_temporary_credentials_of_a_cluster(hosted, cluster, s3_endpoint):
-    """moto draws the passwords from a generator that can be set back, so they are known before."""
+    """moto's generator of passwords can be reset, so the test knows the passwords in advance."""
 
     def reset_passwords():
         urllib.request.urlopen(f"{s3_endpoint}/moto-api/seed?a=7", data=b"").close()
@@ -416,7 +416,7 @@ def test_a_load_by_temporary_credentials_of_a_cluster(hosted, cluster, s3_endpoi
         assert done.returncode == 0, done.stderr
     assert hosted.query("SELECT COUNT(*) FROM songplays") == [(2,)]
     said = expect_refusal(hosted, 1, "as IAM:etl: ", "password authentication failed", "Temporary",
-                          rolled_back=False)  # the next password is another, which the server knows not
+                          rolled_back=False)  # the next password is another one, unknown to the server
     assert given["DbPassword"] not in said
 
 
@@ -474,7 +474,7 @@ def test_no_secret_is_shown_anywhere(hosted, keep):
     holder.close()
     stdout, stderr = loading.communicate()
     said.append(subprocess.CompletedProcess("etl.py", loading.returncode, stdout, stderr))
-    hosted.configure(DB_NAME="nowhere")  # goes before the secret's
+    hosted.configure(DB_NAME="nowhere")  # takes precedence over the secret's
     said.append(hosted.run("etl.py", "--verbose"))
     hosted.configure(SECRET=keep(canaries["password"]))
     said.append(hosted.run("etl.py", "--verbose"))

@@ -1,4 +1,4 @@
-"""Objects in S3 and files in a folder: one meaning of a prefix, nothing cut short, nothing overwritten."""
+"""Objects in S3 and files in a folder: a prefix means the same, and nothing is truncated or overwritten."""
 
 import threading
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from warehouse.objects import ObjectError
 
 
 class Folder:
-    """Files, by the keys that they would have in S3."""
+    """Files of a folder, by the keys that they would have in S3."""
 
     def __init__(self, path):
         self.path = path
@@ -36,7 +36,7 @@ class Bucket:
 
 @pytest.fixture(params=["folder", "s3"])
 def place(request, tmp_path):
-    """A place for objects; every test that asks for it runs in a folder and in S3."""
+    """A place for objects. Each of its tests runs once in a folder and once in S3."""
     return Folder(tmp_path) if request.param == "folder" else Bucket(request.getfixturevalue("bucket"))
 
 
@@ -131,7 +131,7 @@ def test_links_to_folders_are_followed_at_any_depth(tmp_path):
 def test_a_link_that_leads_in_a_circle_is_named(tmp_path, links):
     place = Folder(tmp_path)
     place.put("log_data/2018/1.json")
-    for number in range(links):  # two of them would give more names than could ever be listed
+    for number in range(links):  # two of them would give an endless list of names
         (tmp_path / f"log_data/2018/up{number}").symlink_to("..")
     with pytest.raises(ObjectError, match="log_data/2018/up[01] leads back to a folder"):
         keys(place, "log_data/")
@@ -175,7 +175,7 @@ def test_a_url_without_a_bucket_is_refused():
 def no_credentials(monkeypatch, tmp_path):
     import boto3
 
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers those of other tests
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has cached those of other tests
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
                  "AWS_ENDPOINT_URL_S3", "AWS_WEB_IDENTITY_TOKEN_FILE",
                  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
@@ -202,7 +202,7 @@ def test_an_endpoint_that_is_no_url_says_how_one_begins(no_credentials, monkeypa
 
 @contextmanager
 def serving(monkeypatch, answer):
-    """S3 for this process is a server that answers every GET and HEAD with answer(handler)."""
+    """Let this process use an S3 that answers every GET and HEAD by answer(handler)."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):

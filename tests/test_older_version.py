@@ -1,4 +1,4 @@
-"""A warehouse of version 0.3.0: it is named for what it is, left alone, and replaced when told to."""
+"""A warehouse of version 0.3.0: it is recognised, left alone, and replaced only with --force."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Connecting to a server that is not ready yet, and what exactly a server is sent."""
+"""Connecting to a server that is not ready yet, and the exact requests that it gets."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ def keys(port: int, **changes: str) -> dict[str, str]:
 # ------------------------------------------------------------------------------------ what is sent
 
 def test_redshift_is_sent_nothing_that_it_refuses(make_config, monkeypatch):
-    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")  # which Redshift does not know
+    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")  # a parameter that Redshift does not know
     with running_recording_server() as server:
         config = make_config("STATEMENT_TIMEOUT = 90\n", **keys(server.port))
         connect(config, query_group="etl-0a1b2c").close()

@@ -1,4 +1,4 @@
-"""etl.py --check: what it says of good and of broken set-ups, and that it changes nothing."""
+"""etl.py --check: its findings on good and broken set-ups. It changes nothing."""
 
 import contextlib
 import io
@@ -49,14 +49,14 @@ class Finding(NamedTuple):
 
 
 class Checkup(NamedTuple):
-    """What a run of etl.py --check ended with and said."""
+    """The exit status and the output of etl.py --check."""
 
     status: int
     findings: list[Finding]
     stderr: str
 
     def parts_with(self, verdict: str) -> list[str]:
-        """The parts of which it says so."""
+        """Return the parts with this verdict."""
         return [finding.part for finding in self.findings if finding.verdict == verdict]
 
     def text_of(self, part: str) -> str:
@@ -74,7 +74,7 @@ def check(project: Project, *arguments: str) -> Checkup:
 
 
 def check_here(project: Project) -> Checkup:
-    """The same without a process of its own, which costs the most: but for dwh.cfg and shell."""
+    """Check in this process, which saves most of the time. This skips only the command line."""
     project.write_config()
     config = read(project.config)
     with contextlib.closing(connect(config)) as connection:
@@ -252,7 +252,7 @@ def test_views_that_are_missing_or_unreadable_are_a_warning(warehouse, ready):
 
 @pytest.fixture
 def check_as_another(ready):
-    """The checks of a user who owns nothing and has these rights, granted by SQL; %s is the user."""
+    """A function that checks as a user who owns nothing. Its SQL grants rights to the user, %s."""
     role = "checkup_reader"
 
     def check_as_another(sql: str) -> Checkup:
@@ -306,7 +306,7 @@ JSONPATHS = (SAMPLE / "log_json_path.json").read_text()
 
 
 def assert_broken(found: Checkup, part: str, *texts: str, copies: int = 0, status: int = 1) -> None:
-    """That this part, and with it so many COPYs, is all that fails, and says so."""
+    """Assert that only this part fails, with these texts, and so many COPYs with it."""
     assert (found.status, found.parts_with("FAIL")) == (status, [part] + ["COPY"] * copies), found
     for text in texts:
         assert text in found.text_of(part)
@@ -364,7 +364,7 @@ def test_a_region_other_than_the_buckets_is_a_warning_on_the_stand_in(ready, buc
 
 @pytest.fixture
 def redshift_config(configured, bucket):
-    """A Config for Redshift, its data in the bucket, and no place for manifests."""
+    """A Config for Redshift with data in the bucket and without MANIFESTS."""
     config = configured(HOST="dwh.abc123.us-west-2.redshift.amazonaws.com", DB_NAME="dwh",
                         DB_USER="ann")
     return replace_data(config, log_data=f"s3://{bucket.name}/log_data/",
@@ -382,7 +382,7 @@ def test_a_region_other_than_the_buckets_fails_for_redshift(redshift_config, buc
 
 
 def test_a_load_by_prefix_needs_no_s3_on_this_machine(redshift_config, capsys, monkeypatch):
-    """Only the cluster reads then. This machine's failures are warnings, and COPY decides."""
+    """Only the cluster reads S3. Failures of this machine are warnings, and COPY decides."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
     findings = Findings(quiet=False)
     config = replace_data(redshift_config, song_data="s3://no-such-bucket-at-all/song_data/")
@@ -396,7 +396,7 @@ def test_a_load_by_prefix_needs_no_s3_on_this_machine(redshift_config, capsys, m
 def test_what_redshift_is_sent_is_rolled_back_and_names_the_files_by_prefix(
     redshift_config, bucket, capsys, monkeypatch
 ):
-    """By a server that says it is Redshift, takes everything and answers with no row."""
+    """The server claims to be Redshift, accepts everything, and returns no rows."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL_S3"])
     bucket.put_object(Key="log_data/1.json", Body=b"{}")
     findings = Findings(quiet=False)
@@ -446,7 +446,7 @@ def test_all_failures_are_named_and_the_first_decides_the_exit_status(ready, buc
 def test_a_signal_while_an_object_is_written_leaves_nothing(ready, bucket):
     before, tables = keys(bucket), ready.snapshot(EVERY_TABLE)
     with contextlib.closing(connect_to(ready)) as holder:
-        holder.cursor().execute("ALTER SEQUENCE standin.copy_id CACHE 1")  # which a COPY awaits
+        holder.cursor().execute("ALTER SEQUENCE standin.copy_id CACHE 1")  # a COPY waits for it
         process = ready.start("etl.py", "--check")
         wait_until_somebody_waits_for(ready, "standin.copy_id")
         written, = bucket.objects.filter(Prefix="manifests/")
@@ -462,7 +462,7 @@ def test_a_signal_while_an_object_is_written_leaves_nothing(ready, bucket):
 
 
 def test_a_signal_without_a_login_leaves_nothing(guarded, bucket):
-    os.mkfifo(guarded.folder / "paths.json")  # whoever reads it waits until somebody has written
+    os.mkfifo(guarded.folder / "paths.json")  # a reader waits until something is written
     guarded.configure(DB_PASSWORD="wrong", LOG_JSONPATH="paths.json")
     before = keys(bucket)
     process = guarded.start("etl.py", "--check")
@@ -476,10 +476,10 @@ def test_a_signal_without_a_login_leaves_nothing(guarded, bucket):
 
 
 def open_when_read(process: subprocess.Popen, fifo: Path) -> int:
-    """The writing end of a FIFO that a process has opened for reading."""
+    """Open a FIFO for writing, once the process has opened it for reading."""
     while True:
         assert process.poll() is None, process.communicate()
-        with contextlib.suppress(OSError):  # nobody reads yet
+        with contextlib.suppress(OSError):  # not open for reading yet
             return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
         time.sleep(0.02)
 
@@ -520,6 +520,6 @@ def test_the_checkup_of_the_shipped_set_up_is_in_the_readme(module_warehouse, mo
 
 
 def drop_specifics(text: str) -> str:
-    """Without what differs from one machine and run to the next."""
+    """Remove what differs between machines and runs."""
     text = re.sub(r"PostgreSQL [0-9.]+", "PostgreSQL", text)
     return re.sub(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", "RUN", re.sub(r"/[^\s,;]*/", "/", text))

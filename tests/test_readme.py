@@ -95,7 +95,7 @@ def test_every_link_leads_to_a_file_or_a_heading():
 
 
 def headings_of(text: str) -> set[str]:
-    """The headings as links name them; lines of code blocks, which may begin with #, do not count."""
+    """Return the headings in the form of links. Lines of code blocks may begin with # and do not count."""
     lines = re.sub("```.*?```", "", text, flags=re.DOTALL).splitlines()
     return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
             for line in lines if line.startswith("#")}

@@ -1,7 +1,7 @@
-"""What is said of rows that a COPY rejected, and of COPYs that cannot begin.
+"""Messages about rows that a COPY rejected, and about COPYs that cannot begin.
 
-The stand-in's own errors where it has them; where it has not, the server raises the words that
-were recorded of Redshift.
+The errors are the stand-in's own if it has them. Otherwise the server raises errors in the words that
+were recorded on Redshift.
 """
 
 import re
@@ -113,10 +113,10 @@ def test_each_code_has_its_advice(code, kind, reason, value, told):
     assert told in said
 
 
-# --------------------------------------------------------------------------- seen, mended, loaded
+# ---------------------------------------------------------------------------- seen, fixed, loaded
 
 def look_up(project: Project) -> list[list[str]]:
-    """What the guide's query finds, in the stand-in's psql."""
+    """Run the guide's query in the stand-in's psql. Return the rows."""
     guide = (ROOT / "deploy" / "README.md").read_text()
     sql, = re.findall("```sql\n([^`]*FROM sys_load_error_detail.*?)```", guide, re.DOTALL)
     done = subprocess.run(
@@ -148,7 +148,7 @@ def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_fixed(
     said = warehouse.load().stderr
     assert "(0 new, 1 changed)" in said and "because" not in said and "WARNING" not in said
     assert count_plays(warehouse) == 3
-    warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # as long as before
+    warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # the size stays the same
     warehouse.write("song_data/2.json", bad_song | {"duration": "99.5"})
     said = warehouse.load().stderr
     assert f"all for staging_songs are loaded, because song file {paths[2]} changed" in said
@@ -205,7 +205,7 @@ def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
 
 
 def test_rejected_rows_are_counted_when_no_table_lists_them(bad_row, proxy, load_fresh, caplog):
-    """COPY says itself how many there are."""
+    """COPY's notice has their number."""
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.sys_load_error_detail", cut)
     assert load_fresh() == 1
@@ -229,7 +229,7 @@ def test_rejected_rows_that_copy_did_not_count_are_an_unknown_number(
 def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones(
     bad_row, load_fresh, caplog
 ):
-    """Redshift uses the numbers of sessions again."""
+    """Redshift reuses the numbers of sessions."""
     execute(bad_row, """
         CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             INSERT INTO standin.load (copy_id, query_id, user_id, session_id, table_id, start_time)
@@ -259,7 +259,7 @@ def test_late_views_are_queried_again(bad_row, load_fresh, caplog, max_errors):
 
 
 def test_as_on_a_cluster_log_summary_and_history_count_three_rejected_rows(warehouse):
-    """Two families of ids, views that are late by two seconds, and no value in raw_field_value."""
+    """SYS and STL ids differ, the views are two seconds late, and raw_field_value is empty."""
     execute(warehouse, f"ALTER DATABASE {warehouse.database} SET standin.views_late = '2s'")
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, userId="abc"), event(3, ts="soon"), event(4),

@@ -1,4 +1,4 @@
-"""The report: its numbers agree, what the logs wrote stays text, the page stands alone."""
+"""The report: its numbers agree, texts of the logs stay text, and the page needs no other file."""
 
 import contextlib
 import io
@@ -49,14 +49,14 @@ def sample(server, tables, tmp_path_factory):
 
 @pytest.fixture
 def hostile(emptied):
-    """A project whose log says what no log should."""
+    """A project with hostile texts in its log."""
     return load_events(emptied, [
         event(n, song=text, artist=text, location=text, userAgent=text, userId=str(n), sessionId=n,
               level="paid", ts=1541105830796 + n * DAY) for n, text in enumerate(HOSTILE)])
 
 
 def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
-    """The command, as somebody in the toolkit's folder runs it."""
+    """Run the command in the toolkit's folder, as a user does."""
     project.write_config()
     return subprocess.run(
         [sys.executable, "-m", "warehouse.report", "--config", project.config, *arguments],
@@ -73,13 +73,13 @@ def connecting(project: Project, monkeypatch):
 
 
 def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
-    """What the views say, without a process of its own."""
+    """Return the report of the views, made in this process."""
     with connecting(project, monkeypatch) as connection, connection.cursor() as cursor:
         return questions.make_report(cursor, top)
 
 
 class Parsed(HTMLParser):
-    """A page as a browser understands it: its elements with their attributes, and its texts."""
+    """A page as a browser reads it: its elements with their attributes, and its texts."""
 
     def __init__(self, html: str):
         super().__init__()
@@ -98,7 +98,7 @@ class Parsed(HTMLParser):
 
 
 def svgs(html: str) -> dict[str, ElementTree.Element]:
-    """The charts, parsed as XML, by the id of their section."""
+    """Return the charts, parsed as XML, by the id of their section."""
     found = re.findall(r'<section id="(\w+)">(.*?)</section>', html, re.DOTALL)
     return {name: ElementTree.fromstring(re.search("<svg.*</svg>", body, re.DOTALL)[0])
             for name, body in found}
@@ -193,7 +193,7 @@ def test_weekdays_are_counted_as_a_calendar_has_them(days):
 
 
 def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypatch):
-    """A load that commits while the report reads does not show in half of it."""
+    """A load that commits during the report changes none of its numbers."""
     plays = sample.query("SELECT COUNT(*) FROM songplays")[0][0]
 
     def execute_while_somebody_loads(cursor, sql, values):
@@ -228,7 +228,7 @@ def find_newest(project: Project, kind: str = "load") -> str:
 
 
 def read_as_of(project: Project) -> str:
-    """What the terminal shows below the totals; the page has to show the same."""
+    """Return the line below the totals on the terminal. The page must show the same."""
     said = run(project).stdout.splitlines()
     line = said[2] if said[0].startswith("1 play ") else said[1]
     file = project.folder / "report.html"
@@ -266,7 +266,7 @@ def test_a_history_that_is_empty_missing_or_of_other_columns_is_reported_and_no_
 
 
 def test_the_report_names_the_load_whose_numbers_it_shows(sample, monkeypatch):
-    """One that commits after the first number was read is not named."""
+    """A load that commits after the first query is not named."""
     def execute_while_somebody_loads(cursor, sql, values):
         done = execute_really(cursor, sql, values)
         if sql == questions.ALL_PLAYS:

@@ -1,7 +1,7 @@
-"""What a run does about failures that pass by themselves, and about those that do not.
+"""Runs with failures that pass by themselves, and with failures that do not.
 
-What only Redshift says is said in the server's place by the proxy, word for word as recorded of
-Redshift; everything else really happens to a PostgreSQL.
+Errors that only Redshift raises come from the proxy, in the words recorded on Redshift. All others
+really happen in a PostgreSQL.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def administrate(server, sql: str) -> None:
 
 
 def list_attempts(said: str) -> list[str]:
-    """Which attempts a log tells of, from the second on."""
+    """Return the attempts in a log, from the second on."""
     return re.findall(r"INFO    attempt (\d of \d) in \d+\.\d s: ", said)
 
 
@@ -62,7 +62,7 @@ def list_attempts(said: str) -> list[str]:
 
 SLOW_DOWN = "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown,Rid 4A"
 INTERNAL = "S3ServiceException:We encountered an internal error.,Status 500,Error InternalError"
-TRANSIENT = (  # in the order in which a run comes to them
+TRANSIENT = (  # in the order of a run
     ("LOCK etl_lock", "connection lost", cut),
     ("FROM loaded_files", "workgroup resuming", fail(
         "Query cancelled.", "57014", F="../src/pg/src/backend/tcop/node_fault_tolerance.c",
@@ -190,7 +190,7 @@ def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
         ghost.release.set()
         forward(session, message)
 
-    proxy.on("svv_transactions", end_the_ghost)  # which who waited in vain asks for the holder
+    proxy.on("svv_transactions", end_the_ghost)  # the query for the holder, after a wait in vain
     fresh.configure(LOCK_TIMEOUT="1")
     assert load_fresh() == 3
     assert "attempt 3 of 4" in caplog.text and "another load or reset is running" in caplog.text
@@ -201,7 +201,7 @@ def test_a_load_survives_a_deadlock(fresh, undisturbed):
     execute(fresh, f"ALTER DATABASE {fresh.database} SET deadlock_timeout = '10ms'")
     with waiting_at(fresh, BETWEEN_INSERTS) as (process, holder):
         with contextlib.closing(connect_to(fresh)) as other, other.cursor() as cursor:
-            cursor.execute("SET deadlock_timeout = '1h'")  # so that the load gives way
+            cursor.execute("SET deadlock_timeout = '1h'")  # so that the server cancels the load
             cursor.execute("LOCK TABLE loaded_files IN EXCLUSIVE MODE")
             blocked = threading.Thread(target=cursor.execute, args=("LOCK TABLE artists",))
             blocked.start()
@@ -266,7 +266,7 @@ def test_a_load_that_is_tried_again_and_succeeds_is_quiet(fresh, proxy, undistur
 
 def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load_fresh, monkeypatch):
     for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(retry, pause, 4.0)  # of which at least half is waited
+        monkeypatch.setattr(retry, pause, 4.0)  # at least half of it is a pause
     fresh.configure(RETRY_TIMEOUT="1")
     proxy.on("LOCK etl_lock", cut, times=9)
     with pytest.raises(WarehouseError) as raised:
@@ -338,7 +338,7 @@ def test_a_signal_that_comes_while_commit_is_on_its_way_does_not_hide_that_it_wa
     process = fresh.start("etl.py")
     commit.reached.wait()
     send_a_signal_that_cancels_nothing(process, proxy)
-    time.sleep(2.5)  # longer than a signal leaves to anything but a COMMIT
+    time.sleep(2.5)  # longer than a signal lets any statement but COMMIT run
     commit.release.set()
     done = finish(process)
     assert done.returncode == 0 and "committed 7 tables" in done.stderr
@@ -372,7 +372,7 @@ PERMANENT = {
 
 
 def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog, monkeypatch):
-    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # there are none to tell of
+    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # there are no such lines
     before = fresh.snapshot()
     for statement, action, status in PERMANENT.values():
         proxy.on(statement, action)

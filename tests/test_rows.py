@@ -1,4 +1,4 @@
-"""Files of JSON documents: what is a row, what is an error, on which line, whatever the chunks."""
+"""Files of JSON documents: rows, errors and their lines, for chunks of any size."""
 
 import io
 import json
@@ -29,7 +29,7 @@ COLUMNS = [
 
 
 def read(data, mapping=None, columns=COLUMNS, options=ROUNDED, header=0):
-    """The lines of a file, and its errors as (line, column, code, reason, value, raw line)."""
+    """Read a file. Return its lines, and its errors as (line, column, code, reason, value, raw line)."""
     errors = []
 
     def reject(url: str, line: int, rejected: Rejected) -> None:
@@ -47,7 +47,7 @@ def read(data, mapping=None, columns=COLUMNS, options=ROUNDED, header=0):
 
 
 def read_ids(data, **options):
-    """The ids loaded, and the lines with errors."""
+    """Read a file. Return the loaded ids, and the lines with errors."""
     lines, errors = read(data, **options)
     return [int(line.split(SEPARATOR)[0]) for line in lines], [error[0] for error in errors]
 
@@ -199,7 +199,7 @@ def test_a_document_that_fits_no_column_is_rejected_where_a_date_may_be_anything
         assert len(lines) == 1 and [error[:3] for error in errors] == [(1, "", 1216)]
 
 
-# ------------------------------------------------------------------------------ quick and careful
+# ---------------------------------------------------------------------------------- fast and slow
 
 KINDS = [
     Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
@@ -237,7 +237,7 @@ MAPPINGS = (
 
 
 def random_file(chance: random.Random, documents: int) -> bytes:
-    """Documents, most of them usual, and what else may stand in them and between them."""
+    """Make a file of documents, most of them ordinary, with odd values in them and between them."""
     pieces = []
     oddity, damage = chance.choice((0, 0.02, 0.3)), chance.choice((0, 0.02, 0.3))
     for _ in range(documents):
@@ -258,7 +258,7 @@ def random_file(chance: random.Random, documents: int) -> bytes:
 
 
 def read_as_loaded(*args, **how):
-    """What is read, with the lines as the table shows them: 12 and 12.00 are one NUMERIC(8, 2)."""
+    """Read a file. Return values as the table has them: 12 and 12.00 are one NUMERIC(8, 2)."""
     try:
         lines, errors = read(*args, **how)
     except NotEmulated as error:
@@ -279,7 +279,7 @@ def read_as_loaded(*args, **how):
 def test_the_fast_path_the_slow_path_and_small_chunks_read_alike(
     part, document_count, monkeypatch
 ):
-    """The same rows and the same errors in the same order (--documents=100000 for many more)."""
+    """They give the same rows, and the same errors in the same order (--documents=100000 tries more)."""
     compared, chance = 0, random.Random(part)
     while compared < document_count / 40:
         size = chance.choice((1, 5, 20, 100))

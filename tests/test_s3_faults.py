@@ -1,4 +1,4 @@
-"""What a load does when S3 refuses, stalls, cuts short or changes under it: all of it, or nothing."""
+"""Loads while S3 refuses, stalls, truncates or changes objects: they load everything or nothing."""
 
 import json
 import re
@@ -32,7 +32,7 @@ REFUSED = {
     "403 on the list": (LIST, refuse(403, "AccessDenied"), ("AccessDenied", "s3:ListBucket")),
     "403 on one object": (LOG, refuse(403, "AccessDenied"), (LOG, "AccessDenied", "s3:GetObject")),
     "an expired token": (LIST, refuse(400, "ExpiredToken"), ("ExpiredToken", "get new ones")),
-    "a token that expires amid the load": (
+    "a token that expires during the load": (
         SONG, refuse(400, "ExpiredToken"), (SONG, "ExpiredToken", "get new ones")),
     "a clock that is wrong": (
         LIST, refuse(403, "RequestTimeTooSkewed"), ("RequestTimeTooSkewed", "The clock of this")),
@@ -70,7 +70,7 @@ def test_a_fault_of_s3_is_one_message_and_nothing_is_loaded(stored, s3, undistur
 
 
 def chain(error: BaseException | None) -> str:
-    """All that an error says, and what led to it."""
+    """Return the texts of an error, of its notes, and of its causes."""
     if error is None:
         return ""
     notes = getattr(error, "__notes__", [])

@@ -1,4 +1,4 @@
-"""The night's run under systemd and cron: units and crontab, held against etl.py and the guide."""
+"""The nightly run under systemd and cron: units and crontab agree with etl.py and the guide."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ DEPLOY = ROOT / "deploy"
 
 
 def read_unit(name: str) -> dict[str, list[str]]:
-    """The settings of a unit file."""
+    """Return the settings of a unit file."""
     found: dict[str, list[str]] = {}
     for line in (DEPLOY / name).read_text().splitlines():
         if line and line[0] not in "#[":
@@ -27,7 +27,7 @@ def read_unit(name: str) -> dict[str, list[str]]:
 
 
 def assert_accepted(command: str) -> None:
-    """Whether a command runs etl.py, where it is installed, with options that it has."""
+    """Assert that a command runs the installed etl.py with options that it has."""
     python, script, *arguments = shlex.split(command)
     assert python.removeprefix("/opt/sparkify/") == ".venv/bin/python"
     assert script == "etl.py"
@@ -63,7 +63,7 @@ def test_the_timer_makes_up_for_a_missed_night():
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
 def test_systemd_accepts_the_units(tmp_path):
-    for path in DEPLOY.glob("sparkify-etl*"):  # installed in this folder
+    for path in DEPLOY.glob("sparkify-etl*"):  # as if installed in this folder
         (tmp_path / path.name).write_text(
             path.read_text().replace("/opt/sparkify/.venv/bin/python", sys.executable))
     units = sorted(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The private PostgreSQL server, on real servers in folders of their own; nothing stays behind."""
+"""The private PostgreSQL server: real servers in folders of their own, which are removed."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 @contextmanager
 def making_folder():
-    """A folder that the serving account can reach (pytest's own are closed to it)."""
+    """Yield a folder that the server's account can reach, unlike pytest's own folders."""
     folder = Path(tempfile.mkdtemp(prefix="standin-test-", dir="/tmp"))
     folder.chmod(0o755)
     try:
@@ -64,7 +64,7 @@ def stopped():
 
 @pytest.fixture
 def cluster(server, stopped):
-    """For tests that are not about creation, which takes long: a copy, owners and all."""
+    """A copy of a cluster, with its owners, because creating one takes long."""
     subprocess.run(["cp", "-a", stopped.folder, server.folder], check=True)
 
 
@@ -81,7 +81,7 @@ def postmaster(server):
 
 
 def kill(server):
-    """SIGKILL to the server, as the kernel does when memory runs out."""
+    """Send SIGKILL to the server, as the kernel does when memory runs out."""
     pid = postmaster(server)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not server.is_running())
@@ -95,7 +95,7 @@ def wait_until(condition, seconds=10):
 
 
 def python(*arguments, project=ROOT, **environment):
-    """The command and the environment of a Python process with `project` on its path."""
+    """Return the command and the environment of a Python process with `project` on its path."""
     kept = {key: value for key, value in os.environ.items() if key != "SPARKIFY_STANDIN"}
     return {"args": [sys.executable, *arguments], "cwd": "/",
             "env": kept | {"PYTHONPATH": str(project)} | environment}
@@ -343,7 +343,7 @@ def test_a_cluster_of_a_version_that_is_gone_says_so(server):
 
 @pytest.fixture
 def older(tmp_path, monkeypatch):
-    """The folder of the only PostgreSQL there is, which says that it is of version 14.12."""
+    """The folder of the only PostgreSQL on this machine, which claims to be version 14.12."""
     for name in ("initdb", "pg_ctl", "postgres"):
         (tmp_path / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 14.12'\n")
         (tmp_path / name).chmod(0o755)

@@ -24,7 +24,7 @@ from warehouse.signals import INTERRUPTION, Interrupted
 
 SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 UNDONE = "The server rolls back what was not committed."
-SOON = 10  # seconds: far more than it takes, far less than it would take by itself
+SOON = 10  # seconds: much more than a signal takes, and much less than a load without one
 
 
 @SIGNALS

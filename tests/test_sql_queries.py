@@ -71,7 +71,7 @@ every_statement = pytest.mark.parametrize("sql", EVERY_STATEMENT.values(), ids=E
 # -------------------------------------------------------------------------------------------- rules
 
 def code_of(sql: str) -> str:
-    """The statement without comments, its texts empty."""
+    """Return the statement without comments and with empty string literals."""
     return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", sql))
 
 
@@ -99,14 +99,14 @@ def types_without_a_size(sql: str) -> list[str]:
 
 
 def items(text: str) -> int:
-    """How many expressions stand between the commas that are in no brackets."""
+    """Count the expressions in a list. Commas in brackets do not separate them."""
     while "(" in text:
         text = re.sub(r"\([^()]*\)", "", text)
     return text.count(",") + 1
 
 
 def insert_counts(sql: str) -> tuple[int, int]:
-    """How many columns an INSERT names, and how many its VALUES or its outermost SELECT give."""
+    """Return the number of columns of an INSERT, and of its VALUES or outermost SELECT."""
     code = re.sub(r"%\(\w+\)s", "x", code_of(sql))
     named, rest = re.search(r"INSERT INTO \w+ \(([^)]*)\)(.*)", code, re.DOTALL).groups()
     if rest.split()[0] == "VALUES":
@@ -169,8 +169,10 @@ OF_ANY_TIME = {
 
 
 def reads_of_any_time(sql: str) -> list[str]:
-    """songplays and time where a statement reads them or takes rows away, as often as it lacks a span
-    of start_time, by which Redshift finds the blocks."""
+    """Return each read of songplays or time, or deletion from them, without a span of start_time.
+
+    Redshift finds the blocks by the span.
+    """
     reads = re.findall(r"\b(?:FROM|JOIN|USING|UPDATE)\s+(songplays|time)\b", code_of(sql))
     spans = re.findall(r"\bstart_time BETWEEN %\(first_(\w+)\)s AND %\(last_\1\)s", code_of(sql))
     return reads[len(spans):]
@@ -196,8 +198,7 @@ def test_a_read_without_a_span_is_noticed(sql):
 
 
 def moves_of_rows(sql: str) -> list[str]:
-    """songplays and time where a statement joins them without start_time, by which they are
-    distributed."""
+    """Return songplays and time if a statement joins them without start_time, their DISTKEY."""
     code = code_of(sql)
     if not re.search(r"\bJOIN\b|\bUSING\b|\bUPDATE\b", code):
         return []
@@ -221,7 +222,7 @@ def test_a_join_that_moves_rows_is_noticed(sql):
 
 
 def test_only_the_ledger_uses_the_time_of_the_transaction():
-    """By it the files of the load at hand are known."""
+    """The ledger finds the files of the current load by it."""
     times = r"\b(?:SYSDATE|GETDATE|CURRENT_DATE|CURRENT_TIMESTAMP|NOW)\b"
     assert {name for name, sql in EVERY_STATEMENT.items() if re.search(times, code_of(sql))} == {
         "loaded_files_table_create", "loaded_files_unique", "loaded_files_forget"}
@@ -257,7 +258,7 @@ def test_every_statement_and_every_run_order_is_used():
 
 @pytest.mark.parametrize("module", ASKERS, ids=lambda module: module.__name__)
 def test_a_statement_in_the_package_is_used_in_its_own_module(module):
-    """A question is asked where all of QUESTIONS are."""
+    """For a question, the module is the one that uses all of QUESTIONS."""
     code = Path(module.__file__).read_text()
     assert find_statements(module)
     names = {name.partition(".")[0] for name in find_statements(module)}
@@ -278,7 +279,7 @@ def test_the_run_orders_have_the_names_that_such_projects_use():
 
 
 def test_the_docstring_lists_the_parts_of_the_file_in_their_order():
-    """By the first word of each: there are two parts of what a load touches."""
+    """Compared by the first word of each, because two parts are about what a load touches."""
     *parts, last = re.findall(r"^# -+ (\w+)", (ROOT / "sql_queries.py").read_text(), re.MULTILINE)
     told = sql_queries.__doc__.splitlines()[0].partition(": ")[2].rstrip(".").split(", ")
     assert [part.split()[0] for part in told] == list(dict.fromkeys(parts))
@@ -358,7 +359,7 @@ def test_the_stand_in_would_refuse_what_redshift_refuses():
 # -------------------------------------------------------------------------------- a load in process
 
 def values_for(folder) -> dict[str, object]:
-    """The sample, loaded by prefix, and a ledger of its files, written into the folder."""
+    """Write a ledger of the sample's files. Return the values of a load of the sample by prefix."""
     ledger = folder / "loaded_files.json"
     ledger.write_text("".join(
         json.dumps({"url": str(file), "etag": "1", "bytes": file.stat().st_size,
@@ -375,9 +376,10 @@ def values_for(folder) -> dict[str, object]:
 
 
 def load_sample(cursor, values) -> None:
-    """What etl.run does between BEGIN and COMMIT, without the checks of the star.
+    """Run what etl.run does between BEGIN and COMMIT, without the checks of the star.
 
-    Then changed_plays_known is about every play, as after a load of all songs but no logs."""
+    changed_plays_known is then about every play, as after a load of all songs but no logs.
+    """
     etl.run_all(cursor, values, sql_queries.create_table_queries)
     summary = console.Summary()
     etl.run_all(cursor, values, WHOLE.empty_queries)
@@ -389,7 +391,7 @@ def load_sample(cursor, values) -> None:
 
 @pytest.fixture(scope="module")
 def sample_load(server, tmp_path_factory):
-    """A load of the sample that is never committed: its cursor and the values of its SQL."""
+    """An uncommitted load of the sample: its cursor and the values of its SQL."""
     folder = tmp_path_factory.mktemp("sample_load")
     with opening_copies(server, folder) as copies:
         copies.connection.autocommit = False
@@ -403,7 +405,7 @@ def sample_load(server, tmp_path_factory):
 # --------------------------------------------------------------------------------------------- keys
 
 def keep_keys(sql: str) -> str:
-    """A CREATE TABLE as PostgreSQL takes it, its keys kept."""
+    """Translate a CREATE TABLE for PostgreSQL, but keep its keys."""
     kept = [line for line in sql.splitlines()
             if not re.match(r"(DISTSTYLE|DISTKEY|SORTKEY)\b", line)]
     return "\n".join(kept).replace("SYSDATE", "CURRENT_TIMESTAMP")
@@ -441,7 +443,7 @@ def insert(cursor, table: str, rows: list[tuple]) -> None:
 
 
 def insert_star(cursor, star: dict[str, list[tuple]]) -> None:
-    """In the order in which the tables are created, which is one that the keys allow."""
+    """Insert in the order in which the tables are created, which the keys allow."""
     for table in CREATES:
         if table in star:
             insert(cursor, table, star[table])
@@ -459,8 +461,8 @@ def test_the_tables_are_created_with_keys_and_dropped_without_cascade(keyed):
 
 
 def test_the_star_alone_declares_keys():
-    """The planner trusts a key. What a load folds into is proved by counting its rows, which a
-    planner that trusts a PRIMARY KEY there might leave out."""
+    """The planner trusts a key. The checks of other tables count rows, and a planner that trusts a
+    PRIMARY KEY there might skip that."""
     assert {table for table, sql in CREATES.items() if re.search(" KEY ", code_of(sql))} == set(STAR)
 
 
@@ -508,7 +510,7 @@ A_MATCHED_PLAY = "songplay_id = (SELECT MIN(songplay_id) FROM songplays WHERE so
 AN_UNMATCHED_PLAY = "songplay_id = (SELECT MIN(songplay_id) FROM songplays WHERE song_id IS NULL)"
 ANOTHER_ARTIST = ("(SELECT MIN(artist_id) FROM artists WHERE artist_id <>"
                   f" (SELECT artist_id FROM songplays WHERE {A_MATCHED_PLAY}))")
-A_SONG_OF_SEVERAL = (  # that was played, and that its artist did not make alone under that name
+A_SONG_OF_SEVERAL = (  # a played song, whose artist has others under the same name
     "song_id = (SELECT MIN(plays.song_id) FROM songplays AS plays JOIN catalogue AS others"
     " ON others.artist_id = plays.artist_id AND others.artist_name = plays.artist_name"
     " AND others.song_id <> plays.song_id)")
@@ -519,7 +521,7 @@ AN_INSTANT = "start_time = (SELECT MIN(start_time) FROM time)"
 
 
 def double(table: str, row: str) -> str:
-    """SQL that makes a row of a table a double."""
+    """Return SQL that doubles a row of a table."""
     return f"INSERT INTO {table} SELECT * FROM {table} WHERE {row}"
 
 
@@ -532,7 +534,7 @@ def alter(table: str, change: str, row: str) -> str:
 
 
 def invent_play(**changes: str) -> str:
-    """SQL that invents a play: as one that is there, with these columns otherwise."""
+    """Return SQL that adds a copy of a play, with other values in these columns."""
     columns = ["songplay_id", "start_time", "user_id", "level", "session_id"]
     selected = ", ".join(changes.get(column, column) for column in columns)
     return (f"INSERT INTO touched_plays ({', '.join(columns)}) SELECT {selected}"
@@ -629,7 +631,7 @@ DEFECTS = [
           ("an unknown artist", alter("songplays", "artist_id = 'ARUNKNOWN'", AN_UNMATCHED_PLAY)),
           ("an artist of another name",
            alter("songplays", f"artist_id = {ANOTHER_ARTIST}", AN_UNMATCHED_PLAY)))),
-    # What the check of songs found before it read the catalogue.
+    # Found by the check of songs before that check read the catalogue.
     ("songs_unique", "the missing song of a play",
      delete("songs", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
     ("songs_artists_known", "a missing artist", delete("artists", AN_ARTIST)),
@@ -647,8 +649,10 @@ FOREIGN_KEYS = [(table.name, column, *referred) for table in map(read_table, CRE
 
 
 def trusted_joins(sql: str) -> list[str]:
-    """The foreign keys along which a statement joins. The planner trusts them, and may leave out a
-    join of which they foretell the outcome."""
+    """Return the foreign keys along which a statement joins.
+
+    The planner trusts them, and may skip a join whose result they determine.
+    """
     code = code_of(sql)
     tables = set(re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", code))
     return [f"{table}.{column}" for table, column, other, key in FOREIGN_KEYS
@@ -681,8 +685,10 @@ def test_a_join_along_a_declared_foreign_key_is_noticed(sql, key):
 
 @contextmanager
 def undoing(load):
-    """What happens within is undone, and the load's transaction goes on. Redshift has no
-    savepoints, so they are made behind the stand-in's back."""
+    """Undo the block and let the load's transaction go on.
+
+    Redshift has no savepoints, so this bypasses the stand-in.
+    """
     with load.connection.cursor(cursor_factory=extensions.cursor) as behind:
         behind.execute("SAVEPOINT before")
         try:
@@ -746,7 +752,7 @@ def test_all_checks_that_fail_are_reported_at_once(sample_load):
 
 
 def test_a_column_may_be_empty_in_a_few_events(sample_load):
-    """A night of a handful of events may well have no play in it."""
+    """A night with few events may have no play."""
     sql = sql_queries.staging_events_filled
     with undoing(sample_load):
         sample_load.cursor.execute(alter("staging_events", "song = NULL", "1 = 1"))

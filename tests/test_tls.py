@@ -1,4 +1,4 @@
-"""TLS against a real PostgreSQL with certificates of the test's own."""
+"""TLS on a real PostgreSQL with the test's own certificates."""
 
 import contextlib
 import shutil
@@ -15,12 +15,12 @@ IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 @pytest.fixture
 def settings(make_config, tls_server):
-    """A function that reads a dwh.cfg for the server by its name, with these keys."""
+    """A function that reads a dwh.cfg with these keys and with the server's name as HOST."""
     return lambda **keys: make_config(**tls_server.settings(HOST="localhost") | keys)
 
 
 def refusal(config, caplog) -> str:
-    """The message of a connection that fails, at once: nothing is waited for."""
+    """Return the message of a connection that fails at once, without waiting."""
     with pytest.raises(WarehouseError) as raised:
         connect(config)
     assert "waiting" not in caplog.text

@@ -1,7 +1,7 @@
-"""Two boxes whose cron begins the load at the same instant: the tables are those of one load.
+"""Two machines that start the load at the same instant by cron: the tables are those of one load.
 
-They share the database and S3, and nothing else: each has its own dwh.cfg, folders and environment.
-Which of them is first is left to the machine; --faults=50 asks it fifty times.
+They share only the database and S3. Each has its own dwh.cfg, folders and environment. Either may be
+first, so --faults=50 tries it fifty times.
 """
 
 import random
@@ -19,7 +19,7 @@ BUCKET = "two-boxes"
 
 
 def make_box(folder, tcp, database: str, endpoint: str) -> Project:
-    """What one box has of its own."""
+    """Make a machine: a project with its own folder and environment."""
     folder.mkdir()
     project = Project(folder, tcp, database)
     project.configure(
@@ -73,7 +73,7 @@ def test_two_boxes_that_load_at_the_same_instant_load_once(
         for project in boxes:
             processes.append(project.start("etl.py"))
             time.sleep(chance.choice((0, 0, chance.uniform(0, 0.1))))
-        assert processes[0].poll() is None  # so that they did meet
+        assert processes[0].poll() is None  # so they were concurrent
         done = [finish(process) for process in processes]
         said = "".join(one.stderr for one in done)
         assert [one.returncode for one in done] == [0, 0], said

@@ -1,6 +1,6 @@
-"""The views answer what analysts ask, and each counts every play once.
+"""The views answer analysts' questions, and each counts every play once.
 
-What they must hold is worked out a second time from the rows of the star, in plain Python.
+The expected rows are computed a second time from the rows of the star, in plain Python.
 """
 
 from collections import defaultdict
@@ -59,7 +59,7 @@ class Play(NamedTuple):
         return self.start.isoweekday() % 7
 
 
-# ----------------------------------------------------------------------------- what they must hold
+# ---------------------------------------------------------------------------------- expected rows
 
 def group_by(plays: list[Play], key: Callable) -> list[tuple]:
     groups = defaultdict(list)
@@ -97,7 +97,7 @@ def seconds(plays: list[Play]) -> object:
 
 
 def family_of(agent: str | None) -> str:
-    """As the tests name it; those of generate.py are of three families."""
+    """Return the browser's family as in AGENTS. The agents of generate.py are of three families."""
     named = (family for family in ("Firefox", "Chrome", "Safari") if family in agent)
     return AGENTS[agent] if agent in AGENTS else next(named, "other")
 
@@ -168,7 +168,7 @@ def views_of(project: Project) -> dict[str, list[tuple]]:
 
 
 def assert_right(project: Project) -> None:
-    """Every view holds what it must, and the same sum of plays."""
+    """Assert that every view has the expected rows, and the same sum of plays."""
     plays = [Play(*row) for row in project.query(
         "SELECT start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,"
         " song_title, artist_name, length FROM songplays")]
@@ -234,7 +234,7 @@ def test_a_title_by_two_artists_is_two_songs(emptied):
 
 
 def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
-    """The catalogue may well have them of two artists of one name, too."""
+    """The recordings in the catalogue may also be by two artists of one name."""
     load_events(emptied, [event(1, length=100.5), event(2, length=300.5), event(3, length=300.5)],
            song("SO9", duration=300.5, artist_id="AR1"),
            song("SO2", duration=100.5, artist_id="AR2"))
