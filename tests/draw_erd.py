@@ -145,7 +145,7 @@ def write_feeding(tables: list[Table]) -> list[str]:
             "}"]
 
 
-def with_checksum(text: str, png: bytes) -> str:
+def add_checksum(text: str, png: bytes) -> str:
     """Return the text of a diagram with the checksum of its picture as a comment."""
     return f"// {PICTURE.name}: SHA-256 {hashlib.sha256(png).hexdigest()}\n{text}"
 
@@ -161,7 +161,7 @@ def draw(picture: Path = PICTURE, text: Path = TEXT) -> None:
         sys.exit(NO_GRAPHVIZ)
     if done.returncode:
         sys.exit("dot failed; nothing is changed")
-    for file, data in ((picture, done.stdout), (text, with_checksum(dot(), done.stdout).encode())):
+    for file, data in ((picture, done.stdout), (text, add_checksum(dot(), done.stdout).encode())):
         new = file.with_name(f".{file.name}.new")
         new.write_bytes(data)
         os.replace(new, file)

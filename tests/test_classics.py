@@ -23,7 +23,7 @@ ROLE = "arn:aws:iam::123456789012:role/dwhRole"
 DURATION = ("song", "artist", "length"), ("title", "artist_name", "duration")
 
 
-class Expected(NamedTuple):
+class ExpectedRows(NamedTuple):
     """A rule for some rows. `what` is the text after SELECT, or `the last SELECT`."""
 
     what: str
@@ -71,13 +71,13 @@ def second_of(event):
     return datetime(1970, 1, 1) + timedelta(seconds=int(event["ts"]) // 1000)
 
 
-def join_songs(data, of_event, of_song, spelled=str):
+def join_songs(data, of_event, of_song, spell=str):
     """Yield each event of a song with each song of the same values, or with None."""
     songs = defaultdict(list)
     for song in data.catalogue:
-        songs[tuple(spelled(song[key]) for key in of_song)].append(song)
+        songs[tuple(spell(song[key]) for key in of_song)].append(song)
     for event in data.listened:
-        found = songs[tuple(spelled(event[key]) for key in of_event)]
+        found = songs[tuple(spell(event[key]) for key in of_event)]
         yield from ((event, song) for song in found or [None])
 
 
@@ -123,11 +123,11 @@ def plays_by_title_and_length(data):
 
 
 def paid_or_not_by_rounded_length(data):
-    def spelled(text):
+    def spell(text):
         return str(round(float(text), 2)) if text.replace(".", "", 1).isdigit() else text.lower()
 
     return [(start, user, level == "paid", song, artist)
-            for start, user, level, song, artist in rows_of(join_songs(data, *DURATION, spelled))]
+            for start, user, level, song, artist in rows_of(join_songs(data, *DURATION, spell))]
 
 
 def times_of(starts):
@@ -355,7 +355,7 @@ def test_a_classic_gives_what_plain_python_says(connection, data, classic):
     if is_sample:
         last = run(connection, script)  # again, over its own tables
     with open(classic / "expected", newline="") as file:
-        expected = [Expected(*row) for row in csv.reader(file)]
+        expected = [ExpectedRows(*row) for row in csv.reader(file)]
     assert expected[-1].what == "the last SELECT"
     for what, rule, in_sample in expected:
         rows = globals()[rule](data)

@@ -175,7 +175,7 @@ def test_the_shape_of_the_file_does_not_matter(cfg, change):
     ("ARN", "DWH_ARN"), ("ARN", "DWH_ROLE_ARN"), ("DB_NAME", "DBNAME"), ("DB_NAME", "DB"),
     ("DB_USER", "USER"), ("DB_USER", "DBUSER"), ("DB_PASSWORD", "PASSWORD"),
     ("DB_PASSWORD", "DBPASSWORD"), ("DB_PORT", "PORT"), ("DB_PORT", "DBPORT")])
-def test_an_alias_says_the_same(cfg, usual, alias):
+def test_an_alias_means_the_same(cfg, usual, alias):
     text = REDSHIFT.replace("DB_PORT=5439", "DB_PORT=5440")
     assert f"\n{usual}=" in text
     assert cfg(text.replace(f"\n{usual}=", f"\n{alias}=")) == cfg(text)

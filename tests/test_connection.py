@@ -114,7 +114,7 @@ def test_a_database_of_another_encoding_or_collation_is_refused(
 
 # ------------------------------------------------------------------------- password and schema
 
-def test_pgpassword_serves_where_db_password_is_empty(make_config, tcp, monkeypatch):
+def test_pgpassword_is_used_if_db_password_is_empty(make_config, tcp, monkeypatch):
     settings = make_config(**tcp.settings(DB_PASSWORD=""))
     with pytest.raises(WarehouseError, match="no password supplied.*PGPASSWORD"):
         connect(settings)
@@ -122,7 +122,7 @@ def test_pgpassword_serves_where_db_password_is_empty(make_config, tcp, monkeypa
     assert ask(settings, "SELECT current_user") == tcp.user
 
 
-def test_pgpassfile_serves_where_db_password_is_empty(make_config, tcp, monkeypatch, tmp_path):
+def test_pgpassfile_is_used_if_db_password_is_empty(make_config, tcp, monkeypatch, tmp_path):
     file = tmp_path / "pgpass"
     file.write_text(f"127.0.0.1:{tcp.port}:*:{tcp.user}:{tcp.password}\n")
     file.chmod(0o600)

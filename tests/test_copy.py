@@ -184,7 +184,7 @@ def test_without_the_word_a_manifest_is_read_as_data(copies):
     assert copies.errors() == [(1, "i", 1213)]
 
 
-class Denied(BaseHTTPRequestHandler):
+class DenyingS3(BaseHTTPRequestHandler):
     """An S3 that allows nothing."""
 
     def do_GET(self):
@@ -201,7 +201,7 @@ class Denied(BaseHTTPRequestHandler):
 
 
 def test_l14_access_denied_is_an_error_and_the_connection_is_usable(copies, bucket, monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Denied)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), DenyingS3)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     copies.create("i INT")
     with monkeypatch.context() as patched:
@@ -317,7 +317,7 @@ def test_j16_an_element_that_is_missing_rejects_its_row(copies):
         "Number of jsonpaths and the number of columns should match. JSONPath size: 2, Number of"
         " columns in table or column list: 1", id="§1.3"),
 ])
-def test_a_wrong_jsonpaths_file_fails_whatever_maxerror_says(copies, text, problem):
+def test_a_wrong_jsonpaths_file_fails_at_any_maxerror(copies, text, problem):
     path = copies.write("paths", text)
     with pytest.raises(psycopg2.errors.InternalError_) as caught:
         copies.load("i INT", document(1), "MAXERROR 100000", f"'{path}'")

@@ -47,7 +47,7 @@ def list_drops(project: Project, *arguments: str) -> list[str]:
     return re.findall("dropped songplays: (.*)$", create(project, *arguments).stderr, re.MULTILINE)
 
 
-def test_a_reset_says_how_many_plays_it_drops_and_as_of_when(loaded):
+def test_a_reset_says_how_many_plays_it_drops_and_when_they_were_loaded(loaded):
     finished, = loaded.query("SELECT finished_at FROM loads WHERE kind = 'load'")[0]
     assert list_drops(loaded, "--views") == []
     assert list_drops(loaded) == [f"2 plays; the last load ended at {finished:%Y-%m-%d %H:%M:%S} UTC"]
@@ -215,7 +215,7 @@ def test_a_table_of_ours_to_which_a_column_was_added_later_is_ours_and_is_loaded
     assert read_rows(loaded) == before
 
 
-def test_a_table_that_lacks_a_column_of_ours_or_has_another_is_a_foreign_one(loaded):
+def test_a_table_with_a_missing_or_an_extra_column_is_a_foreign_one(loaded):
     execute(loaded, "ALTER TABLE time ADD COLUMN note TEXT;"
                     " ALTER TABLE users DROP COLUMN gender")
     expect_refusal(loaded, 2, "time (start_time, hour, ", ", note); users (user_id, first_name, last_name,"

@@ -47,7 +47,7 @@ def test_truncate_commits_through_executemany(connection):
     assert count_rows(connection) == 0
 
 
-def test_what_follows_a_truncate_is_a_transaction_of_its_own(connection):
+def test_statements_after_a_truncate_begin_a_new_transaction(connection):
     run(connection, "CREATE TABLE x (a INT); TRUNCATE x; INSERT INTO x VALUES (1)")
     assert count_rows(connection) == 0
 

@@ -81,7 +81,7 @@ UNCHANGED = [
 
 
 @pytest.mark.parametrize("sql", UNCHANGED)
-def test_what_both_take_comes_back_as_it_was(connection, sql):
+def test_sql_that_both_accept_stays_as_it_is(connection, sql):
     assert translate_text(sql) == [sql]
     run(connection, TABLES)
     run(connection, sql)
@@ -178,7 +178,7 @@ CHANGED = [
 
 
 @pytest.mark.parametrize(("script", "fragment"), CHANGED)
-def test_what_only_redshift_takes_is_translated_and_runs(connection, script, fragment):
+def test_sql_of_redshift_alone_is_translated_and_runs(connection, script, fragment):
     assert fragment in "; ".join(translate(split_statements(script)[0]))
     run(connection, TABLES)
     run(connection, script)
@@ -300,7 +300,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("sql", "said"), REFUSED)
-def test_what_redshift_refuses_is_refused_by_name(sql, said):
+def test_sql_that_redshift_refuses_is_refused_by_name(sql, said):
     with pytest.raises(psycopg2.Error, match="Redshift") as refusal:
         translate_text(sql)
     assert said in str(refusal.value)
@@ -328,7 +328,7 @@ NOTHING_TO_DO = [
 
 
 @pytest.mark.parametrize("sql", NOTHING_TO_DO)
-def test_what_redshift_does_not_enforce_is_no_statement(sql):
+def test_sql_without_an_effect_here_becomes_no_statement(sql):
     assert translate_text(sql) == []
 
 

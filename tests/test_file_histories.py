@@ -201,20 +201,20 @@ class History:
     def change_log(self) -> None:
         """Change a log file without making it larger."""
         name = self.old_log()
-        change = self.choice((self.with_less, self.with_less, self.with_other_levels, self.with_others))
+        change = self.choice((self.drop_events, self.drop_events, self.change_levels, self.replace_events))
         new = change(self.files[name])
         while size_of(new) > self.size(name):
             new.pop()
         self.write(name, new)
 
-    def with_less(self, events: list[dict]) -> list[dict]:
+    def drop_events(self, events: list[dict]) -> list[dict]:
         return self.random.sample(events, self.random.randrange(len(events) + 1))
 
-    def with_other_levels(self, events: list[dict]) -> list[dict]:
+    def change_levels(self, events: list[dict]) -> list[dict]:
         """Change levels in a log, which keeps its size."""
         return [event | {"level": self.choice(("free", "paid"))} for event in events]
 
-    def with_others(self, events: list[dict]) -> list[dict]:
+    def replace_events(self, events: list[dict]) -> list[dict]:
         return [self.choice((event, self.event())) for event in events]
 
     def write_log_again(self) -> None:

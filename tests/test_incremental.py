@@ -45,9 +45,9 @@ class History:
         self.steps = [step for step in self.steps if step[0] not in grown + changed]
         self.random.shuffle(self.steps)
         for file in grown:
-            self.in_order(file, [self.beginning(file), self.whole(file)])
+            self.place_in_order(file, [self.beginning(file), self.whole(file)])
         for file in changed:
-            self.in_order(file, [self.other_song(file), self.whole(file)])
+            self.place_in_order(file, [self.other_song(file), self.whole(file)])
 
     def whole(self, file: Path) -> tuple[Path, bytes]:
         return file, file.read_bytes()
@@ -61,7 +61,7 @@ class History:
         song |= {"title": "Something Else", "artist_id": "ARELSEWHERE", "artist_name": "Nobody"}
         return file, json.dumps(song).encode()
 
-    def in_order(self, file: Path, versions: list) -> None:
+    def place_in_order(self, file: Path, versions: list) -> None:
         """Put the versions of a file among the steps, the earlier ones first."""
         places = sorted(self.random.sample(range(len(self.steps)), len(versions)), reverse=True)
         for place, version in zip(places, reversed(versions), strict=True):

@@ -33,7 +33,7 @@ def test_statement_timeout_still_bounds_the_statement_after_the_lock(loaded):
     expect_refusal(loaded, 1, "count etl_lock", "raise STATEMENT_TIMEOUT in dwh.cfg")
 
 
-def test_the_wait_for_the_lock_ends_where_the_servers_timeout_does_not_cover_it(
+def test_the_wait_for_the_lock_ends_even_if_the_servers_timeout_does_not_cover_it(
         fresh, proxy, load_fresh, monkeypatch):
     monkeypatch.setattr(transactions, "GRACE", 0.5)
     fresh.configure(LOCK_TIMEOUT="1", RETRIES="0")

@@ -70,7 +70,7 @@ def test_a_prefix_is_text_and_no_folder(place, prefix, found):
     assert keys(place, prefix) == found
 
 
-def test_the_order_is_that_of_the_keys_whatever_the_depth(place):
+def test_objects_at_any_depth_are_in_the_order_of_their_keys(place):
     names = ["a/z/1", "a-b/1", "a/b", "a/B", "a0/1", "a/é", "a/z.json", "a/10", "a/9"]
     for name in names:
         place.put(name)

@@ -393,7 +393,7 @@ def test_a_load_by_prefix_needs_no_s3_on_this_machine(redshift_config, capsys, m
     assert found.parts_with("skip") == ["REGION", "MANIFESTS"]
 
 
-def test_what_redshift_is_sent_is_rolled_back_and_names_the_files_by_prefix(
+def test_a_check_on_redshift_is_rolled_back_and_names_the_files_by_prefix(
     redshift_config, bucket, capsys, monkeypatch
 ):
     """The server claims to be Redshift, accepts everything, and returns no rows."""

@@ -30,7 +30,7 @@ WAY_OUT = "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out."
 
 # ------------------------------------------------------------------------------------ rejected rows
 
-def test_a_text_that_is_too_long_says_what_to_do_and_that_works(warehouse, monkeypatch):
+def test_the_advice_about_a_text_that_is_too_long_works(warehouse, monkeypatch):
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, auth="é" * 60)])
     said = expect_refusal(warehouse, 3, "copy staging_events: rows were rejected:",
@@ -314,7 +314,7 @@ RECORDED = {
 }
 
 
-def test_what_redshift_says_of_a_copy_that_cannot_begin_comes_with_the_next_step(redshift):
+def test_redshifts_error_about_a_copy_that_cannot_begin_comes_with_the_next_step(redshift):
     sql = "-- copy staging_events: as Redshift fails\nSELECT standin.fail(%(said)s, 'XX000')"
     for said, step in RECORDED.items():
         with pytest.raises(WarehouseError) as raised, transactions.transaction(redshift) as cursor:

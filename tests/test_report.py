@@ -78,7 +78,7 @@ def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
         return questions.make_report(cursor, top)
 
 
-class Parsed(HTMLParser):
+class ParsedPage(HTMLParser):
     """A page as a browser reads it: its elements with their attributes, and its texts."""
 
     def __init__(self, html: str):
@@ -423,7 +423,7 @@ def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
     html = file.read_text()
     assert f"wrote {file}: {len(html.encode()):,} bytes" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    parsed = Parsed(html)
+    parsed = ParsedPage(html)
     assert not parsed.tags() & {"script", "iframe", "object", "embed", "img", "base", "form"}
     links = [value for _, attributes in parsed.elements for name, value in attributes.items()
              if name in ("src", "href", "srcset", "action", "data") or name.startswith("on")]
@@ -475,8 +475,8 @@ def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeyp
 
 def test_a_text_of_the_logs_is_never_markup(hostile, monkeypatch):
     html = page.make_page(ask(hostile, monkeypatch, top=100))
-    parsed = Parsed(html)
-    known = Parsed(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
+    parsed = ParsedPage(html)
+    known = ParsedPage(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
     assert parsed.tags() == known and "script" not in known
     assert not [name for _, attributes in parsed.elements for name in attributes
                 if name.startswith("on")]

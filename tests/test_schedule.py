@@ -34,7 +34,7 @@ def assert_accepted(command: str) -> None:
     etl.make_parser().parse_args(arguments)
 
 
-def test_the_service_runs_etl_and_fails_only_where_it_failed():
+def test_the_service_runs_etl_and_fails_only_if_etl_failed():
     service = read_unit("sparkify-etl.service")
     [folder], [command] = service["WorkingDirectory"], service["ExecStart"]
     assert folder == "/opt/sparkify"

@@ -285,7 +285,7 @@ def test_a_state_folder_that_the_account_cannot_reach_is_named(place):
     assert (place / "closed").stat().st_mode & 0o777 == 0o700
 
 
-def test_the_project_may_lie_where_the_account_may_not_enter(place):
+def test_the_project_may_be_in_a_folder_closed_to_the_account(place):
     project = place / "closed"
     shutil.copytree(ROOT / "warehouse", project / "warehouse")
     project.chmod(0o700)

@@ -340,7 +340,7 @@ def test_the_reason_names_the_bytes_that_are_no_utf8_and_their_fault(data, seque
     "YYYY YYYY", "YYYY-MM", "YYYY-MM-DD HH12:MI", "YYYY-MM-DD HH:MI AM", "MON-DD-YYYY", "DD-MM-YY",
     "YYYY-MM-DD HH HH24", "", "Q",
 ])
-def test_a_format_that_is_not_emulated_is_none(form):
+def test_a_format_that_is_not_emulated_is_not_compiled(form):
     assert compile_format(form) is None
 
 

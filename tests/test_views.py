@@ -246,7 +246,7 @@ def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
         (3, 3, "AR1")]
 
 
-def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied):
+def test_a_play_without_a_song_is_of_the_only_artist_of_that_name(emptied):
     load_events(emptied, [event(1), event(2, song="New"), event(3, song="New", artist="Twins")],
            song(), song("SO2", artist_id="AR2", artist_name="Twins"),
            song("SO3", artist_id="AR3", artist_name="Twins"))

@@ -175,7 +175,7 @@ def songplay(key: tuple, content: tuple, songs: dict, bearers: dict) -> tuple:
     name = "|".join("" if part is None else str(part) for part in key)
     song_id, artist_id = closest(songs.get((title, artist), []), length)
     if song_id is None:
-        artist_id = only(bearers.get(artist, set()))
+        artist_id = pick_only(bearers.get(artist, set()))
     return (
         hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
         EPOCH + timedelta(milliseconds=ts), user, level,
@@ -192,7 +192,7 @@ def closest(candidates: list[tuple], length: Decimal | None) -> tuple:
     return min(candidates, key=lambda song: (abs(song[2] - length), song[0]))[:2]
 
 
-def only(artist_ids: set[str]) -> str | None:
+def pick_only(artist_ids: set[str]) -> str | None:
     """Return the artist with a name, or None if several artists have it or none."""
     return next(iter(artist_ids)) if len(artist_ids) == 1 else None
 
