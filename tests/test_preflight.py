@@ -363,10 +363,10 @@ def test_a_region_other_than_the_buckets_is_a_warning_on_the_stand_in(ready, buc
 
 
 @pytest.fixture
-def redshift_config(configured, bucket):
+def redshift_config(make_config, bucket):
     """A Config for Redshift with data in the bucket and without MANIFESTS."""
-    config = configured(HOST="dwh.abc123.us-west-2.redshift.amazonaws.com", DB_NAME="dwh",
-                        DB_USER="ann")
+    config = make_config(HOST="dwh.abc123.us-west-2.redshift.amazonaws.com", DB_NAME="dwh",
+                         DB_USER="ann")
     return replace_data(config, log_data=f"s3://{bucket.name}/log_data/",
                         song_data=f"s3://{bucket.name}/song_data/")
 
