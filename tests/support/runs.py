@@ -48,7 +48,7 @@ def load_here(project: Project, *arguments: str) -> object:
 
 
 def load_by_prefix(project: Project, monkeypatch) -> None:
-    """Load as Redshift does without MANIFESTS: only the connection shows that this is the stand-in."""
+    """Load as Redshift does without MANIFESTS: let is_standin, which only asks the connection, say no."""
     project.write_config()
     with monkeypatch.context() as patch:
         patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
