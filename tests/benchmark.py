@@ -1,10 +1,10 @@
-"""How fast the toolkit is, each figure beside that of a floor or a peer taken in turn with it.
+"""Measure the toolkit. Each figure is next to that of a floor or a peer, measured in turn with it.
 
-    python tests/benchmark.py                     everything that needs only what is installed
+    python tests/benchmark.py                     all comparisons, except with peers not installed
     python tests/benchmark.py copy night --runs 7
 
-Data, warehouses and servers are made for the run, under TMPDIR, and gone after it; all comparisons
-together take some 15 GB. No figure is judged: the table printed at the end is for people to read.
+Data, warehouses and servers are made for the run, under TMPDIR, and removed after it. All comparisons
+together take some 15 GB. No figure passes or fails: the table at the end is for people to read.
 """
 
 import argparse
@@ -48,9 +48,9 @@ from warehouse.database.statements import subject_of
 from warehouse.standin.server import Server
 from warehouse.tables import parse_columns
 
-SONGS = 15_000  # as many as the real catalogue has, nearly
+SONGS = 15_000  # about the size of the real catalogue
 NIGHT_USERS = 100  # fewer than a warehouse has: a night's users are known everywhere
-NIGHT_WAREHOUSE_USERS = 1_000  # in every warehouse: what a night reads of them is no history
+NIGHT_WAREHOUSE_USERS = 1_000  # in every warehouse, so what a night reads of them does not grow
 DAY = 86_400_000  # milliseconds
 HEADER = ("comparison", "measured", "median (min–max)", "against", "median (min–max)", "ratio")
 PARTS = {"listing": ("list",), "COPY": ("copy",),
@@ -58,7 +58,7 @@ PARTS = {"listing": ("list",), "COPY": ("copy",),
          "delete": ("delete", "forget"), "inserts": ("insert", "update"), "analyze": ("analyze",)}
 STATEMENT = re.compile(r"\S+ DEBUG +(.+) in ([0-9.]+) s$", re.MULTILINE)
 
-# Serves S3 until its stdin is closed, so it never outlives the benchmark.
+# Serve S3 until stdin is closed, so that it never outlives the benchmark.
 MOTO = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -70,16 +70,20 @@ sys.stdin.read()
 
 
 class Run(NamedTuple):
-    """One run of a script. Memory is the highest PSS seen, in MB, of the process and its children:
-    what wait4 tells would count the benchmark itself, from which they were forked."""
+    """One run of a script. Memory is the highest PSS seen, in MB, of the process and its children.
+
+    wait4 would also count the benchmark itself, from which they are forked.
+    """
 
     seconds: float
     memory: float
     log: str
 
     def seconds_by(self, group: Callable[[str], str]) -> dict[str, float]:
-        """Seconds of a --verbose run by group of statements; outside of them are Python's start,
-        connecting, and listing files."""
+        """Return the seconds of a --verbose run by group of statements.
+
+        "outside of it" is Python's start, the login, and the listing of files.
+        """
         seconds = defaultdict(float, {"in the database": 0.0})
         for name, spent in STATEMENT.findall(self.log):
             seconds["in the database"] += float(spent)
@@ -96,14 +100,14 @@ def part_of(statement: str) -> str:
 
 
 def step_of(statement: str) -> str:
-    """As part_of, with every COPY and every INSERT … SELECT by itself."""
+    """Return the same as part_of, but keep each COPY and each INSERT … SELECT apart."""
     return statement if part_of(statement) in ("COPY", "inserts") else part_of(statement)
 
 
 class Warehouse(Project):
-    """A project of its own database, holding hard links to a data set."""
+    """A project with a database of its own and hard links to a data set."""
 
-    launch = staticmethod(processes.started)  # whose start is measured, too
+    launch = staticmethod(processes.start)  # so that Python's start is measured as well
 
     def __init__(self, bench: "Bench", name: str, data: Path):
         folder = bench.folder / f"warehouse-{name}"
@@ -114,7 +118,7 @@ class Warehouse(Project):
             shutil.copytree(data / kind, folder / kind, copy_function=os.link, dirs_exist_ok=True)
         self.configure(LOG_JSONPATH=str(data / "log_json_path.json"))
 
-    def measured(self, script: str, *arguments: str) -> Run:
+    def measure(self, script: str, *arguments: str) -> Run:
         """Run a script, which must succeed."""
         samples = [0.0]
         started = time.perf_counter()
@@ -128,29 +132,29 @@ class Warehouse(Project):
             raise SystemExit(f"{script} failed:\n{log}")
         return Run(seconds, max(samples), log)
 
-    def first_load(self) -> Run:
-        self.measured("create_tables.py")
-        return self.later_load()
+    def load_first(self) -> Run:
+        self.measure("create_tables.py")
+        return self.load_again()
 
-    def later_load(self) -> Run:
-        return self.measured("etl.py", "--verbose")
+    def load_again(self) -> Run:
+        return self.measure("etl.py", "--verbose")
 
 
 def sample_memory(pid: int, samples: list[float]) -> None:
-    while total := sum(map(pss, family(pid))):
+    while total := sum(map(read_pss, list_family(pid))):
         samples.append(total / 1e3)
         time.sleep(0.05)
 
 
-def family(pid: int) -> Iterator[int]:
+def list_family(pid: int) -> Iterator[int]:
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in text_of(children).split():
-            yield from family(int(child))
+            yield from list_family(int(child))
 
 
-def pss(pid: int) -> int:
-    """The kB that the kernel holds a process accountable for; 0 when it has ended."""
+def read_pss(pid: int) -> int:
+    """Return the proportional set size of a process in kB, or 0 if it has ended."""
     found = re.search(r"^Pss: +(\d+)", text_of(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
     return int(found[1]) if found else 0
 
@@ -163,31 +167,31 @@ def text_of(path: Path) -> str:
 
 
 class Figures(NamedTuple):
-    """What was measured, in a unit, once a run."""
+    """What was measured, with one value per run, and the unit."""
 
     what: str
     values: list[float]
     unit: str = "s"
 
     def __str__(self) -> str:
-        return spread(self.values, f" {self.unit}", 2 if self.unit == "s" else 0)
+        return format_spread(self.values, f" {self.unit}", 2 if self.unit == "s" else 0)
 
-    def ratio(self, floor: "Figures") -> str:
-        """How they compare within each pair of runs."""
+    def format_ratio(self, floor: "Figures") -> str:
+        """Divide by the floor within each pair of runs."""
         ratios = [ours / theirs for ours, theirs in zip(self.values, floor.values, strict=True)
                   if theirs]
-        return spread(ratios) if ratios else "–"
+        return format_spread(ratios) if ratios else "–"
 
 
-def spread(values: list[float], unit: str = "", digits: int = 2) -> str:
-    """The median, and from where to where the values go."""
+def format_spread(values: list[float], unit: str = "", digits: int = 2) -> str:
+    """Return the median and the range of values."""
     middle, least, most = (f"{value:,.{digits}f}" for value in
                            (median(values), min(values), max(values)))
     return f"{middle}{unit}" + (f" ({least}–{most})" if len(values) > 1 else "")
 
 
 class Bench:
-    """Sizes, places and servers of one call, and what it measured."""
+    """Sizes, folders and servers of one benchmark, and its results."""
 
     def __init__(self, folder: Path, options: argparse.Namespace):
         self.folder = folder
@@ -199,39 +203,39 @@ class Bench:
         self.moto = None
         self.lines = [HEADER]
 
-    def sized(self, count: int) -> int:
+    def scale(self, count: int) -> int:
         return max(2, count // 50) if self.quick else count
 
-    def line(self, name: str, ours: Figures, floor: Figures | None = None) -> None:
-        """A line of the table; printed at once as well, for who waits."""
-        against = (floor.what, str(floor), ours.ratio(floor)) if floor else ("", "", "")
+    def add_line(self, name: str, ours: Figures, floor: Figures | None = None) -> None:
+        """Add a line to the table, and print it at once."""
+        against = (floor.what, str(floor), ours.format_ratio(floor)) if floor else ("", "", "")
         self.lines.append((name, ours.what, str(ours), *against))
         say("  ".join(filter(None, self.lines[-1])))
 
     def compare(self, name: str, what: str, runs: dict[str, list[Run]],
                 value: Callable[[Run], float], unit: str = "s") -> None:
-        """A line about the runs of two warehouses, the floor's first."""
+        """Add a line about the runs of two warehouses. The first is the floor."""
         floor, ours = (Figures(label, list(map(value, runs[label])), unit) for label in runs)
-        self.line(name, ours._replace(what=f"{what}, {ours.what}"), floor)
+        self.add_line(name, ours._replace(what=f"{what}, {ours.what}"), floor)
 
     def compare_by(self, group: Callable, name: str, runs: dict[str, list[Run]]) -> None:
-        """A line for each group of statements."""
+        """Add a line for each group of statements."""
         groups = [found for of_one in runs.values() for run in of_one
                   for found in run.seconds_by(group)]
         for found in dict.fromkeys(groups):
             self.compare(name, found, runs, lambda run, of=found: run.seconds_by(group)[of])
 
-    def in_turn(self, **measures: Callable[[], object]) -> dict[str, list]:
-        """What each measure returns, run by run: A B A B …"""
+    def take_turns(self, **measures: Callable[[], object]) -> dict[str, list]:
+        """Call the measures alternately, A B A B …, and return their results."""
         taken = defaultdict(list)
         for _ in range(self.runs):
             for what, measure in measures.items():
                 taken[what].append(measure())
         return taken
 
-    def data(self, events: int, songs: int, files: int | None = None,
-             users: int | None = None) -> Path:
-        """The folder of a generated data set; made once."""
+    def make_data(self, events: int, songs: int, files: int | None = None,
+                  users: int | None = None) -> Path:
+        """Return the folder of a generated data set, which is made once."""
         folder = self.folder / f"data-{events}-{songs}-{files}-{users}"
         if not folder.exists():
             say(f"generating {events:,} events and {songs:,} songs")
@@ -239,14 +243,14 @@ class Bench:
         return folder
 
     @contextmanager
-    def database(self, name: str) -> Iterator[psycopg2.extensions.connection]:
-        """A connection that speaks Redshift, to a database of that name."""
+    def connecting(self, name: str) -> Iterator[psycopg2.extensions.connection]:
+        """Yield a connection that speaks Redshift, to a database of that name."""
         self.server.ensure_database(name)
         with speaking_redshift(self.server, name) as connection:
             yield connection
 
-    def bucket(self, name: str, folder: Path) -> str:
-        """The s3:// url of a folder's files, on a server in a process of its own."""
+    def make_bucket(self, name: str, folder: Path) -> str:
+        """Upload a folder's files to an S3 in a process of its own. Return their s3:// URL."""
         if not self.moto:
             self.moto = subprocess.Popen([sys.executable, "-c", MOTO], cwd=self.folder, text=True,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -262,7 +266,7 @@ class Bench:
         return f"s3://{name}/"
 
     def settle(self, *databases: str) -> None:
-        """Have the server do now what it would do later, in the midst of what is measured."""
+        """Let the server do now what it would otherwise do during a measurement."""
         for name in databases or ("postgres",):
             with closing(psycopg2.connect(**self.server.connect_parameters(name))) as connection:
                 connection.autocommit = True
@@ -285,27 +289,27 @@ def files_under(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def seconds_of(function: Callable, *arguments) -> float:
+def measure_seconds(function: Callable, *arguments) -> float:
     started = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - started
 
 
-def each(function: Callable, items: list) -> None:
+def call_each(function: Callable, items: list) -> None:
     for item in items:
         function(item)
 
 
-def copied(connection, table: str, source: str, jsonpath: str = "", max_errors: int = 0) -> float:
-    """Seconds of one COPY with its COMMIT into a table that was just created."""
-    fresh(connection, table)
+def time_copy(connection, table: str, source: str, jsonpath: str = "", max_errors: int = 0) -> float:
+    """Return the seconds of one COPY with its COMMIT into a new table."""
+    recreate(connection, table)
     values = {f"{table}_files": source, f"{table}_manifest": AsIs(""), "log_jsonpath": jsonpath,
               "iam_role": AsIs("default"), "region": "us-west-2", "maxerror": max_errors + 1,
               "noload": AsIs("")}
-    return seconds_of(commit, connection, getattr(sql_queries, f"{table}_copy"), values)
+    return measure_seconds(commit, connection, getattr(sql_queries, f"{table}_copy"), values)
 
 
-def fresh(connection, table: str) -> None:
+def recreate(connection, table: str) -> None:
     commit(connection, f"DROP TABLE IF EXISTS {table}")
     commit(connection, getattr(sql_queries, f"{table}_table_create"))
 
@@ -318,10 +322,10 @@ def commit(connection, *statement) -> None:
 # -------------------------------------------------------------------------------------- comparisons
 
 def load(bench: Bench) -> None:
-    """Whole etl.py on a log four times as long against the same on the log."""
-    runs = bench.in_turn(**{
+    """etl.py as a whole on a log four times as long, against etl.py on the log."""
+    runs = bench.take_turns(**{
         f"{count:,} events": Warehouse(
-            bench, f"load{count}", bench.data(count, bench.sized(SONGS))).first_load
+            bench, f"load{count}", bench.make_data(count, bench.scale(SONGS))).load_first
         for count in (bench.events, 4 * bench.events)})
     bench.compare("load", "etl.py", runs, lambda run: run.seconds)
     bench.compare("load", "memory", runs, lambda run: run.memory, "MB")
@@ -329,82 +333,85 @@ def load(bench: Bench) -> None:
 
 
 def copy(bench: Bench) -> None:
-    """COPY of a log against json.loads of its lines, and against psql's \\copy of ready text."""
-    data = bench.data(bench.events, bench.sized(SONGS))
+    """COPY of a log, against json.loads of its lines and against psql's \\copy of the finished text."""
+    data = bench.make_data(bench.events, bench.scale(SONGS))
     lines = [line for path in files_under(data / "log_data")
              for line in path.read_text().split("\n")]
-    with bench.database("copy") as connection:
-        our_copy = partial(copied, connection, "staging_events", f"{data}/log_data/",
+    with bench.connecting("copy") as connection:
+        our_copy = partial(time_copy, connection, "staging_events", f"{data}/log_data/",
                            f"{data}/log_json_path.json")
         our_copy()
-        taken = bench.in_turn(
-            copy=our_copy, loads=partial(seconds_of, each, json.loads, lines),
-            psql=partial(copied_by_psql, bench, connection, ready_text(bench, "copy")))
+        taken = bench.take_turns(
+            copy=our_copy, loads=partial(measure_seconds, call_each, json.loads, lines),
+            psql=partial(time_psql_copy, bench, connection, write_ready_text(bench, "copy")))
     ours = Figures(f"COPY staging_events, {bench.events:,} events", taken["copy"])
-    bench.line("copy", ours, Figures("json.loads of each line, in memory", taken["loads"]))
-    bench.line("copy", ours, Figures("psql \\copy of ready text", taken["psql"]))
+    bench.add_line("copy", ours, Figures("json.loads of each line, in memory", taken["loads"]))
+    bench.add_line("copy", ours, Figures("psql \\copy of the finished text", taken["psql"]))
 
 
-def copy_columns() -> str:
+def read_copy_columns() -> str:
     return re.search(r"\(([^)]*)\)", sql_queries.staging_events_copy)[1]
 
 
-def ready_text(bench: Bench, database: str) -> Path:
-    """staging_events as PostgreSQL's own text format."""
+def write_ready_text(bench: Bench, database: str) -> Path:
+    """Write staging_events in PostgreSQL's own text format. Return the file."""
     path = bench.folder / "ready.txt"
     with closing(psycopg2.connect(**bench.server.connect_parameters(database))) as connection:
         with connection.cursor() as cursor, open(path, "wb") as file:
             cursor.copy_expert(
-                f"COPY (SELECT {copy_columns()} FROM staging_events) TO STDOUT", file)
+                f"COPY (SELECT {read_copy_columns()} FROM staging_events) TO STDOUT", file)
     return path
 
 
-def copied_by_psql(bench: Bench, connection, text: Path) -> float:
-    fresh(connection, "staging_events")
+def time_psql_copy(bench: Bench, connection, text: Path) -> float:
+    recreate(connection, "staging_events")
     login = bench.server.connect_parameters("copy")
-    columns = " ".join(copy_columns().split())
+    columns = " ".join(read_copy_columns().split())
     psql = bench.server.binaries().folder / "psql"
-    return seconds_of(partial(subprocess.run, check=True), [
+    return measure_seconds(partial(subprocess.run, check=True), [
         psql, "-qX", "-h", login["host"], "-p", str(login["port"]), "-U", login["user"],
         "-d", login["dbname"], "-c", f"\\copy staging_events ({columns}) FROM '{text}'"])
 
 
 def night(bench: Bench) -> None:
-    """A night into a large warehouse against the same night into a small one: seconds, all blocks, and
-    the blocks of songplays and time that each statement reads against those of the touched span."""
+    """A night's load into a large warehouse, against the same night into a small one.
+
+    Besides seconds and blocks of all tables, it counts the blocks of songplays and time that each
+    statement reads, against those of the touched span.
+    """
     warehouses = {f"{count:,} events loaded": Warehouse(
-        bench, f"night{count}", bench.data(count, bench.sized(SONGS), users=NIGHT_WAREHOUSE_USERS))
-        for count in map(bench.sized, bench.loaded)}
+        bench, f"night{count}", bench.make_data(count, bench.scale(SONGS), users=NIGHT_WAREHOUSE_USERS))
+        for count in map(bench.scale, bench.loaded)}
     for warehouse in warehouses.values():
-        warehouse.first_load()
+        warehouse.load_first()
     numbers = itertools.count()
-    for _ in range(2):  # empties staging, and lets VACUUM shorten it
-        arrive(warehouses, write_night(bench, next(numbers), bench.sized(500)))
+    for _ in range(2):  # empty staging, so that VACUUM can shorten it
+        link_files(warehouses, write_night(bench, next(numbers), bench.scale(500)))
         for warehouse in warehouses.values():
-            warehouse.later_load()
+            warehouse.load_again()
         bench.settle(*(warehouse.database for warehouse in warehouses.values()))
     for kind, write in NIGHTS.items():
-        one_kind_of_night(bench, warehouses, kind, lambda write=write: write(bench, next(numbers)))
-    runs = bench.in_turn(**{what: one.later_load for what, one in warehouses.items()})
+        compare_nights(bench, warehouses, kind, lambda write=write: write(bench, next(numbers)))
+    runs = bench.take_turns(**{what: one.load_again for what, one in warehouses.items()})
     compare_with_the_first(bench, "nothing new", "etl.py", runs, lambda run: run.seconds)
 
 
-def one_kind_of_night(bench: Bench, warehouses: dict[str, "Warehouse"], kind: str,
-                      write: Callable[[], Path]) -> None:
+def compare_nights(bench: Bench, warehouses: dict[str, "Warehouse"], kind: str,
+                   write: Callable[[], Path]) -> None:
     taken = defaultdict(list)
     for _ in range(bench.runs):
-        arrive(warehouses, write())
+        link_files(warehouses, write())
         for what, warehouse in warehouses.items():
-            taken[what].append(warehouse.later_load())
+            taken[what].append(warehouse.load_again())
     compare_with_the_first(bench, kind, "etl.py", taken, lambda run: run.seconds)
     compare_with_the_first(bench, kind, "in the database", taken,
                            lambda run: run.seconds_by(part_of)["in the database"])
-    arrive(warehouses, write())
-    counted = {what: [Counted(warehouse)] for what, warehouse in warehouses.items()}
+    link_files(warehouses, write())
+    counted = {what: [CountedLoad(warehouse)] for what, warehouse in warehouses.items()}
     compare_with_the_first(bench, kind, "all", counted, lambda one: one.blocks, "blocks")
-    for statement, blocks, span in counted[what][0].readings():  # of the last, which is the largest
-        bench.line("night", Figures(f"{kind}: {statement}, {what}", [blocks], "blocks"),
-                   Figures("the span", [span], "blocks") if span else None)
+    for statement, blocks, span in counted[what][0].list_reads():  # of the last warehouse, the largest
+        bench.add_line("night", Figures(f"{kind}: {statement}, {what}", [blocks], "blocks"),
+                       Figures("the span", [span], "blocks") if span else None)
 
 
 def compare_with_the_first(bench: Bench, kind: str, what: str, runs: dict[str, list],
@@ -414,8 +421,8 @@ def compare_with_the_first(bench: Bench, kind: str, what: str, runs: dict[str, l
         bench.compare("night", f"{kind}: {what}", {floor: runs[floor], other: runs[other]}, value, unit)
 
 
-class Counted:
-    """A load in this process, and the blocks that each of its statements fetched."""
+class CountedLoad:
+    """A load in this process that counts the blocks fetched by each statement."""
 
     def __init__(self, warehouse: Warehouse):
         self.warehouse = warehouse
@@ -434,9 +441,9 @@ class Counted:
                 module.execute = run
 
     def execute(self, run: Callable, cursor, sql: str, values: dict) -> object:
-        before = blocks_fetched(cursor)
+        before = count_blocks_fetched(cursor)
         done = run(cursor, sql, values)
-        after = blocks_fetched(cursor)
+        after = count_blocks_fetched(cursor)
         self.taken.append((statements.name_of(sql), {
             name: after[name] - before[name] for name in after}))
         self.rows[statements.name_of(sql)] = done.rows
@@ -447,10 +454,12 @@ class Counted:
     def blocks(self) -> int:
         return sum(taken["all"] for _, taken in self.taken)
 
-    def readings(self) -> Iterator[tuple[str, int, int]]:
-        """Each statement that fetched blocks of songplays or time: how many, and how many hold the
-        plays of the span that it is about, 0 where it is about none."""
-        spans = {name: self.blocks_of_span(name) for name in ("play", "changed")}
+    def list_reads(self) -> Iterator[tuple[str, int, int]]:
+        """Yield each statement that fetched blocks of songplays or time, with their number.
+
+        The third value is the number of blocks that hold the plays of its span, 0 if it has no span.
+        """
+        spans = {name: self.count_blocks_of_span(name) for name in ("play", "changed")}
         about = {statements.name_of(sql): span for sql in vars(sql_queries).values()
                  if isinstance(sql, str) for span in spans if f"%(first_{span})s" in sql}
         about["insert songplays"] = "play"
@@ -458,7 +467,7 @@ class Counted:
             if blocks := taken["songplays"] + taken["time"]:
                 yield name, blocks, spans.get(about.get(name), 0)
 
-    def blocks_of_span(self, name: str) -> int:
+    def count_blocks_of_span(self, name: str) -> int:
         first, last = (self.values.get(f"{end}_{name}") for end in ("first", "last"))
         if not first:
             return 0
@@ -470,8 +479,8 @@ class Counted:
             + ") AS spans")[0][0]
 
 
-def blocks_fetched(cursor) -> dict[str, int]:
-    """Blocks that this transaction has asked the buffers for until now: of the two tables, of all."""
+def count_blocks_fetched(cursor) -> dict[str, int]:
+    """Return the blocks that this transaction has fetched so far: of songplays, of time, and of all."""
     with closing(extensions.cursor(cursor.connection)) as behind:
         behind.execute(
             "SELECT pg_stat_get_xact_blocks_fetched('songplays'::regclass),"
@@ -480,16 +489,16 @@ def blocks_fetched(cursor) -> dict[str, int]:
         return dict(zip(("songplays", "time", "all"), behind.fetchone(), strict=True))
 
 
-def arrive(warehouses: dict[str, Warehouse], files: Path) -> None:
-    """Link what lies in a folder into every warehouse's data."""
+def link_files(warehouses: dict[str, Warehouse], files: Path) -> None:
+    """Link the files of a folder into the data of every warehouse."""
     for warehouse in warehouses.values():
         shutil.copytree(files, warehouse.folder, copy_function=os.link, dirs_exist_ok=True)
 
 
 def write_night(bench: Bench, number: int, events: int, straggler: bool = False) -> Path:
-    """A file of events after all others, by users and of songs that every warehouse knows."""
+    """Write a log later than all others, of users and songs that every warehouse knows."""
     traffic = generate.Traffic(3000 + number, events, 0, NIGHT_USERS)
-    traffic.catalogue = generate.catalogue(2018, bench.sized(SONGS))
+    traffic.catalogue = generate.list_catalogue(2018, bench.scale(SONGS))
     folder = bench.folder / f"night-{number}"
     generate.write_log(folder, traffic, events, 1)
     [path] = files_under(folder)
@@ -504,7 +513,7 @@ def write_night(bench: Bench, number: int, events: int, straggler: bool = False)
 
 
 def write_late_songs(bench: Bench, number: int) -> Path:
-    """Ten song files: songs that are loaded, each under a new id that comes before all others."""
+    """Write ten song files: songs already loaded, under new ids that sort before all others."""
     folder = bench.folder / f"night-{number}"
     generate.generate(folder, 1, 10, seed=2018, files=1)
     shutil.rmtree(folder / "log_data")
@@ -516,110 +525,110 @@ def write_late_songs(bench: Bench, number: int) -> Path:
 
 
 NIGHTS = {
-    "500 events": lambda bench, number: write_night(bench, number, bench.sized(500)),
-    "5,000 events": lambda bench, number: write_night(bench, number, bench.sized(5_000)),
-    "50,000 events": lambda bench, number: write_night(bench, number, bench.sized(50_000)),
+    "500 events": lambda bench, number: write_night(bench, number, bench.scale(500)),
+    "5,000 events": lambda bench, number: write_night(bench, number, bench.scale(5_000)),
+    "50,000 events": lambda bench, number: write_night(bench, number, bench.scale(50_000)),
     "10 late songs": write_late_songs,
     "500 events and one of the first day": lambda bench, number: write_night(
-        bench, number, bench.sized(500), straggler=True),
+        bench, number, bench.scale(500), straggler=True),
 }
 
 
 def dead(bench: Bench) -> None:
-    """Five nights after a first load, without VACUUM: what dead rows cost until it comes."""
-    count = bench.sized(1_000_000)
+    """Five nights after a first load, without VACUUM: the cost of dead rows."""
+    count = bench.scale(1_000_000)
     warehouse = Warehouse(
-        bench, "dead", bench.data(count, bench.sized(SONGS), users=NIGHT_WAREHOUSE_USERS))
-    warehouse.first_load()
+        bench, "dead", bench.make_data(count, bench.scale(SONGS), users=NIGHT_WAREHOUSE_USERS))
+    warehouse.load_first()
     for number in range(100, 105):
-        arrive({"": warehouse}, write_night(bench, number, bench.sized(500)))
-        run = warehouse.later_load()
-        bench.line("dead", Figures(f"night {number - 99} of 500 events, {count:,} loaded",
-                                   [run.seconds]))
+        link_files({"": warehouse}, write_night(bench, number, bench.scale(500)))
+        run = warehouse.load_again()
+        bench.add_line("dead", Figures(f"night {number - 99} of 500 events, {count:,} loaded",
+                                       [run.seconds]))
 
 
-def arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],
-             folder: str) -> dict[str, Callable[[], Run]]:
-    """Functions that load one more of the files at each call, into warehouses that have rested."""
+def make_arrivals(bench: Bench, warehouses: dict[str, Warehouse], files: list[Path],
+                  folder: str) -> dict[str, Callable[[], Run]]:
+    """Load the warehouses and let them settle. Return functions that load one more file per call."""
     for warehouse in warehouses.values():
-        warehouse.first_load()
+        warehouse.load_first()
     bench.settle(*(warehouse.database for warehouse in warehouses.values()))
 
     def arrive_and_load(warehouse: Warehouse, waiting: Iterator[tuple[int, Path]]) -> Run:
         number, path = next(waiting)
         os.link(path, warehouse.folder / folder / f"new-{number}.json")
-        return warehouse.later_load()
+        return warehouse.load_again()
 
     return {what: partial(arrive_and_load, warehouse, enumerate(files))
             for what, warehouse in warehouses.items()}
 
 
 def songs(bench: Bench) -> None:
-    """One new song file where very many are loaded, against where a hundredth of them is."""
+    """One new song file in a warehouse of very many, against one with a hundredth of them."""
     warehouses = {
-        f"{count:,} song files loaded": Warehouse(bench, f"songs{count}", bench.data(100, count))
-        for count in (bench.sized(1_000), bench.sized(100_000))}
-    late = files_under(bench.data(1, bench.runs + 2, files=1) / "song_data")
-    for path in late:  # their ids are those of songs that are loaded
+        f"{count:,} song files loaded": Warehouse(bench, f"songs{count}", bench.make_data(100, count))
+        for count in (bench.scale(1_000), bench.scale(100_000))}
+    late = files_under(bench.make_data(1, bench.runs + 2, files=1) / "song_data")
+    for path in late:  # as generated, their ids are those of loaded songs
         path.write_text(path.read_text().replace('"song_id":"SO', '"song_id":"LATE'))
-    runs = bench.in_turn(**arrivals(bench, warehouses, late, "song_data"))
+    runs = bench.take_turns(**make_arrivals(bench, warehouses, late, "song_data"))
     bench.compare("songs", "etl.py, one new file", runs, lambda run: run.seconds)
     bench.compare("songs", "memory", runs, lambda run: run.memory, "MB")
 
 
 def files(bench: Bench) -> None:
-    """COPY of very many small files against reading them one by one, from a folder and from S3."""
-    with bench.database("files") as connection:
-        count = bench.sized(100_000)
-        folder = bench.data(100, count) / "song_data"
-        taken = bench.in_turn(
-            copy=partial(copied, connection, "staging_songs", f"{folder}/"),
-            read=partial(seconds_of, each, Path.read_text, files_under(folder)))
-        bench.line("files", Figures(f"COPY of {count:,} files in a folder", taken["copy"]),
-                   Figures("reading each", taken["read"]))
-        count = bench.sized(10_000)
-        url = bench.bucket("files", bench.data(100, count) / "song_data")
+    """COPY of very many small files from a folder and from S3, against reading them one by one."""
+    with bench.connecting("files") as connection:
+        count = bench.scale(100_000)
+        folder = bench.make_data(100, count) / "song_data"
+        taken = bench.take_turns(
+            copy=partial(time_copy, connection, "staging_songs", f"{folder}/"),
+            read=partial(measure_seconds, call_each, Path.read_text, files_under(folder)))
+        bench.add_line("files", Figures(f"COPY of {count:,} files in a folder", taken["copy"]),
+                       Figures("reading each", taken["read"]))
+        count = bench.scale(10_000)
+        url = bench.make_bucket("files", bench.make_data(100, count) / "song_data")
         keys = [objects.split_s3(found.url)[1] for found in objects.list_objects(url)]
         get = partial(objects.s3().get_object, Bucket="files")
-        taken = bench.in_turn(
-            copy=partial(copied, connection, "staging_songs", url),
-            get=partial(seconds_of, each, lambda key: get(Key=key)["Body"].read(), keys))
-        bench.line("files", Figures(f"COPY of {count:,} objects in S3 (moto)", taken["copy"]),
-                   Figures("get_object of each", taken["get"]))
+        taken = bench.take_turns(
+            copy=partial(time_copy, connection, "staging_songs", url),
+            get=partial(measure_seconds, call_each, lambda key: get(Key=key)["Body"].read(), keys))
+        bench.add_line("files", Figures(f"COPY of {count:,} objects in S3 (moto)", taken["copy"]),
+                       Figures("get_object of each", taken["get"]))
 
 
 def memory(bench: Bench) -> None:
-    """Peak memory of etl.py on ever longer logs; one run each, for it hardly varies."""
+    """Peak memory of etl.py on longer and longer logs. It hardly varies, so one run each."""
     floor = None
     for times, files_ in ((1, None), (10, None), (22, 1)):
         count = times * bench.events
-        data = bench.data(count, bench.sized(SONGS), files_)
+        data = bench.make_data(count, bench.scale(SONGS), files_)
         size = sum(path.stat().st_size for path in files_under(data / "log_data")) / 1e6
         warehouse = Warehouse(bench, f"memory{times}", data)
         what = f"memory of etl.py, {size:,.0f} MB{' in one file' if files_ else ''}"
-        figures = Figures(what, [warehouse.first_load().memory], "MB")
-        bench.line("memory", figures, floor)
+        figures = Figures(what, [warehouse.load_first().memory], "MB")
+        bench.add_line("memory", figures, floor)
         floor = floor or figures
 
 
 def errors(bench: Bench) -> None:
-    """COPY with MAXERROR of a log with bad rows against the same of the clean log."""
-    data = bench.data(bench.events, bench.sized(SONGS))
+    """COPY with MAXERROR of a log with bad rows, against the same COPY of the clean log."""
+    data = bench.make_data(bench.events, bench.scale(SONGS))
     jsonpath = f"{data}/log_json_path.json"
-    sources = {count: spoiled(bench, data / "log_data", count)
-               for count in (0, bench.sized(10), bench.sized(1000))}
-    with bench.database("errors") as connection:
-        taken = bench.in_turn(**{str(count): partial(
-            copied, connection, "staging_events", f"{source}/", jsonpath, 2000)
+    sources = {count: spoil(bench, data / "log_data", count)
+               for count in (0, bench.scale(10), bench.scale(1000))}
+    with bench.connecting("errors") as connection:
+        taken = bench.take_turns(**{str(count): partial(
+            time_copy, connection, "staging_events", f"{source}/", jsonpath, 2000)
             for count, source in sources.items()})
     clean = Figures("no bad row", taken["0"])
     for count in list(sources)[1:]:
         what = f"COPY MAXERROR 2001, {count:,} of {bench.events:,} rows bad"
-        bench.line("errors", Figures(what, taken[str(count)]), clean)
+        bench.add_line("errors", Figures(what, taken[str(count)]), clean)
 
 
-def spoiled(bench: Bench, log: Path, count: int) -> Path:
-    """A copy of a log in which some lines, evenly spread, are of three kinds of wrong."""
+def spoil(bench: Bench, log: Path, count: int) -> Path:
+    """Copy a log and spoil some lines, evenly spread, in three ways. Return the folder."""
     if not count:
         return log
     folder = bench.folder / f"bad-{count}"
@@ -638,42 +647,44 @@ def spoiled(bench: Bench, log: Path, count: int) -> Path:
 
 
 def million(bench: Bench) -> None:
-    """create_tables.py and etl.py on a million events, step by step; there is no floor to this."""
-    count, songs_ = bench.sized(1_000_000), bench.sized(SONGS)
-    warehouse = Warehouse(bench, "million", bench.data(count, songs_))
-    runs = bench.in_turn(**{"create_tables.py": partial(warehouse.measured, "create_tables.py"),
-                            "etl.py": warehouse.later_load})
+    """create_tables.py and etl.py on a million events, step by step, without a floor."""
+    count, songs_ = bench.scale(1_000_000), bench.scale(SONGS)
+    warehouse = Warehouse(bench, "million", bench.make_data(count, songs_))
+    runs = bench.take_turns(**{"create_tables.py": partial(warehouse.measure, "create_tables.py"),
+                               "etl.py": warehouse.load_again})
     for script, of_script in runs.items():
-        bench.line("million", Figures(f"{script}, {count:,} events, {songs_:,} song files",
-                                      [run.seconds for run in of_script]))
+        bench.add_line("million", Figures(f"{script}, {count:,} events, {songs_:,} song files",
+                                          [run.seconds for run in of_script]))
     steps = [run.seconds_by(step_of) for run in runs["etl.py"]]
     for step in steps[0]:
-        bench.line("million", Figures(step, [seconds[step] for seconds in steps]))
+        bench.add_line("million", Figures(step, [seconds[step] for seconds in steps]))
 
 
 def star(bench: Bench) -> None:
-    """create_tables.py and etl.py on a million events against DuckDB, which makes the same five tables
-    of the same files, in memory and without any check."""
+    """create_tables.py and etl.py on a million events, against DuckDB.
+
+    DuckDB makes the same five tables from the same files, in memory and without checks.
+    """
     if not importlib.util.find_spec("duckdb"):
         say("star: skipped, duckdb is not installed")
         return
-    data = bench.data(bench.sized(1_000_000), bench.sized(SONGS))
+    data = bench.make_data(bench.scale(1_000_000), bench.scale(SONGS))
     warehouse = Warehouse(bench, "star", data)
-    warehouse.measured("create_tables.py")
+    warehouse.measure("create_tables.py")
     taken = defaultdict(list)
     for _ in range(bench.runs):
-        taken["ours"].append(warehouse.first_load())
-        taken["duckdb"].append(seconds_of(star_by_duckdb, data))
+        taken["ours"].append(warehouse.load_first())
+        taken["duckdb"].append(measure_seconds(build_star_in_duckdb, data))
     ours = [run.seconds for run in taken["ours"]]
-    bench.line("star", Figures("etl.py, first load", ours),
-               Figures("DuckDB, the same tables", taken["duckdb"]))
+    bench.add_line("star", Figures("etl.py, first load", ours),
+                   Figures("DuckDB, the same tables", taken["duckdb"]))
     steps = [run.seconds_by(str) for run in taken["ours"]]
     for step in steps[0]:
         if median(seconds[step] for seconds in steps) >= 0.1:
-            bench.line("star", Figures(step, [seconds[step] for seconds in steps]))
+            bench.add_line("star", Figures(step, [seconds[step] for seconds in steps]))
 
 
-def star_by_duckdb(data: Path) -> None:
+def build_star_in_duckdb(data: Path) -> None:
     import duckdb
 
     with duckdb.connect() as connection:
@@ -743,13 +754,13 @@ FROM (SELECT DISTINCT start_time FROM songplays) ORDER BY start_time
 
 
 def corrected(bench: Bench) -> None:
-    """One song file is corrected where a million events are loaded from S3: what is read and written."""
-    data = bench.data(bench.sized(1_000_000), bench.sized(SONGS))
+    """One corrected song file after a million events from S3: requests, and rows written."""
+    data = bench.make_data(bench.scale(1_000_000), bench.scale(SONGS))
     warehouse = Warehouse(bench, "corrected", data)
-    url = bench.bucket("corrected", data)
+    url = bench.make_bucket("corrected", data)
     warehouse.environment |= {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
     warehouse.configure(LOG_DATA=f"{url}log_data/", SONG_DATA=f"{url}song_data/", REGION="us-west-2")
-    warehouse.first_load()
+    warehouse.load_first()
     song = next(file for file in files_under(data / "song_data") if is_played(warehouse, file))
     key = str(song.relative_to(data))
     title = json.loads(song.read_text())["title"]
@@ -759,11 +770,11 @@ def corrected(bench: Bench) -> None:
     objects.s3().meta.events.register("before-call.s3", lambda model, params, **_: requests.append(
         f"{model.name} of {'logs' if 'log_data/' in params['url_path'] else 'the rest'}"))
     started = time.perf_counter()
-    load = Counted(warehouse)
-    bench.line("corrected", Figures("etl.py, one corrected song file", [time.perf_counter() - started]))
-    bench.line("corrected", Figures("rows of songplays written", [load.rows["update songplays"]], "rows"))
+    load = CountedLoad(warehouse)
+    bench.add_line("corrected", Figures("etl.py, one corrected song file", [time.perf_counter() - started]))
+    bench.add_line("corrected", Figures("rows of songplays written", [load.rows["update songplays"]], "rows"))
     for kind, count in sorted(Counter(requests).items()):
-        bench.line("corrected", Figures(f"S3 {kind}", [count], "requests"))
+        bench.add_line("corrected", Figures(f"S3 {kind}", [count], "requests"))
 
 
 def is_played(warehouse: Warehouse, song: Path) -> bool:
@@ -772,21 +783,23 @@ def is_played(warehouse: Warehouse, song: Path) -> bool:
 
 
 def signals(bench: Bench) -> None:
-    """From SIGTERM to the end of etl.py, amid a COPY and amid a long INSERT; no floor to this."""
-    warehouse = Warehouse(bench, "signals", bench.data(bench.events, bench.sized(SONGS)))
-    warehouse.measured("create_tables.py")
+    """From SIGTERM to the end of etl.py, during a COPY and during a long INSERT, without a floor."""
+    warehouse = Warehouse(bench, "signals", bench.make_data(bench.events, bench.scale(SONGS)))
+    warehouse.measure("create_tables.py")
     chance = Random(15)
     for what, statement in (("COPY", "COPY%staging_events%FROM STDIN%"),
                             ("INSERT", "%INSERT INTO songplays%")):
-        ends = [seconds_to_end(warehouse, statement, chance.uniform(0, bench.events / 400_000))
+        ends = [time_interruption(warehouse, statement, chance.uniform(0, bench.events / 400_000))
                 for _ in range(bench.runs)]
-        what = f"SIGTERM to exit amid {what}, {bench.events:,} events"
-        bench.line("signals", Figures(what, ends))
+        what = f"SIGTERM to exit during {what}, {bench.events:,} events"
+        bench.add_line("signals", Figures(what, ends))
 
 
-def seconds_to_end(warehouse: Warehouse, statement: str, later: float) -> float:
-    """How long a load takes to end that gets SIGTERM some seconds after a statement has begun. A load
-    that ends before the statement is seen is followed by another."""
+def time_interruption(warehouse: Warehouse, statement: str, later: float) -> float:
+    """Send SIGTERM to a load some seconds after a statement has begun. Return the seconds to its end.
+
+    If a load ends before the statement is seen, start another.
+    """
     process = warehouse.start("etl.py", "--full")
     while not warehouse.query(
             "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
@@ -805,74 +818,74 @@ def seconds_to_end(warehouse: Warehouse, statement: str, later: float) -> float:
 
 
 def views(bench: Bench) -> None:
-    """Each view of a million plays, whole, with the steps of its plan; there is no floor to this."""
-    events = bench.sized(1_180_000)  # 85 in 100 are plays
-    warehouse = Warehouse(bench, "views", bench.data(events, bench.sized(SONGS)))
-    warehouse.first_load()
+    """Each view of a million plays, whole, with the steps of its plan, without a floor."""
+    events = bench.scale(1_180_000)  # 85 in 100 are plays
+    warehouse = Warehouse(bench, "views", bench.make_data(events, bench.scale(SONGS)))
+    warehouse.load_first()
     bench.settle("views")
-    with bench.database("views") as connection, connection.cursor() as cursor:
+    with bench.connecting("views") as connection, connection.cursor() as cursor:
         for sql in sql_queries.create_view_queries:
             view = subject_of(sql)
-            seconds = [seconds_of(all_rows, cursor, view) for _ in range(bench.runs)]
+            seconds = [measure_seconds(fetch_all, cursor, view) for _ in range(bench.runs)]
             cursor.execute(f"SELECT SUM(plays), COUNT(*) FROM {view}")
             plays, rows = cursor.fetchone()
             cursor.execute(f"EXPLAIN SELECT * FROM {view}")
             steps = re.findall(r"([A-Z][A-Za-z ]+?)(?: on .*| using .*)?  \(cost",
                                "\n".join(line for line, in cursor.fetchall()))
-            bench.line("views", Figures(f"{view}, {plays:,} plays: {rows:,} rows", seconds))
+            bench.add_line("views", Figures(f"{view}, {plays:,} plays: {rows:,} rows", seconds))
             say("    " + " < ".join(steps))
 
 
-def all_rows(cursor, view: str) -> None:
+def fetch_all(cursor, view: str) -> None:
     cursor.execute(f"SELECT * FROM {view}")
     cursor.fetchall()
 
 
 def peers(bench: Bench) -> None:
-    """COPY of a log from S3 against rs-mock's, and against DuckDB reading the files."""
+    """COPY of a log from S3, against rs-mock's COPY and against DuckDB reading the files."""
     present = [name for name in ("rs_mock", "duckdb") if importlib.util.find_spec(name)]
     if not present:
         say("peers: skipped, neither rs-mock nor duckdb is installed")
         return
-    data = bench.data(bench.events, bench.sized(SONGS))
-    url = bench.bucket("peers", data / "log_data")
-    with bench.database("peers") as connection:
-        taken = bench.in_turn(
-            copy=partial(copied, connection, "staging_events", url, f"{data}/log_json_path.json"),
+    data = bench.make_data(bench.events, bench.scale(SONGS))
+    url = bench.make_bucket("peers", data / "log_data")
+    with bench.connecting("peers") as connection:
+        taken = bench.take_turns(
+            copy=partial(time_copy, connection, "staging_events", url, f"{data}/log_json_path.json"),
             **{name: partial(PEERS[name], url, data / "log_data") for name in present})
     ours = Figures(f"COPY of {bench.events:,} events in S3 (moto)", taken["copy"])
-    for name in present:  # the docstrings of both are what the table calls them
-        bench.line("peers", ours, Figures(PEERS[name].__doc__, taken[name]))
+    for name in present:  # the table shows the docstrings of both functions
+        bench.add_line("peers", ours, Figures(PEERS[name].__doc__, taken[name]))
 
 
-def peer_columns() -> list[tuple[str, str]]:
-    """staging_events as both can load it: "" is no integer to them."""
+def list_peer_columns() -> list[tuple[str, str]]:
+    """Return the columns of staging_events with userid as text: for both peers "" is no integer."""
     found = parse_columns(sql_queries.staging_events_table_create)
     return [(name, "VARCHAR" if name == "userid" else kind) for name, kind in found.items()]
 
 
-def by_rs_mock(url: str, log: Path) -> float:
+def time_rs_mock(url: str, log: Path) -> float:
     """rs-mock, COPY from the same S3"""
     from rs_mock import RedshiftMock
 
     redshift = RedshiftMock()
-    columns = ", ".join(map(" ".join, peer_columns()))
+    columns = ", ".join(map(" ".join, list_peer_columns()))
     redshift.execute(f"CREATE TABLE staging_events ({columns})")
-    return seconds_of(redshift.execute, f"COPY staging_events FROM '{url}'"
-                      " IAM_ROLE 'arn:aws:iam::1:role/r' JSON 'auto'")
+    return measure_seconds(redshift.execute, f"COPY staging_events FROM '{url}'"
+                           " IAM_ROLE 'arn:aws:iam::1:role/r' JSON 'auto'")
 
 
-def by_duckdb(url: str, log: Path) -> float:
+def time_duckdb(url: str, log: Path) -> float:
     """DuckDB, read_json of the files"""
     import duckdb
 
-    columns = {key: kind for key, (_, kind) in zip(generate.KEYS, peer_columns(), strict=True)}
+    columns = {key: kind for key, (_, kind) in zip(generate.KEYS, list_peer_columns(), strict=True)}
     read = f"read_json('{log}/**/*.json', format = 'newline_delimited', columns = {columns})"
     with duckdb.connect() as connection:
-        return seconds_of(connection.execute, f"CREATE TABLE events AS SELECT * FROM {read}")
+        return measure_seconds(connection.execute, f"CREATE TABLE events AS SELECT * FROM {read}")
 
 
-PEERS = {"rs_mock": by_rs_mock, "duckdb": by_duckdb}
+PEERS = {"rs_mock": time_rs_mock, "duckdb": time_duckdb}
 COMPARISONS = {function.__name__: function for function in (
     load, copy, night, dead, songs, files, memory, errors, million, star, corrected, views,
     signals, peers)}
@@ -880,21 +893,21 @@ COMPARISONS = {function.__name__: function for function in (
 
 # ---------------------------------------------------------------------------------------------- run
 
-def markdown(lines: list[tuple[str, ...]]) -> str:
+def format_markdown(lines: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
     return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the toolkit beside its floors and peers.",
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the toolkit next to floors and peers.",
                                      epilog="names: " + ", ".join(COMPARISONS))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a comparison (default: all)")
-    parser.add_argument("--events", type=int, metavar="N", help="of the log (default: 200,000)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="comparison to run (default: all)")
+    parser.add_argument("--events", type=int, metavar="N", help="events in the log (default: 200000)")
     parser.add_argument("--loaded", type=int, nargs="+", metavar="N", default=[10_000, 1_000_000],
-                        help="events that are loaded before a night (default: 10000 1000000)")
-    parser.add_argument("--runs", type=int, metavar="N", help="of each comparison (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of every size, one run")
+                        help="events loaded before a night (default: 10000 1000000)")
+    parser.add_argument("--runs", type=int, metavar="N", help="runs of each comparison (default: 5)")
+    parser.add_argument("--quick", action="store_true", help="divide every size by 50, and run once")
     options = parser.parse_args()
     if unknown := set(options.names) - set(COMPARISONS):
         parser.error(f"no such comparison: {', '.join(sorted(unknown))}")
@@ -904,9 +917,9 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleaned up
-    # mkdtemp makes it ours alone, but where root runs this another account serves.
+    options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
+    # mkdtemp closes the folder to others, but if root runs this, the server runs as another account.
     with tempfile.TemporaryDirectory(prefix="sparkify-benchmark-") as folder:
         os.chmod(folder, 0o711)
         bench = Bench(Path(folder), options)
@@ -918,7 +931,7 @@ def main() -> None:
         finally:
             bench.close()
             print(f"{bench.runs} runs each on {os.cpu_count()} cores\n")
-            print(markdown(bench.lines))
+            print(format_markdown(bench.lines))
 
 
 if __name__ == "__main__":

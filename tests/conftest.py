@@ -1,12 +1,12 @@
-"""The suite's options, its two halves, and where its fixtures are: in the modules of support/."""
+"""The suite's options, its two halves, and the modules of its fixtures, which are in support/."""
 
 import sys
 from pathlib import Path
 
 import pytest
-from run import halves
+from run import split
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # wherever pytest was started
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for any working folder
 
 pytest.register_assert_rewrite("support")
 pytest_plugins = [
@@ -18,15 +18,16 @@ pytest_plugins = [
 
 def pytest_addoption(parser):
     parser.addoption("--part", type=int, choices=(1, 2),
-                     help="run one half of the test files only (tests/run.py runs both at once)")
+                     help="run only one half of the test files (tests/run.py runs both at once)")
     parser.addoption("--orders", type=int, default=4, metavar="N",
-                     help="how many random orders of files to load (default: 4)")
+                     help="number of random orders in which files are loaded (default: 4)")
     parser.addoption("--faults", type=int, default=2, metavar="N",
-                     help="at how many random instants to kill etl.py, and the server (default: 2)")
+                     help="number of random instants at which etl.py or the server is killed (default: 2)")
     parser.addoption("--inputs", type=int, default=4000, metavar="N",
-                     help="how many texts to read as dwh.cfg and as COPY (default: 4000)")
+                     help="number of random texts read as dwh.cfg and as COPY (default: 4000)")
     parser.addoption("--documents", type=int, default=4000, metavar="N",
-                     help="how many documents COPY's fast and slow path read (default: 4000)")
+                     help="number of random documents on which COPY's fast path and slow path must agree"
+                          " (default: 4000)")
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,7 @@ def inputs(pytestconfig) -> int:
 
 
 @pytest.fixture(scope="session")
-def documents_compared(pytestconfig) -> int:
+def document_count(pytestconfig) -> int:
     return pytestconfig.getoption("--documents")
 
 
@@ -48,6 +49,6 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(config, items):
     """Leave out the files of the other half."""
     if part := config.getoption("--part"):
-        ours = halves({item.path for item in items})[part - 1]
+        ours = split({item.path for item in items})[part - 1]
         config.hook.pytest_deselected(items=[item for item in items if item.path not in ours])
         items[:] = [item for item in items if item.path in ours]

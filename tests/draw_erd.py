@@ -2,8 +2,8 @@
 
     python tests/draw_erd.py
 
-What the picture was drawn from is kept beside this file, with the checksum of the picture, so that
-a test can tell without Graphviz whether it still shows what sql_queries.py declares.
+The text of the diagram is kept next to this file, with the checksum of the picture, so that a test can
+check without Graphviz that the picture still shows what sql_queries.py declares.
 """
 
 import hashlib
@@ -119,7 +119,7 @@ def write_relation(table: Table, column: str, place: dict[str, int]) -> str:
     other, key = table.foreign[column]
     one, many = "teeodot" if column in table.nullable else "teetee", "crowodot"
     here, there = place[table.name], place[other]
-    if there < here:  # backwards, for Graphviz puts to the left what a line begins at
+    if there < here:  # backwards, because Graphviz puts the start of a line to the left
         return (f"{other}:{key}:e -> {table.name}:{column}_key:w"
                 f" [arrowtail={one}, arrowhead={many}]")
     if there == here:  # around a corner to the right: dot loses the ends of a line within a rank
@@ -145,15 +145,15 @@ def write_feeding(tables: list[Table]) -> list[str]:
             "}"]
 
 
-def with_checksum(text: str, png: bytes) -> str:
+def add_checksum(text: str, png: bytes) -> str:
     """Return the text of a diagram with the checksum of its picture as a comment."""
     return f"// {PICTURE.name}: SHA-256 {hashlib.sha256(png).hexdigest()}\n{text}"
 
 
 def draw(picture: Path = PICTURE, text: Path = TEXT) -> None:
-    """Draw the tables and keep the text; where that fails, both files stay as they were.
+    """Draw the tables and keep the text. On a failure, both files stay as they were.
 
-    The text is last: if it is not replaced, its checksum is not that of the new picture.
+    The text comes last: if it is not replaced, its checksum is not that of the new picture.
     """
     try:
         done = subprocess.run(["dot", "-Tpng"], input=dot().encode(), stdout=subprocess.PIPE)
@@ -161,7 +161,7 @@ def draw(picture: Path = PICTURE, text: Path = TEXT) -> None:
         sys.exit(NO_GRAPHVIZ)
     if done.returncode:
         sys.exit("dot failed; nothing is changed")
-    for file, data in ((picture, done.stdout), (text, with_checksum(dot(), done.stdout).encode())):
+    for file, data in ((picture, done.stdout), (text, add_checksum(dot(), done.stdout).encode())):
         new = file.with_name(f".{file.name}.new")
         new.write_bytes(data)
         os.replace(new, file)

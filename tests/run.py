@@ -1,6 +1,6 @@
-"""The whole suite, in two processes side by side, each with one half of the files. Options are pytest's.
+"""Run the whole suite in two processes, each with one half of the test files. Options are pytest's.
 
-Both print what they find: the first half as it goes, the second at the end.
+The first process prints as it runs. The output of the second follows at the end.
 """
 
 import subprocess
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTHING_SELECTED = 5  # pytest's exit status where -k leaves nothing, as it may in one half
-SECONDS = {  # that the slow files take, measured on two cores
+NOTHING_SELECTED = 5  # pytest's exit status if -k selects no test, which is normal for one half
+SECONDS = {  # of the slow files, measured on two cores
     "test_file_histories.py": 45, "test_ledger.py": 36, "test_retries.py": 36,
     "test_end_to_end.py": 33, "test_incremental.py": 30, "test_failures.py": 26,
     "test_benchmark.py": 24, "test_classics.py": 20, "test_command.py": 20,
@@ -26,10 +26,10 @@ SECONDS = {  # that the slow files take, measured on two cores
 SECONDS_OF_OTHERS = 1
 
 
-def halves(files: Iterable[Path]) -> tuple[set[Path], set[Path]]:
-    """The files, each in one of two halves that take about as long.
+def split(files: Iterable[Path]) -> tuple[set[Path], set[Path]]:
+    """Split the files into two halves that take about the same time.
 
-    They are dealt out, the slowest first, each to the half that has less to do.
+    Each file, the slowest first, goes to the half with less work.
     """
     def seconds(file: Path) -> int:
         return SECONDS.get(file.name, SECONDS_OF_OTHERS)
@@ -42,18 +42,18 @@ def halves(files: Iterable[Path]) -> tuple[set[Path], set[Path]]:
 
 def main() -> int:
     command = [sys.executable, "-m", "pytest", "-q", "tests", *sys.argv[1:]]
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         second = subprocess.Popen(
-            [*command, "--part=2"], cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+            [*command, "--part=2"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         first = subprocess.Popen([*command, "--part=1"], cwd=ROOT)
         try:
             first.wait()
             second.wait()
-        except KeyboardInterrupt:  # they have had it as well, and stop their servers
+        except KeyboardInterrupt:  # both processes got the signal as well, and stop their servers
             first.wait()
             second.wait()
-        said.seek(0)
-        print(said.read())
+        output.seek(0)
+        print(output.read())
     return max({first.returncode, second.returncode} - {NOTHING_SELECTED}, default=NOTHING_SELECTED)
 
 

@@ -1,13 +1,13 @@
-"""What is said to do about rejected rows: by the reason, the column, and which file it is."""
+"""The advice about rejected rows, by their reason, their column and their file."""
 
 import pytest
 from support.documents import event, song
-from support.runs import refused
+from support.runs import expect_refusal
 
 DIGITS = "9" * 20
 SWAPPED = "are LOG_DATA and SONG_DATA swapped"
 JQ = "If a file is one JSON array, convert it with jq -c '.[]' FILE"
-CASES = {  # what is in the files, what is said, and what would send the reader the wrong way
+CASES = {  # what the files hold, the advice, and advice that would mislead
     "songs in one array": (
         {"song_data/1.json": "[{}]"}, (JQ,), ("LOG_JSONPATH",)),
     "logs in one array": (
@@ -47,15 +47,15 @@ def test_advice_fits_the_reason_and_the_file(warehouse, files, said, wrong):
     warehouse.write("song_data/0.json", song("SO0"))
     for name, content in files.items():
         warehouse.write(name, content)
-    message = refused(warehouse, 3, *said)
+    message = expect_refusal(warehouse, 3, *said)
     assert [text for text in wrong if text in message] == []
 
 
-def test_a_key_in_other_letters_under_auto_comes_with_auto_ignorecase(warehouse):
+def test_a_key_in_other_case_under_auto_suggests_auto_ignorecase(warehouse):
     warehouse.write("log_data/0.json", [event(100)])
     warehouse.write("song_data/0.json", song("SO0"))
     warehouse.configure(LOG_JSONPATH="auto")
-    refused(warehouse, 3, "auto is case-sensitive, auto ignorecase is not")
+    expect_refusal(warehouse, 3, "auto is case-sensitive, auto ignorecase is not")
 
 
 @pytest.mark.parametrize("content, said", [
@@ -70,7 +70,7 @@ def test_a_jsonpaths_file_that_cannot_be_read_is_named(warehouse, content, said)
     if content:
         warehouse.write("paths.json", content)
     warehouse.configure(LOG_JSONPATH="paths.json")
-    refused(warehouse, 1, f"{warehouse.folder}/paths.json", said)
+    expect_refusal(warehouse, 1, f"{warehouse.folder}/paths.json", said)
 
 
 def test_names_of_files_are_printed_as_one_line_without_control_characters(warehouse):

@@ -1,4 +1,4 @@
-"""The benchmark runs, prints its table, and leaves nothing behind. How fast things are is not tested."""
+"""The benchmark runs, prints its table, and leaves nothing behind. Its figures are not tested."""
 
 import os
 import shutil
@@ -21,13 +21,13 @@ def folder():
     shutil.rmtree(folder)
 
 
-def measure(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def run_benchmark(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, ROOT / "tests" / "benchmark.py", *arguments], text=True,
                           capture_output=True, env=os.environ | {"TMPDIR": str(folder)})
 
 
-def processes_in(folder: Path) -> list[str]:
-    """The numbers of the processes that work there, as those of a server and of moto do."""
+def find_processes(folder: Path) -> list[str]:
+    """Return the numbers of the processes whose working folder it is, such as a server and moto."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -45,19 +45,19 @@ def cells_of(line: str) -> list[str]:
 @pytest.mark.parametrize("names, options", [
     (["copy", "files", "errors"], ["--runs", "2"]), (["night"], ["--loaded", "10000", "50000"])],
     ids=["of COPY, twice", "of nights"])
-def test_each_comparison_has_lines_in_the_table_and_nothing_stays(folder, names, options):
-    done = measure(folder, *names, "--quick", *options)
+def test_each_comparison_has_lines_in_the_table_and_leaves_nothing_behind(folder, names, options):
+    done = run_benchmark(folder, *names, "--quick", *options)
     assert done.returncode == 0, done.stderr
     header, _, *lines = [
         cells_of(line) for line in done.stdout.splitlines() if line.startswith("|")]
     assert {len(line) for line in lines} == {len(header)}
     assert list(dict.fromkeys(line[0] for line in lines)) == names
     assert list(folder.iterdir()) == []
-    assert processes_in(folder) == []
+    assert find_processes(folder) == []
 
 
 def test_an_unknown_comparison_is_refused(folder):
-    done = measure(folder, "speed")
+    done = run_benchmark(folder, "speed")
     assert done.returncode == 2
     assert "no such comparison: speed" in done.stderr
 

@@ -1,8 +1,8 @@
-"""Classic scripts of the Sparkify exercise, each as people write it, held to plain Python.
+"""Classic scripts of the Sparkify exercise, as people write them, compared with plain Python.
 
-A classic is a folder of tests/classics. In its script.sql {data} and {role} stand for the place of the
-data and for the role. Its file `expected` says by which rule below the rows of each table come about,
-and those of the script's last SELECT, and how many they are in the sample.
+A classic is a folder of tests/classics. In its script.sql, {data} and {role} stand for the location of
+the data and for the role. Its file `expected` names the rule below that gives the rows of each table, or
+of the script's last SELECT, and their number in the sample.
 """
 
 import csv
@@ -23,8 +23,8 @@ ROLE = "arn:aws:iam::123456789012:role/dwhRole"
 DURATION = ("song", "artist", "length"), ("title", "artist_name", "duration")
 
 
-class Expected(NamedTuple):
-    """`what` is what follows SELECT, or `the last SELECT`."""
+class ExpectedRows(NamedTuple):
+    """A rule for some rows. `what` is the text after SELECT, or `the last SELECT`."""
 
     what: str
     rule: str
@@ -32,7 +32,7 @@ class Expected(NamedTuple):
 
 
 class Data:
-    """The documents of a folder, their numbers as they are written."""
+    """The documents of a folder, with numbers as they are written."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -71,13 +71,13 @@ def second_of(event):
     return datetime(1970, 1, 1) + timedelta(seconds=int(event["ts"]) // 1000)
 
 
-def joined(data, of_event, of_song, spelled=str):
-    """Each event of a song with each song that says the same of itself, or with none."""
+def join_songs(data, of_event, of_song, spell=str):
+    """Yield each event of a song with each song of the same values, or with None."""
     songs = defaultdict(list)
     for song in data.catalogue:
-        songs[tuple(spelled(song[key]) for key in of_song)].append(song)
+        songs[tuple(spell(song[key]) for key in of_song)].append(song)
     for event in data.listened:
-        found = songs[tuple(spelled(event[key]) for key in of_event)]
+        found = songs[tuple(spell(event[key]) for key in of_event)]
         yield from ((event, song) for song in found or [None])
 
 
@@ -87,14 +87,14 @@ def rows_of(pairs):
 
 
 def plays(data):
-    return rows_of(joined(data, *DURATION))
+    return rows_of(join_songs(data, *DURATION))
 
 
 def hashes(data):
-    """Of the number of the session and the time, as texts."""
+    """Return hashes of the session's number and the time, joined as texts."""
     return [(hashlib.md5(f"{event['sessionid']}{start}".encode(), usedforsecurity=False).hexdigest(),
              int(event["sessionid"]))
-            for (event, _), (start, *_) in zip(joined(data, *DURATION), plays(data), strict=True)]
+            for (event, _), (start, *_) in zip(join_songs(data, *DURATION), plays(data), strict=True)]
 
 
 def matched_plays(data):
@@ -102,32 +102,32 @@ def matched_plays(data):
 
 
 def matched_plays_once(data):
-    """Those that differ in something other than their number in the session."""
+    """Drop plays that differ only in their number in the session."""
     told = ("ts", "sessionid", "location", "useragent")
     found = {(*row, *map(event.get, told)): row
-             for (event, song), row in zip(joined(data, *DURATION), plays(data), strict=True) if song}
+             for (event, song), row in zip(join_songs(data, *DURATION), plays(data), strict=True) if song}
     return list(found.values())
 
 
 def plays_by_title_and_artist(data):
-    pairs = joined(data, ("song", "artist"), ("title", "artist_name"))
+    pairs = join_songs(data, ("song", "artist"), ("title", "artist_name"))
     return [row for row in rows_of(pairs) if row[3]]
 
 
 def plays_by_title_and_length(data):
-    """With the songs that are left of those of one id."""
+    """Match each play only with the first song of each id."""
     left = {song["song_id"]: song["title"] for song in first_by(data, "song_id")}
-    pairs = joined(data, ("song", "length"), ("title", "duration"))
+    pairs = join_songs(data, ("song", "length"), ("title", "duration"))
     return rows_of((event, song) for event, song in pairs
                    if song and left[song["song_id"]] == song["title"])
 
 
 def paid_or_not_by_rounded_length(data):
-    def spelled(text):
+    def spell(text):
         return str(round(float(text), 2)) if text.replace(".", "", 1).isdigit() else text.lower()
 
     return [(start, user, level == "paid", song, artist)
-            for start, user, level, song, artist in rows_of(joined(data, *DURATION, spelled))]
+            for start, user, level, song, artist in rows_of(join_songs(data, *DURATION, spell))]
 
 
 def times_of(starts):
@@ -140,7 +140,7 @@ def times(data):
 
 
 def instants(data):
-    """To the millisecond."""
+    """Return the times to the millisecond."""
     return list({(datetime(1970, 1, 1) + timedelta(milliseconds=int(event["ts"])),)
                  for event in data.listened})
 
@@ -174,7 +174,7 @@ def latest_levels(data):
 
 
 def all_levels(data):
-    """Of each user all, in one word."""
+    """Return all levels of each user in one word."""
     found = defaultdict(set)
     for event in data.listened:
         found[user_of(event)].add(event["level"])
@@ -224,7 +224,7 @@ def songs_of_guessed_years(data):
 
 
 def first_by(data, key):
-    """One document for each value of a key: of the latest year, then of the lowest id and title."""
+    """Return one document for each value of a key: the latest year, then the lowest id and title."""
     first = {}
     for song in sorted(data.catalogue, key=lambda s: (-int(s["year"]), s["song_id"], s["title"])):
         first.setdefault(song[key], song)
@@ -336,7 +336,7 @@ def best_days(data):
 
 # -------------------------------------------------------------------------------------------- tests
 
-def as_plain(row):
+def make_plain(row):
     return tuple(float(value) if isinstance(value, Decimal) else value for value in row)
 
 
@@ -355,13 +355,13 @@ def test_a_classic_gives_what_plain_python_says(connection, data, classic):
     if is_sample:
         last = run(connection, script)  # again, over its own tables
     with open(classic / "expected", newline="") as file:
-        expected = [Expected(*row) for row in csv.reader(file)]
+        expected = [ExpectedRows(*row) for row in csv.reader(file)]
     assert expected[-1].what == "the last SELECT"
     for what, rule, in_sample in expected:
         rows = globals()[rule](data)
         if is_sample:
             assert len(rows) == int(in_sample), what
         if what == "the last SELECT":
-            assert [as_plain(row) for row in last] == rows
+            assert [make_plain(row) for row in last] == rows
         else:
-            assert_same_rows(map(as_plain, run(connection, f"SELECT {what}")), rows, what)
+            assert_same_rows(map(make_plain, run(connection, f"SELECT {what}")), rows, what)

@@ -13,7 +13,7 @@ from generate import generate
 from support import ROOT
 from support.documents import event, song
 from support.project import Project
-from support.runs import refused
+from support.runs import expect_refusal
 from support.sessions import execute
 
 import warehouse as package
@@ -28,8 +28,8 @@ LOG_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (DEBUG  |INFO   |WARNI
 both_scripts = pytest.mark.parametrize("script", SCRIPTS)
 
 
-def called(script: str, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    """A script run with nothing but arguments, on a terminal of 80 columns, somewhere else."""
+def call(script: str, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    """Run a script from another folder, in 80 columns, with nothing but arguments."""
     return subprocess.run(
         [sys.executable, *python, ROOT / script, *arguments], cwd="/", text=True, capture_output=True,
         env={"PATH": os.environ["PATH"], "COLUMNS": "80"},
@@ -48,14 +48,14 @@ def ready(warehouse):
 
 @both_scripts
 def test_help_fits_a_terminal_of_80_columns(script):
-    done = called(script, "--help")
+    done = call(script, "--help")
     assert done.returncode == 0
     assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
 @both_scripts
-def test_help_tells_of_the_shared_options_and_every_exit_status(script):
-    said = called(script, "--help").stdout
+def test_help_lists_the_shared_options_and_every_exit_status(script):
+    said = call(script, "--help").stdout
     for option in ("--config FILE", "--quiet", "--verbose", "--help", "--version", "--force"):
         assert option in said
     for status in ("0  ", "1  ", "2  ", "3  ", "75  ", "130, 143"):
@@ -64,7 +64,7 @@ def test_help_tells_of_the_shared_options_and_every_exit_status(script):
 
 @both_scripts
 def test_version(script):
-    assert called(script, "--version").stdout == f"{script} {package.__version__}\n"
+    assert call(script, "--version").stdout == f"{script} {package.__version__}\n"
 
 
 @both_scripts
@@ -72,7 +72,7 @@ def test_version(script):
     ("--nonsense",), ("extra",), ("--config",), ("--quiet", "--verbose"), ("--fo",), ("--verb",),
 ])
 def test_wrong_usage_exits_2_with_the_usage_on_stderr(script, arguments):
-    done = called(script, *arguments)
+    done = call(script, *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"usage: {script}")
@@ -80,7 +80,7 @@ def test_wrong_usage_exits_2_with_the_usage_on_stderr(script, arguments):
 
 
 def test_options_of_etl_that_exclude_each_other():
-    done = called("etl.py", "--status", "--dry-run", "--config", "/nowhere")
+    done = call("etl.py", "--status", "--dry-run", "--config", "/nowhere")
     assert done.returncode == 2
     assert "not allowed with" in done.stderr
 
@@ -88,7 +88,7 @@ def test_options_of_etl_that_exclude_each_other():
 @pytest.mark.parametrize("arguments", [(), ("--check",), ("--dry-run",)],
                          ids=["load", "check", "dry-run"])
 def test_max_age_goes_with_status_only(arguments):
-    done = called("etl.py", "--max-age", "36", "--config", "/nowhere", *arguments)
+    done = call("etl.py", "--max-age", "36", "--config", "/nowhere", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: etl.py")
     assert "--max-age needs --status" in done.stderr
@@ -96,21 +96,21 @@ def test_max_age_goes_with_status_only(arguments):
 
 @pytest.mark.parametrize("hours", ["0", "-1", "1.5", "day", "", "100000", "9" * 5000])
 def test_max_age_is_a_whole_number_of_hours(hours):
-    done = called("etl.py", "--status", f"--max-age={hours}", "--config", "/nowhere")
+    done = call("etl.py", "--status", f"--max-age={hours}", "--config", "/nowhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert "is not a whole number from 1 to 99,999" in done.stderr
 
 
 @both_scripts
 def test_help_imports_no_boto3(script):
-    done = called(script, "--help", python=("-X", "importtime"))
+    done = call(script, "--help", python=("-X", "importtime"))
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "psycopg2" in imported  # so this does list what is imported
+    assert "psycopg2" in imported  # so the list of imports is there
     assert not imported & {"boto3", "botocore", "moto"}
 
 
-def scripts_beside(folder):
-    """The scripts and their package, copied into a folder."""
+def copy_scripts(folder):
+    """Copy the scripts and their package into a folder."""
     for name in (*SCRIPTS, "sql_queries.py"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "warehouse", folder / "warehouse",
@@ -118,18 +118,18 @@ def scripts_beside(folder):
 
 
 @both_scripts
-def test_dwh_cfg_is_looked_for_beside_the_script_and_not_where_one_stands(ready, tmp_path, script):
+def test_dwh_cfg_is_read_beside_the_script_and_not_in_the_working_folder(ready, tmp_path, script):
     ready.write_config()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    scripts_beside(elsewhere)
+    copy_scripts(elsewhere)
     environment = ready.process_environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def run():
         return subprocess.run([sys.executable, "elsewhere/" + script], cwd=tmp_path, text=True,
                               capture_output=True, env=environment)
 
-    missing = run()  # although the folder where one stands has a dwh.cfg
+    missing = run()  # although the working folder has a dwh.cfg
     assert missing.returncode == 2
     assert f"{elsewhere / 'dwh.cfg'}: there is no such file" in missing.stderr
     for name in ("log_data", "song_data", "dwh.cfg"):
@@ -152,8 +152,8 @@ def test_quiet_and_success_print_nothing_at_all(project):
 def test_quiet_and_failure_print_the_error_alone(project, script):
     project.configure(HOST="127.0.0.1", DB_PORT="1", DB_USER="analyst", CONNECT_TIMEOUT="1",
                       RETRIES="0")
-    said = refused(project, 1, "cannot connect", script=script, arguments=("--quiet",),
-                   rolled_back=False)
+    said = expect_refusal(project, 1, "cannot connect", script=script, arguments=("--quiet",),
+                          rolled_back=False)
     assert len(said.splitlines()) == 1
 
 
@@ -195,14 +195,14 @@ def test_each_run_has_a_name_of_its_own(ready, script):
     assert all(re.fullmatch(script.removesuffix(".py") + "-[0-9a-f]{6}", name) for name in names)
 
 
-def test_what_is_ignored_in_dwh_cfg_is_told_once(ready):
+def test_a_run_lists_once_what_it_ignores_in_dwh_cfg(ready):
     ready.write_config()
     ready.config.write_text(ready.config.read_text() + "[AWS]\nKEY = \n[DWH]\nDWH_NUM_NODES = 4\n")
     said = ready.run("etl.py", configured=False).stderr
     assert said.count("ignored in dwh.cfg: [AWS] KEY, [DWH]") == 1
 
 
-def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
+def test_a_summary_that_cannot_be_written_is_reported_and_the_load_stays(ready):
     ready.write_config()
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -218,7 +218,7 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_load_stays(ready):
 
 @pytest.mark.parametrize("command", [(ROOT / "etl.py",), ("-m", "warehouse.report")],
                          ids=["etl.py", "warehouse.report"])
-def test_a_reader_that_has_seen_enough_is_no_failure(ready, command):
+def test_a_pipe_that_its_reader_closed_is_no_failure(ready, command):
     ready.write_config()
     reader, writer = os.pipe()
     os.close(reader)
@@ -233,8 +233,8 @@ def test_a_reader_that_has_seen_enough_is_no_failure(ready, command):
 
 # ------------------------------------------------------------------------------------- progress
 
-def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:
-    """Run etl.py with its stderr on a terminal; exit status and what the terminal was sent."""
+def run_on_terminal(project: Project, *arguments: str) -> tuple[int, str]:
+    """Run etl.py with stderr on a terminal. Return its exit status and what it wrote there."""
     project.write_config()
     terminal, stderr = pty.openpty()
     process = subprocess.Popen(
@@ -247,7 +247,7 @@ def on_a_terminal(project: Project, *arguments: str) -> tuple[int, str]:
     try:
         while chunk := os.read(terminal, 1 << 16):
             sent += chunk
-    except OSError:  # so Linux says that the other side is closed
+    except OSError:  # Linux reports in this way that the other side is closed
         pass
     os.close(terminal)
     return process.wait(), sent.decode()
@@ -263,7 +263,7 @@ def slow_down(project: Project, seconds: float, when: str) -> None:
 
 @pytest.fixture
 def long(ready, tmp_path):
-    """A warehouse that takes two seconds for a file of 1 MB, more than lies in buffers unread."""
+    """A warehouse that needs two seconds for a file of 1 MB, which is more than the buffers hold."""
     generate(tmp_path / "long", events=2000, songs=5, files=1)
     text, = (file.read_text() for file in (tmp_path / "long").glob("log_data/**/*.json"))
     ready.write("log_data/1.json", text)
@@ -276,7 +276,7 @@ PROGRESS = re.compile(r"\r\033\[Kcopy staging_events: ([\d.,]+) of ([\d.,]+) MB"
 
 
 def test_a_long_copy_shows_progress_on_a_terminal_and_clears_it(long):
-    status, sent = on_a_terminal(long)
+    status, sent = run_on_terminal(long)
     assert status == 0, sent
     shown = [tuple(float(number.replace(",", "")) for number in found)
              for found in PROGRESS.findall(sent)]
@@ -288,37 +288,37 @@ def test_a_long_copy_shows_progress_on_a_terminal_and_clears_it(long):
 
 
 def test_a_long_copy_that_is_quiet_shows_nothing_on_a_terminal(long):
-    assert on_a_terminal(long, "--quiet") == (0, "")
+    assert run_on_terminal(long, "--quiet") == (0, "")
 
 
 def test_a_short_load_shows_no_progress_on_a_terminal(ready):
-    status, sent = on_a_terminal(ready)
+    status, sent = run_on_terminal(ready)
     assert status == 0
     assert "\033" not in sent and " MB" not in sent
 
 
-def test_without_a_terminal_there_is_no_line_that_changes(long):
+def test_without_a_terminal_no_line_is_rewritten(long):
     said = long.load().stderr
     assert "\r" not in said and "\033" not in said and " MB" not in said
 
 
 def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, caplog):
-    def at(moment: float) -> None:
+    def set_clock(moment: float) -> None:
         monkeypatch.setattr(progress.time, "monotonic", lambda: moment)
 
-    at(100.0)
+    set_clock(100.0)
     shown = progress.Progress()
     with caplog.at_level("INFO", "warehouse"):
         with shown.showing("copy songs"):
             for moment in (110.0, 129.0, 131.0, 150.0, 162.0):
-                at(moment)
+                set_clock(moment)
                 shown(int(moment * 1e6), 200_000_000)
                 shown.show()
         with shown.showing("insert songs"):
             for moment in (191.0, 193.0, 224.0):
-                at(moment)
+                set_clock(moment)
                 shown.show()
-        at(500.0)
+        set_clock(500.0)
         shown.show()
     assert [record.message for record in caplog.records] == [
         "copy songs: 131.0 of 200.0 MB", "copy songs: 162.0 of 200.0 MB",
@@ -327,7 +327,7 @@ def test_without_a_terminal_a_long_step_logs_a_line_now_and_then(monkeypatch, ca
 
 def test_a_long_statement_shows_on_a_terminal_how_long_it_runs(ready):
     slow_down(ready, 1.6, "AFTER INSERT ON songplays")
-    status, sent = on_a_terminal(ready)
+    status, sent = run_on_terminal(ready)
     assert status == 0, sent
     assert "\r\033[Kinsert songplays: running for 1 s\r\033[K" in sent
     assert re.findall("\033\\[K([^:]*): running", sent) == (

@@ -1,4 +1,4 @@
-"""dwh.cfg: what is accepted, what it becomes, and what is said when it is wrong."""
+"""dwh.cfg: the accepted forms, their values, and the messages about mistakes."""
 import os
 import random
 import re
@@ -47,7 +47,7 @@ def cfg(tmp_path):
 
 @pytest.fixture
 def refusal(cfg, tmp_path):
-    """The message that a text is refused with, the file named as dwh.cfg."""
+    """A function that returns the message about a wrong text, with dwh.cfg as the file's name."""
     def message(text):
         with pytest.raises(ConfigError) as caught:
             cfg(text)
@@ -56,7 +56,7 @@ def refusal(cfg, tmp_path):
 
 
 def redshift(**changes):
-    """REDSHIFT with the value of some keys replaced; None removes the line."""
+    """Return REDSHIFT with other values of some keys. None removes the line."""
     lines = REDSHIFT.splitlines()
     for key, value in changes.items():
         at = next(i for i, line in enumerate(lines) if line.startswith(f"{key}="))
@@ -69,7 +69,7 @@ def remote(**changes):
 
 
 def add(text, section, line):
-    """The text with one more line at the top of a section, which is made where missing."""
+    """Return the text with one more line at the top of a section, which is added if it is missing."""
     header = f"[{section}]\n"
     return text.replace(header, header + line + "\n") if header in text else text + header + line
 
@@ -175,7 +175,7 @@ def test_the_shape_of_the_file_does_not_matter(cfg, change):
     ("ARN", "DWH_ARN"), ("ARN", "DWH_ROLE_ARN"), ("DB_NAME", "DBNAME"), ("DB_NAME", "DB"),
     ("DB_USER", "USER"), ("DB_USER", "DBUSER"), ("DB_PASSWORD", "PASSWORD"),
     ("DB_PASSWORD", "DBPASSWORD"), ("DB_PORT", "PORT"), ("DB_PORT", "DBPORT")])
-def test_an_alias_says_the_same(cfg, usual, alias):
+def test_an_alias_means_the_same(cfg, usual, alias):
     text = REDSHIFT.replace("DB_PORT=5439", "DB_PORT=5440")
     assert f"\n{usual}=" in text
     assert cfg(text.replace(f"\n{usual}=", f"\n{alias}=")) == cfg(text)
@@ -207,7 +207,7 @@ def test_regions_that_differ_outside_s3_are_refused(refusal):
     assert "[GENERAL] REGION (line " in message and " and [AWS] REGION (line " in message
 
 
-def test_the_region_of_a_cluster_is_that_of_the_buckets_only_where_nothing_else_says(cfg):
+def test_the_region_of_a_cluster_is_that_of_the_buckets_unless_another_is_given(cfg):
     text = add(remote(), "CLUSTER", "REGION = eu-west-3")
     assert cfg(text).data.region == "eu-west-3"
     config = cfg(add(text, "AWS", "REGION = us-east-2"))
@@ -264,7 +264,7 @@ def test_a_path_is_relative_to_the_file_and_keeps_its_slash(cfg, tmp_path, writt
 
 
 def test_a_folder_is_one_however_its_path_is_written(cfg, tmp_path):
-    """A link keeps its name, and what .. means after it is what the file system makes of it."""
+    """A link keeps its name, and .. after it means what the file system takes it for."""
     (tmp_path / "elsewhere/inner").mkdir(parents=True)
     (tmp_path / "link").symlink_to("elsewhere/inner")
     for written, path in (
@@ -281,13 +281,13 @@ def test_a_folder_is_one_however_its_path_is_written(cfg, tmp_path):
     ("/", "song_data/", "", "SONG_DATA", "LOG_DATA"),
     ("data/", "data/songs/", "", "SONG_DATA", "LOG_DATA"),
 ])
-def test_what_lies_under_a_prefix_of_data_is_told(refusal, log, song, more, inner, outer):
+def test_a_path_under_a_prefix_of_data_is_refused(refusal, log, song, more, inner, outer):
     said = refusal(LOCAL.replace("LOG_DATA = log_data", f"LOG_DATA = {log}").replace(
         "SONG_DATA = song_data", f"SONG_DATA = {song}") + more)
     assert f"{inner} is under {outer}, so the COPY of {outer} would read it as data." in said
 
 
-def test_prefixes_that_only_look_alike_are_apart(cfg):
+def test_prefixes_that_only_look_alike_are_accepted(cfg):
     cfg(LOCAL.replace("song_data", "log_data2/").replace("log_data\n", "log_data/\n")
         + "LOG_JSONPATH = log_data.json\n")
 
@@ -360,7 +360,7 @@ def test_a_config_cannot_be_changed(cfg):
 # logins and TLS
 
 def cluster(host: str = "", **keys):
-    """REDSHIFT with other keys in [CLUSTER]."""
+    """Return REDSHIFT with other keys in [CLUSTER]."""
     lines = [f"{key} = {value}" for key, value in ({"HOST": host} | keys).items()]
     return ("[CLUSTER]\n" + "\n".join(lines) + "\n" + REDSHIFT[REDSHIFT.index("[IAM_ROLE]"):]
             + "REGION = us-west-2\n")
@@ -422,7 +422,7 @@ def test_a_cluster_may_be_in_another_region_than_the_buckets(cfg):
       "4: SECRET and HOST = local contradict each other",
       "4: WORKGROUP and SECRET each say how to log in", "6: SSLMODE is 'yes'"]),
 ])
-def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, says):
+def test_contradicting_keys_are_refused_by_name(refusal, text, says):
     lines = refusal(text).splitlines()
     assert len(lines) == len(says)
     for said in says:
@@ -434,7 +434,7 @@ def test_what_contradicts_itself_is_refused_with_the_keys_named(refusal, text, s
 @pytest.mark.parametrize("keys", [
     dict(host=ENDPOINT, DB_NAME="d", DB_USER="a"), dict(host="10.0.0.7", DB_NAME="d", DB_USER="a"),
     dict(SECRET="s"), dict(WORKGROUP="dwh", DB_NAME="d")])
-def test_what_may_fall_back_to_plain_text_is_refused_for_another_machine(refusal, mode, keys):
+def test_an_sslmode_that_allows_plain_text_is_refused_for_another_machine(refusal, mode, keys):
     said = refusal(cluster(**keys, SSLMODE=mode))
     assert f"SSLMODE is '{mode}'; write require or, better, verify-full" in said
 
@@ -600,7 +600,7 @@ def test_a_wrong_uri_is_no_path_on_other_hosts_either(refusal, uri):
 
 
 @pytest.mark.parametrize("key", ["HOST", "DB_NAME", "DB_USER", "DB_PORT", "ARN", "LOG_DATA"])
-def test_a_placeholder_is_told_as_such(refusal, key):
+def test_a_placeholder_is_called_a_placeholder(refusal, key):
     assert f"{key} still has the placeholder '<your {key}>'." in refusal(
         redshift(**{key: f"'<your {key}>'"}))
 
@@ -642,19 +642,19 @@ def test_an_unknown_name_is_ignored_when_the_one_it_resembles_is_there(cfg):
     (redshift(DB_PASSWORD="'hunter2\x0bx'"), "dwh.cfg:5: DB_PASSWORD contains U+000B"),
     (redshift(DB_PASSWORD="hunter2\u2028x"), "dwh.cfg:5: DB_PASSWORD contains U+2028"),
 ])
-def test_a_wrong_line_is_told_by_its_number_and_not_shown(refusal, text, says):
+def test_a_wrong_line_is_reported_by_number_and_not_shown(refusal, text, says):
     message = refusal(text)
     assert message.startswith(says) and len(message.splitlines()) == 1
     assert "hunter2" not in message.lower()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_bytes_that_are_not_utf8_are_told_with_their_line(refusal, newline):
+def test_bytes_that_are_not_utf8_are_reported_with_their_line(refusal, newline):
     text = redshift(DB_PASSWORD="hunter2é").replace("\n", newline).encode("latin-1")
     assert refusal(text) == "dwh.cfg:5: the byte 0xE9 is not UTF-8. Save the file as UTF-8."
 
 
-def test_bytes_that_are_not_utf8_are_passed_over_in_a_comment(cfg):
+def test_a_comment_may_hold_bytes_that_are_not_utf8(cfg):
     assert cfg(LOCAL.encode() + b"# caf\xe9\n").server.is_local
 
 
@@ -685,7 +685,7 @@ def test_a_presigned_url_in_place_of_a_prefix_is_not_shown(refusal, name):
 
 
 def test_no_mistake_shows_the_password(refusal):
-    """Every other line of the file goes wrong in several ways while the password stands there."""
+    """Every other line of the file is wrong in several ways. The password stays in its place."""
     for at, line in enumerate(REDSHIFT.splitlines()):
         if line.startswith("DB_PASSWORD"):
             continue
@@ -697,33 +697,33 @@ def test_no_mistake_shows_the_password(refusal):
 
 # what is no file
 
-def says(path):
+def read_refusal(path):
     with pytest.raises(ConfigError) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}:") and "--config FILE" in str(caught.value)
     return str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path):
-    assert "there is no such file" in says(tmp_path / "dwh.cfg")
+def test_a_missing_file_is_reported(tmp_path):
+    assert "there is no such file" in read_refusal(tmp_path / "dwh.cfg")
 
 
-def test_a_folder_is_told(tmp_path):
-    assert "is a folder" in says(tmp_path)
+def test_a_folder_is_reported(tmp_path):
+    assert "is a folder" in read_refusal(tmp_path)
 
 
-def test_a_file_taken_for_a_folder_is_told(tmp_path):
+def test_a_file_taken_for_a_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
-    assert "cannot be read" in says(tmp_path / "file" / "dwh.cfg")
+    assert "cannot be read" in read_refusal(tmp_path / "file" / "dwh.cfg")
 
 
-def test_a_path_that_no_system_accepts_is_told():
-    assert "cannot be read" in says(Path("dwh\0.cfg"))
+def test_a_path_that_no_system_accepts_is_reported():
+    assert "cannot be read" in read_refusal(Path("dwh\0.cfg"))
 
 
-def test_a_loop_of_links_is_told(tmp_path):
+def test_a_loop_of_links_is_reported(tmp_path):
     (tmp_path / "dwh.cfg").symlink_to("dwh.cfg")
-    assert "cannot be read" in says(tmp_path / "dwh.cfg")
+    assert "cannot be read" in read_refusal(tmp_path / "dwh.cfg")
 
 
 def test_a_fifo_does_not_block(tmp_path):
@@ -734,39 +734,39 @@ def test_a_fifo_does_not_block(tmp_path):
     assert "ConfigError" in done.stderr and "is not a regular file" in done.stderr
 
 
-def test_a_socket_is_told(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # the name of a socket may have some 100 bytes only
+def test_a_socket_is_reported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket may have only some 100 bytes
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("dwh.cfg")
         assert stat.S_ISSOCK(os.stat("dwh.cfg").st_mode)
-        assert "dwh.cfg: " in says(Path("dwh.cfg"))
+        assert "dwh.cfg: " in read_refusal(Path("dwh.cfg"))
 
 
-def test_a_device_is_told():
-    assert "is not a regular file" in says(Path("/dev/null"))
+def test_a_device_is_reported():
+    assert "is not a regular file" in read_refusal(Path("/dev/null"))
 
 
-def test_a_file_over_one_megabyte_is_told(tmp_path):
+def test_a_file_over_one_megabyte_is_reported(tmp_path):
     path = tmp_path / "dwh.cfg"
     path.write_text(LOCAL + "#" * (1_000_000 - len(LOCAL)))
     assert read(path).server.is_local
     path.write_text(LOCAL + "#" * (1_000_001 - len(LOCAL)))
-    assert "larger than 1 MB" in says(path)
+    assert "larger than 1 MB" in read_refusal(path)
 
 
-def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
+def test_a_file_that_this_user_may_not_read_is_reported(tmp_path):
     path = tmp_path / "dwh.cfg"
     path.write_text(LOCAL)
     path.chmod(0)
     if os.geteuid():
-        assert "this user may not read it" in says(path)
+        assert "this user may not read it" in read_refusal(path)
         return
-    child = os.fork()  # root may read everything, so somebody else tries
+    child = os.fork()  # root may read everything, so another user tries
     if not child:
         status = 1
         try:
             os.setuid(65534)
-            status = 0 if "this user may not read it" in says(path) else 1
+            status = 0 if "this user may not read it" in read_refusal(path) else 1
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
@@ -774,14 +774,14 @@ def test_a_file_that_this_user_may_not_read_is_told(tmp_path):
 
 # anything at all
 
-def lies_bare(data: bytes, secret: str) -> bool:
-    """Whether the secret stands elsewhere than in the value of a key that is for secrets."""
+def is_bare(data: bytes, secret: str) -> bool:
+    """Return whether the secret is in any place other than the value of a key for secrets."""
     lines = re.split("\r\n|\r|\n", data.decode("utf-8-sig", "surrogateescape"))
     names = [re.split("[=:]", line)[0].strip().upper() for line in lines if secret in line]
     return any(name not in ("DB_PASSWORD", "PASSWORD", "KEY") for name in names)
 
 
-def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_path, inputs):
+def test_any_file_is_read_or_refused_and_no_secret_is_shown(tmp_path, inputs):
     rng = random.Random(2018_11)
     path = tmp_path / "dwh.cfg"
     pieces = [b"\n", b"\r", b"\0", b"'", b'"', b"[", b"]", b"=", b":", b"#", b" ", b";", b"%s",
@@ -825,7 +825,7 @@ def test_whatever_the_file_holds_it_is_read_or_refused_and_no_secret_shown(tmp_p
             assert server.host or server.secret or server.workgroup or server.cluster_identifier
             assert config.data.log_data
             said = "\n".join([repr(config), *config.warnings, *config.ignored])
-        assert "Passw0rd" not in said or lies_bare(bytes(data), "Passw0rd"), data
+        assert "Passw0rd" not in said or is_bare(bytes(data), "Passw0rd"), data
     assert min(read_well, refused) > inputs / 20
 
 

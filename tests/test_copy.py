@@ -23,8 +23,8 @@ CATEGORIES = [
 ]
 
 
-def manifest(*entries, **options) -> str:
-    """A manifest of urls, or of (url, mandatory)."""
+def make_manifest(*entries, **options) -> str:
+    """Return a manifest of URLs, or of pairs (url, mandatory)."""
     made = [{"url": entry} if isinstance(entry, str) else {"url": entry[0], "mandatory": entry[1]}
             for entry in entries]
     return json.dumps({"entries": [{**entry, **options} for entry in made]})
@@ -77,7 +77,7 @@ def test_l5_a_prefix_without_objects_fails(copies, put, prefix):
 
 def test_l7_a_manifest_loads_each_url_as_often_as_it_says(copies, put):
     root = put({"a": document(1), "b": document(2), "bc": document(3)})
-    put({"m": manifest(root + "b", root + "a", root + "b")})
+    put({"m": make_manifest(root + "b", root + "a", root + "b")})
     copies.create("i INT")
     copies.copy(root + "m", "MANIFEST JSON 'auto'")
     assert numbers(copies) == [2, 1, 2]
@@ -90,11 +90,11 @@ def test_l7_a_manifest_loads_each_url_as_often_as_it_says(copies, put):
     pytest.param("cd", False, None, id="L8 §1.9-12-none-exists"),
     pytest.param("", True, None, id="L8-no-entries"),
 ])
-def test_an_object_of_a_manifest_may_lack_unless_it_is_mandatory(
+def test_an_object_of_a_manifest_may_be_missing_unless_it_is_mandatory(
     copies, put, names, mandatory, loaded
 ):
     root = put({"a": document(1), "b": document(2)})
-    put({"m": manifest(*(root + n if mandatory is None else (root + n, mandatory) for n in names))})
+    put({"m": make_manifest(*(root + n if mandatory is None else (root + n, mandatory) for n in names))})
     copies.create("i INT")
     if loaded is None:
         with pytest.raises(psycopg2.errors.InternalError_, match="manifest"):
@@ -109,7 +109,7 @@ def test_an_empty_object_of_a_manifest_is_refused_and_under_a_prefix_it_is_no_ro
     copies, put, mandatory
 ):
     root = put({"d/": "", "d/a": document(1), "d/empty": ""})
-    put({"m": manifest((root + "d/a", True), (root + "d/empty", mandatory))})
+    put({"m": make_manifest((root + "d/a", True), (root + "d/empty", mandatory))})
     copies.create("i INT")
     with pytest.raises(psycopg2.errors.FeatureNotSupported) as caught:
         copies.copy(root + "m", "MANIFEST JSON 'auto'")
@@ -126,7 +126,7 @@ def test_an_empty_object_of_a_manifest_is_refused_and_under_a_prefix_it_is_no_ro
     '{"entries": [{"url": 5}]}', b"\xff", '{"entries": [{"url": "s3://b/\\ud800"}]}',
     '{"entries": [{"url": "\\u0000", "mandatory": true}]}',
 ], ids=lambda text: f"L9 {text!a}"[:40])
-def test_what_is_no_manifest_fails(copies, text):
+def test_a_file_that_is_no_manifest_fails(copies, text):
     path = copies.write("manifest", text)
     copies.create("i INT")
     with pytest.raises(psycopg2.errors.InternalError_):
@@ -141,7 +141,7 @@ def test_l10_a_manifest_may_name_several_buckets(copies, put, bucket):
     other.create(CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     try:
         other.put_object(Key="b", Body=document(2))
-        put({"m": manifest(root + "a", f"s3://{other.name}/b")})
+        put({"m": make_manifest(root + "a", f"s3://{other.name}/b")})
         copies.create("i INT")
         copies.copy(root + "m", "MANIFEST JSON 'auto'")
         assert numbers(copies) == [1, 2]
@@ -152,7 +152,7 @@ def test_l10_a_manifest_may_name_several_buckets(copies, put, bucket):
 
 def test_l11_other_keys_of_a_manifest_are_ignored(copies, put):
     root = put({"a": document(1)})
-    put({"m": manifest(root + "a", meta={"content_length": 5_000}, comment="x")})
+    put({"m": make_manifest(root + "a", meta={"content_length": 5_000}, comment="x")})
     copies.create("i INT")
     copies.copy(root + "m", "MANIFEST JSON 'auto'")
     assert numbers(copies) == [1]
@@ -160,7 +160,7 @@ def test_l11_other_keys_of_a_manifest_are_ignored(copies, put):
 
 def test_l12_a_manifest_and_jsonpaths_go_together_in_any_order(copies, put):
     root = put({"a": '{"x":{"y":7}}', "paths": '{"jsonpaths":["$.x.y"]}'})
-    put({"m": manifest(root + "a")})
+    put({"m": make_manifest(root + "a")})
     for options in (f"MANIFEST JSON '{root}paths'", f"FORMAT JSON AS '{root}paths' MANIFEST"):
         copies.create("i INT")
         copies.copy(root + "m", options)
@@ -170,21 +170,21 @@ def test_l12_a_manifest_and_jsonpaths_go_together_in_any_order(copies, put):
 @pytest.mark.parametrize("source", ["fold", "m"])
 def test_l13_neither_a_manifest_nor_its_urls_may_be_prefixes(copies, put, source):
     root = put({"folder/a": document(1)})
-    put({"m": manifest((root + "folder/", True))})
+    put({"m": make_manifest((root + "folder/", True))})
     copies.create("i INT")
     with pytest.raises(psycopg2.Error, match="COPY with MANIFEST parameter requires full path"):
         copies.copy(root + source, "MANIFEST JSON 'auto'")
 
 
 def test_without_the_word_a_manifest_is_read_as_data(copies):
-    path = copies.write("m", manifest("s3://b/a"))
+    path = copies.write("m", make_manifest("s3://b/a"))
     copies.create("i INT NOT NULL")
     with pytest.raises(psycopg2.Error, match="load_error"):
         copies.copy(path)
     assert copies.errors() == [(1, "i", 1213)]
 
 
-class Denied(BaseHTTPRequestHandler):
+class DenyingS3(BaseHTTPRequestHandler):
     """An S3 that allows nothing."""
 
     def do_GET(self):
@@ -201,7 +201,7 @@ class Denied(BaseHTTPRequestHandler):
 
 
 def test_l14_access_denied_is_an_error_and_the_connection_is_usable(copies, bucket, monkeypatch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Denied)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), DenyingS3)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     copies.create("i INT")
     with monkeypatch.context() as patched:
@@ -224,7 +224,7 @@ def test_a_packed_file_loads_with_its_option_only(copies, pack, option):
     for content, options in (
         (packed, ""), (packed[:-5], option), (b'{"i":1}', option), (packed, other),
     ):
-        with pytest.raises(psycopg2.errors.InternalError_):  # L15: nothing tells but the option
+        with pytest.raises(psycopg2.errors.InternalError_):  # L15: only the option counts
             copies.load("i INT", content, options)
         assert copies.rows() == []
 
@@ -232,8 +232,8 @@ def test_a_packed_file_loads_with_its_option_only(copies, pack, option):
 # JSON.
 
 
-def objects_of(*names) -> str:
-    """Example 1 of §1.9: keys in any order, one key too many, two objects joined."""
+def make_documents(*names) -> str:
+    """Return the documents of §1.9, example 1: keys in any order, an extra key, two objects joined."""
     chance = random.Random(5)
     texts = []
     for row in CATEGORIES:
@@ -245,33 +245,33 @@ def objects_of(*names) -> str:
 
 
 def test_19_1_auto_takes_keys_in_any_order(copies):  # J3, J4, J10
-    content = objects_of("catid", "catgroup", "catname", "catdesc")
+    content = make_documents("catid", "catgroup", "catname", "catdesc")
     assert copies.load(CATEGORY, content) == CATEGORIES
 
 
 def test_19_2_auto_knows_lower_case_only_and_ignorecase_any(copies):  # J1, J2
-    content = objects_of("CatID", "CatGroup", "CatName", "CatDesc")
+    content = make_documents("CatID", "CatGroup", "CatName", "CatDesc")
     assert copies.load(CATEGORY, content, json="'auto ignorecase'") == CATEGORIES
     assert copies.load(CATEGORY, content) == [(None,) * 4] * 5
     for key in ("Id", "ID", "id"):
         assert copies.load("id INT", f'{{"{key}":7}}', json="'auto ignorecase'") == [(7,)]
 
 
-def with_paths(copies, columns, content, paths, **options):
+def load_with_paths(copies, columns, content, paths, **options):
     path = copies.write("paths.json", json.dumps({"jsonpaths": paths}))
     return copies.load(columns, content, json=f"'{path}'", **options)
 
 
 def test_19_3_jsonpaths_name_the_keys(copies):
-    content = objects_of("one", "two", "three", "four")
+    content = make_documents("one", "two", "three", "four")
     paths = ["$['one']", "$['two']", "$['three']", "$['four']"]
-    assert with_paths(copies, CATEGORY, content, paths) == CATEGORIES
+    assert load_with_paths(copies, CATEGORY, content, paths) == CATEGORIES
 
 
 def test_19_4_jsonpaths_read_arrays(copies):  # J11
     content = "".join(json.dumps(row) for row in CATEGORIES)
     paths = ["$[0]", "$[1]", "$[2]", "$[3]"]
-    assert with_paths(copies, CATEGORY, content, paths) == CATEGORIES
+    assert load_with_paths(copies, CATEGORY, content, paths) == CATEGORIES
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load(CATEGORY, content)
     assert copies.errors("TRIM(error_message)") == [
@@ -284,7 +284,7 @@ def test_19_6_a_path_to_an_array_or_object_gives_its_text(copies):  # J9, J15
                           "friends": [{"id": 0, "name": "A"}, {"id": 1, "name": "Renaldo"}]})
     for paths in (["$['tags']", "$['friends'][1]", "$['location'][0]", "$['isActive']"],
                   ["$.tags", "$.friends[1]", "$.location[0]", "$.isActive"]):
-        (tags, friend, place, active), = with_paths(
+        (tags, friend, place, active), = load_with_paths(
             copies, "a VARCHAR(99), b VARCHAR(99), c FLOAT, d BOOLEAN", content, paths)
         assert json.loads(tags) == ["nisi", "culpa"] and place == 7.5 and active is True
         assert json.loads(friend) == {"id": 1, "name": "Renaldo"}
@@ -294,14 +294,14 @@ def test_j14_paths_go_by_the_order_of_the_columns_or_of_the_list(copies):
     content = '{"a":42.001,"b":true,"nested":{"c":"hello"}}'
     paths = ["$['b']", "$['a']", "$['nested']['c']"]
     columns = "x VARCHAR(9), y VARCHAR(9), z VARCHAR(9)"
-    assert with_paths(copies, columns, content, paths) == [("true", "42.001", "hello")]
-    assert with_paths(copies, columns, content, paths, listed="(z, y, x)") == [
+    assert load_with_paths(copies, columns, content, paths) == [("true", "42.001", "hello")]
+    assert load_with_paths(copies, columns, content, paths, listed="(z, y, x)") == [
         ("hello", "42.001", "true")]
 
 
 def test_j16_an_element_that_is_missing_rejects_its_row(copies):
     content = '{"a":[1,2]}\n{"a":[1]}\n{"b":0}\n{"a":[3,4]}'
-    assert with_paths(copies, "v INT", content, ["$.a[1]"], options="MAXERROR 5") == [(2,), (4,)]
+    assert load_with_paths(copies, "v INT", content, ["$.a[1]"], options="MAXERROR 5") == [(2,), (4,)]
     assert copies.errors("line_number, TRIM(error_message)") == [
         (n, "Invalid JSONPath format: Not an array or index out of range.") for n in (2, 3)]
 
@@ -317,7 +317,7 @@ def test_j16_an_element_that_is_missing_rejects_its_row(copies):
         "Number of jsonpaths and the number of columns should match. JSONPath size: 2, Number of"
         " columns in table or column list: 1", id="§1.3"),
 ])
-def test_a_wrong_jsonpaths_file_fails_whatever_maxerror_says(copies, text, problem):
+def test_a_wrong_jsonpaths_file_fails_at_any_maxerror(copies, text, problem):
     path = copies.write("paths", text)
     with pytest.raises(psycopg2.errors.InternalError_) as caught:
         copies.load("i INT", document(1), "MAXERROR 100000", f"'{path}'")
@@ -406,7 +406,7 @@ def test_the_default_of_a_column_is_one_value_for_the_whole_copy(copies):
     assert copies.query(f"SELECT COUNT(DISTINCT at) FROM {copies.table}") == [(1,)]
 
 
-def test_the_sort_of_target_decides(copies):
+def test_a_copy_into_a_view_or_an_unsupported_type_is_refused(copies):
     copies.execute("CREATE TEMP TABLE #temporary (i INT)")
     copies.execute('CREATE SCHEMA IF NOT EXISTS "My Schema"')
     copies.execute('CREATE TABLE "My Schema"."Tab le" (i INT)')

@@ -1,4 +1,4 @@
-"""What a COPY leaves behind when rows or all of it fail, and fuzz."""
+"""What remains of a COPY if some of its rows fail or all of it does, and fuzz."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def test_a_copy_in_a_block_leaves_the_block_as_it_was(copies):
 
 
 def test_e5_a_file_that_vanishes_half_way_fails_the_load_once(copies, put, bucket, monkeypatch):
-    monkeypatch.setattr(files, "SMALL", -1)  # none is fetched before its turn
+    monkeypatch.setattr(files, "SMALL", -1)  # no object is fetched ahead
     root = put({"a": document(1), "b": document(2)})
     copies.on_progress = lambda done, total: bucket.Object("b").delete()
     copies.create("i INT")
@@ -86,7 +86,7 @@ def test_e5_a_file_that_vanishes_half_way_fails_the_load_once(copies, put, bucke
 
 
 class Interrupted(BaseException):
-    """What a signal handler raises."""
+    """The exception of a signal handler."""
 
 
 @pytest.mark.parametrize("options", ["JSON", "JSON NOLOAD"])
@@ -107,7 +107,7 @@ def test_an_interrupt_passes_through_unchanged(copies, options, autocommit):
     assert numbers(copies) == []
 
 
-def test_progress_is_told_in_bytes(copies):
+def test_progress_is_reported_in_bytes(copies):
     told = []
     copies.on_progress = lambda done, total: told.append((done, total))
     copies.load("i INT", document(1) * 100_000)
@@ -207,7 +207,7 @@ def test_secrets_are_nowhere_in_the_database(copies):
 FIELDS = "artist VARCHAR(60), n INT, length DECIMAL(9,5), ts BIGINT, at TIMESTAMP, ok BOOLEAN"
 
 
-def log_line(i: int) -> str:
+def make_line(i: int) -> str:
     return json.dumps({
         "artist": f"Ärtist {i}", "n": i, "length": i + 0.12345, "ts": 1541030415796 + i,
         "at": "2018-11-01 10:00:00", "ok": bool(i % 2), "more": {"list": [i, None]},
@@ -218,7 +218,7 @@ def log_line(i: int) -> str:
 def test_bytes_at_random_cost_only_the_lines_they_hit(copies, seed, monkeypatch):
     chance = random.Random(seed)
     monkeypatch.setattr(rows, "CHUNK", chance.choice((50, 1000, 128 * 1024)))
-    good = [log_line(i).encode() + b"\n" for i in range(300)]
+    good = [make_line(i).encode() + b"\n" for i in range(300)]
     data, lost = list(good), set()
     for _ in range(chance.randrange(1, 40)):
         i = chance.randrange(300)

@@ -1,4 +1,4 @@
-"""Whatever the files hold, COPY makes rows and rejected rows of it; no document's fault is another's.
+"""COPY turns any file into rows and rejected rows. A faulty document spoils no other.
 
     python -m pytest tests/test_copy_fuzz.py --inputs=1000000
 """
@@ -53,8 +53,8 @@ NASTY = [
 ]
 
 
-def mutated(chance: random.Random, data: bytearray, others: list[bytes], newlines: bool) -> bytes:
-    """Data with one to four wrongs, as hands, disks and programs make them."""
+def mutate(chance: random.Random, data: bytearray, others: list[bytes], newlines: bool) -> bytes:
+    """Damage data in one to four places, as people, disks and programs do."""
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         at = chance.randrange(len(data) + 1)
         end = min(len(data), at + chance.choice((0, 1, 1, 2, 5, 20, 60)))
@@ -63,7 +63,7 @@ def mutated(chance: random.Random, data: bytearray, others: list[bytes], newline
                 del data[at:]
             case 1:
                 del data[at:end]
-            case 2:  # said twice
+            case 2:  # repeated
                 data[at:at] = data[at:end]
             case 3:  # a piece of another
                 other = chance.choice(others)
@@ -81,20 +81,20 @@ def mutated(chance: random.Random, data: bytearray, others: list[bytes], newline
     return bytes(data) if newlines else bytes(data).replace(b"\n", b"")
 
 
-FIRST = 10**15  # what no mutation makes of another number
+FIRST = 10**15  # no mutation turns another number into one of these
 
 
-def lines_of(chance, good: list[dict], others: list[bytes], number: int) -> list[bytes]:
-    """Mutated documents, and after each one a good document that has the next number as its n."""
+def make_lines(chance, good: list[dict], others: list[bytes], number: int) -> list[bytes]:
+    """Return mutated documents, each followed by a good document with the next number as its n."""
     lines = []
     for n in range(number):
-        lines.append(mutated(chance, bytearray(chance.choice(others)), others, newlines=False))
+        lines.append(mutate(chance, bytearray(chance.choice(others)), others, newlines=False))
         lines.append(json.dumps(chance.choice(good) | {"n": FIRST + n}).encode())
     return lines
 
 
-def swallowed(lines: list[bytes], n: int) -> bool:
-    """Whether the nth good line is part of a whole JSON document that begins in a mutated one."""
+def is_swallowed(lines: list[bytes], n: int) -> bool:
+    """Return whether the nth good line is part of a JSON document that begins in a mutated line."""
     before = 2 * n + 1
     text = b"\n".join(lines[max(before - 40, 0) : before + 40]).decode("utf-8", "surrogateescape")
     at = text.index(lines[before].decode())
@@ -109,7 +109,7 @@ def swallowed(lines: list[bytes], n: int) -> bool:
 
 
 class Loads:
-    """COPYs of files into the two tables, and what became of them."""
+    """COPYs of files into the two tables, and their results."""
 
     def __init__(self, copies):
         self.copies = copies
@@ -119,7 +119,7 @@ class Loads:
                         copies.create(columns), columns) for good, usual, columns in TABLES]
 
     def copy(self, chance, table: str, columns: str, data: bytes, options: str) -> tuple[list, list]:
-        """The n of the rows loaded, and the lines of the rows rejected."""
+        """COPY a file. Return the n of the loaded rows, and the lines of the rejected rows."""
         names = [column.split()[0] for column in columns.split(", ") if not column[0].isdigit()]
         usual = "$.{}" if chance.random() < 0.5 else "$['{}']"
         deep = usual.replace("{}", "more.x" if usual[1] == "." else "more']['x")
@@ -149,25 +149,25 @@ def loads(copies):
 
 
 @pytest.fixture
-def any_chunks(monkeypatch):
-    """Where a chunk ends changes nothing: a function that has it end anywhere."""
+def vary_chunks(monkeypatch):
+    """A function that draws other sizes of chunks, which must change nothing."""
 
-    def any_chunks(chance: random.Random) -> None:
+    def vary_chunks(chance: random.Random) -> None:
         monkeypatch.setattr(documents, "CHUNK", chance.choice((32 * 1024, chance.randrange(1, 5000))))
         monkeypatch.setattr(rows, "CHUNK", chance.choice((32 * 1024, chance.randrange(1, 5000))))
 
-    return any_chunks
+    return vary_chunks
 
 
 BATCH = 400  # mutated documents of a file
 
 
-def test_each_line_is_a_row_or_rejected_and_a_wrong_one_harms_no_other(loads, any_chunks, inputs):
+def test_each_line_is_a_row_or_rejected_and_a_wrong_one_harms_no_other(loads, vary_chunks, inputs):
     for batch in range(max(1, inputs // BATCH)):
         chance = random.Random(f"lines {batch}")
-        any_chunks(chance)
+        vary_chunks(chance)
         good, usual, table, columns = chance.choice(loads.tables)
-        lines = lines_of(chance, good, usual, BATCH)
+        lines = make_lines(chance, good, usual, BATCH)
         data = chance.choice((b"\n", b"\r\n")).join(lines) + chance.choice((b"", b"\n"))
         loaded, rejected = loads.copy(
             chance, table, columns, data, f"{chance.choice(OPTIONS)} MAXERROR 100000")
@@ -175,32 +175,34 @@ def test_each_line_is_a_row_or_rejected_and_a_wrong_one_harms_no_other(loads, an
         assert len(found) == len(set(found)), batch
         assert max(rejected, default=1) <= len(lines), batch
         lost = set(range(BATCH)) - set(found)
-        assert all(swallowed(lines, n) for n in lost), (batch, lost)
+        assert all(is_swallowed(lines, n) for n in lost), (batch, lost)
         if not lost:
             written = sum(1 for line in lines if line.strip(b" \t\r\n"))
             assert len(loaded) + len(rejected) >= written, batch
 
 
-def test_any_bytes_are_rows_and_rejected_rows(loads, any_chunks, inputs):
-    """Documents over several lines, joined, cut and packed. Nothing is raised, but where the file is
-    not packed as the option says."""
+def test_any_bytes_are_rows_and_rejected_rows(loads, vary_chunks, inputs):
+    """Read documents over several lines, joined, cut and packed.
+
+    An error is raised only if the file is not packed as the option says.
+    """
     for batch in range(max(1, inputs // BATCH)):
         chance = random.Random(f"bytes {batch}")
-        any_chunks(chance)
+        vary_chunks(chance)
         good, usual, table, columns = chance.choice(loads.tables)
         pieces = []
         for _ in range(BATCH):
             text = json.dumps(chance.choice(good), indent=chance.choice((None, None, 1)))
             piece = bytearray(text.encode())
             if chance.random() < 0.7:
-                piece = mutated(chance, piece, usual, newlines=True)
+                piece = mutate(chance, piece, usual, newlines=True)
             pieces += piece, chance.choice((b"\n", b"\n", b"\r\n", b"", b" ", b",\n", b"\n\n"))
         data = b"".join(pieces)
         options = f"{chance.choice(OPTIONS)} IGNOREALLERRORS IGNOREHEADER {chance.choice((0, 0, 3))}"
         packed = chance.random() < 0.2
         if packed:
             options, whole = options + " GZIP", gzip.compress(data, 1)
-            data = mutated(chance, bytearray(whole), usual, True) if chance.random() < 0.7 else whole
+            data = mutate(chance, bytearray(whole), usual, True) if chance.random() < 0.7 else whole
         try:
             loaded, rejected = loads.copy(chance, table, columns, data, options)
             text = gzip.decompress(data) if packed else data

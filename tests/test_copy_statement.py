@@ -1,11 +1,11 @@
-"""The text of a COPY: what is understood, and what is refused by name."""
+"""The text of a COPY: options that are understood, and options that are refused by name."""
 
 import random
 import re
 
 import psycopg2
 import pytest
-from support.loading import copies_on
+from support.loading import opening_copies
 
 from warehouse.standin.copy.statement import NOT_EMULATED, NOT_WITH_JSON, OPTIONS, Statement, parse_copy
 from warehouse.standin.sql.tokens import split_statements
@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::123456789012:role/dwh"
 
 @pytest.fixture(scope="module")
 def copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("statements")) as copies:
+    with opening_copies(server, tmp_path_factory.mktemp("statements")) as copies:
         yield copies
 
 
@@ -149,7 +149,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text, named", REFUSED)
-def test_what_is_not_honoured_is_refused_by_name(text, named):
+def test_an_unsupported_option_is_refused_by_name(text, named):
     with pytest.raises(psycopg2.Error, match="Redshift") as caught:
         options(text)
     assert named.lower() in str(caught.value).lower()
@@ -199,7 +199,7 @@ def test_an_unknown_source_is_refused_and_not_quoted():
     pytest.param("COPY t", id="§1.1-nothing"),
     pytest.param("COPY", id="§1.1-one-word"),
 ])
-def test_what_is_no_copy_of_redshifts_is_refused(copies, sql):
+def test_a_statement_that_redshift_does_not_know_as_copy_is_refused(copies, sql):
     copies.create("a INT")
     with pytest.raises(psycopg2.Error, match="Redshift"):
         copies.execute(sql)

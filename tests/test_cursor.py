@@ -1,4 +1,4 @@
-"""The cursor that speaks Redshift: transactions, values and what psycopg2 offers beside execute."""
+"""The cursor that speaks Redshift: transactions, values, and psycopg2's other methods."""
 
 import os
 import subprocess
@@ -10,14 +10,14 @@ import psycopg2
 import pytest
 from psycopg2 import errors, extensions, extras
 from support import ROOT
-from support.databases import administrate, new_database, speaking_redshift
+from support.databases import administrate, creating_database, speaking_redshift
 from support.scratch import plain, run, value
 
 from warehouse.standin import schema
 from warehouse.standin.cursor import adopt
 
 
-def rows_left(connection):
+def count_rows(connection):
     connection.rollback()
     return value(connection, "COUNT(*) FROM x")
 
@@ -29,7 +29,7 @@ def test_truncate_commits(connection, before, text):
     connection.commit()
     run(connection, before + text)
     assert connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
-    assert rows_left(connection) == 0
+    assert count_rows(connection) == 0
 
 
 def test_truncate_commits_what_begin_began(connection):
@@ -44,12 +44,12 @@ def test_truncate_commits_through_executemany(connection):
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO x VALUES (%s); TRUNCATE x; INSERT INTO x VALUES (%s)",
                            [(1, 2), (3, 4)])
-    assert rows_left(connection) == 0
+    assert count_rows(connection) == 0
 
 
-def test_what_follows_a_truncate_is_a_transaction_of_its_own(connection):
+def test_statements_after_a_truncate_begin_a_new_transaction(connection):
     run(connection, "CREATE TABLE x (a INT); TRUNCATE x; INSERT INTO x VALUES (1)")
-    assert rows_left(connection) == 0
+    assert count_rows(connection) == 0
 
 
 def test_a_failed_truncate_commits_nothing(connection):
@@ -57,7 +57,7 @@ def test_a_failed_truncate_commits_nothing(connection):
     connection.commit()
     with pytest.raises(errors.UndefinedTable):
         run(connection, "INSERT INTO x VALUES (1); TRUNCATE nowhere")
-    assert rows_left(connection) == 0
+    assert count_rows(connection) == 0
 
 
 def test_a_type_is_changed_outside_of_transactions_only(connection):
@@ -91,7 +91,7 @@ def test_a_session_stays_redshifts_after_reset_all(connection):
     assert run(connection, "SHOW query_group") == [("",)]
 
 
-def test_what_psycopg2_offers_beside_is_refused(connection):
+def test_other_methods_of_psycopg2_are_refused(connection):
     with connection.cursor() as cursor:
         for call in (cursor.copy_expert, cursor.copy_from, cursor.copy_to, cursor.callproc):
             with pytest.raises(errors.FeatureNotSupported, match="Redshift"):
@@ -107,10 +107,10 @@ def test_a_statement_is_refused_before_any_of_its_effects(connection):
 
 
 @pytest.fixture
-def new_schema(connection, monkeypatch, tmp_path):
-    """A function that installs the schemas from texts changed in one place."""
+def install_schema(connection, monkeypatch, tmp_path):
+    """A function that installs the schemas with a change in one place of their texts."""
 
-    def new_schema(file: str = "functions.sql", old: str = "", new: str = "") -> None:
+    def install_schema(file: str = "functions.sql", old: str = "", new: str = "") -> None:
         for name in ("functions.sql", "system_tables.sql"):
             text = (Path(schema.__file__).parent / name).read_text()
             (tmp_path / name).write_text(text.replace(old, new) if name == file else text)
@@ -118,23 +118,23 @@ def new_schema(connection, monkeypatch, tmp_path):
         with connection.cursor(cursor_factory=extensions.cursor) as cursor:
             schema.install(cursor)
 
-    return new_schema
+    return install_schema
 
 
-def test_new_functions_leave_views_that_stand_on_the_old(connection, new_schema):
+def test_new_functions_leave_views_that_stand_on_the_old(connection, install_schema):
     run(connection, "CREATE VIEW v AS SELECT 'añb'::VARCHAR(3) AS c")
-    new_schema("functions.sql", "STRICT", "STRICT COST 9")
+    install_schema("functions.sql", "STRICT", "STRICT COST 9")
     cost = "SELECT procost FROM pg_proc WHERE oid = 'redshift.cut'::regproc"
     assert plain(connection, cost) == [(9,)]
     assert value(connection, "c FROM v") == "añ"
 
 
 @pytest.mark.parametrize("version, left", [(schema.VERSION, 1), ("0", 0)])
-def test_system_tables_of_another_version_are_made_again(connection, new_schema, version, left):
+def test_system_tables_of_another_version_are_made_again(connection, install_schema, version, left):
     plain(connection, "INSERT INTO standin.load (query_id) VALUES (-7)")
     plain(connection, f"COMMENT ON SCHEMA standin IS 'sparkify stand-in {version}: what Amazon "
                       "Redshift has and PostgreSQL has not'")
-    new_schema()
+    install_schema()
     rows = plain(connection, "SELECT COUNT(*) FROM standin.load WHERE query_id = -7")
     assert rows == [(left,)]
 
@@ -167,11 +167,11 @@ def test_tables_join_by_a_nested_loop_only_where_there_is_no_equality(connection
         assert value(connection, f"COUNT(*) FROM x {join}") == rows
 
 
-def test_who_is_no_superuser_goes_without_conversions_until_one_adopts_the_database(server):
+def test_a_user_has_no_conversions_until_a_superuser_adopts_the_database(server):
     comparison = "SELECT 1 WHERE 10 = CAST('10' AS VARCHAR)"
     administrate(server, "CREATE ROLE plain")
     try:
-        with new_database(server) as name:
+        with creating_database(server) as name:
             administrate(server, f"ALTER DATABASE {name} OWNER TO plain")
             for _ in range(2):
                 with speaking_redshift(server, name, options="-c role=plain") as connection:
@@ -217,7 +217,7 @@ def test_a_named_cursor_reads_on(connection):
     ("SELECT a, COUNT(*) FROM t", "42803"), ("INSERT INTO t (a) SELECT c FROM t", "42804"),
     ("INSERT INTO t (a) VALUES ('x')", "22P02"),
 ])
-def test_what_redshift_says_alike_stays_plain(connection, sql, code):
+def test_an_error_that_redshift_words_alike_stays_plain(connection, sql, code):
     run(connection, "CREATE TABLE t (a INT, c VARCHAR(9))")
     with pytest.raises(psycopg2.Error) as refusal:
         run(connection, sql)

@@ -5,7 +5,7 @@ import string
 
 import pytest
 from psycopg2 import errors
-from support.scratch import fill, indexes, pages_read, run, value
+from support.scratch import count_pages_read, fill, list_indexes, run, value
 
 
 def test_an_altered_length_counts_bytes_too(connection):
@@ -56,22 +56,22 @@ def test_d5_a_key_stands_after_the_columns(connection):
 def test_a_new_table_has_block_ranges_on_its_sort_key_and_no_other_index(
         connection, create, mapped):
     run(connection, f"CREATE {create}")
-    assert indexes(connection) == ([f"brin {mapped}"] if mapped else [])
+    assert list_indexes(connection) == ([f"brin {mapped}"] if mapped else [])
 
 
 def test_block_ranges_end_before_a_boolean_a_text_that_may_not_fit_and_the_33rd_column(connection):
     run(connection, "CREATE TABLE x (a INT, b BOOLEAN, c INT) SORTKEY (a, b, c)")
-    assert indexes(connection) == ["brin (a)"]
+    assert list_indexes(connection) == ["brin (a)"]
     run(connection, "CREATE TABLE y (a VARCHAR(1024), b CHAR(1024), c VARCHAR(MAX), d INT)"
                     " SORTKEY (a, b, c, d)")
-    assert indexes(connection, "y") == ["brin (a, b)"]
+    assert list_indexes(connection, "y") == ["brin (a, b)"]
     run(connection, "CREATE TABLE z SORTKEY (a, c) AS SELECT 1 AS a, 'b' || a AS c FROM y")
-    assert indexes(connection, "z") == ["brin (a)"]
+    assert list_indexes(connection, "z") == ["brin (a)"]
     names = [f"c{n}" for n in range(40)]
     run(connection, f"CREATE TABLE w ({' INT, '.join(names)} INT) SORTKEY ({', '.join(names)})")
-    assert indexes(connection, "w") == [f"brin ({', '.join(names[:32])})"]
+    assert list_indexes(connection, "w") == [f"brin ({', '.join(names[:32])})"]
     run(connection, "CREATE TABLE v (a BOOLEAN SORTKEY)")
-    assert indexes(connection, "v") == []
+    assert list_indexes(connection, "v") == []
 
 
 @pytest.mark.parametrize("columns", [[3992], [1992] * 2, [117] * 32, [65535]])
@@ -79,7 +79,7 @@ def test_a_sort_key_takes_the_widest_texts_even_if_they_cannot_be_compressed(con
     listed = ", ".join(f"c{n} VARCHAR({size})" for n, size in enumerate(columns))
     names = ", ".join(f"c{n}" for n in range(len(columns)))
     run(connection, f"CREATE TABLE x ({listed}) SORTKEY ({names})")
-    assert indexes(connection) == ([f"brin ({names})"] if columns != [65535] else [])
+    assert list_indexes(connection) == ([f"brin ({names})"] if columns != [65535] else [])
     random.seed(1)
     characters = string.ascii_letters + string.digits
     with connection.cursor() as cursor:
@@ -94,13 +94,13 @@ def test_a_sort_key_takes_the_widest_texts_even_if_they_cannot_be_compressed(con
 ])
 def test_a_column_of_any_type_but_boolean_has_block_ranges(connection, kind):
     run(connection, f"CREATE TABLE x (a {kind} SORTKEY)")
-    assert indexes(connection) == ["brin (a)"]
+    assert list_indexes(connection) == ["brin (a)"]
 
 
 def test_a_table_that_is_there_gets_its_block_ranges_once(connection):
     create = "CREATE TABLE IF NOT EXISTS x (a INT SORTKEY)"
     run(connection, f"{create}; {create}; CREATE TABLE IF NOT EXISTS x (b INT SORTKEY)")
-    assert indexes(connection) == ["brin (a)"]
+    assert list_indexes(connection) == ["brin (a)"]
     run(connection, "CREATE VIEW v AS SELECT a FROM x")
     run(connection, "CREATE TABLE IF NOT EXISTS v (a INT SORTKEY)")
 
@@ -126,7 +126,7 @@ def test_a_table_made_by_a_query_is_analyzed_and_its_block_ranges_are_current(co
     assert value(connection, f"reltuples FROM pg_class WHERE relname = '{name}'") == 4000
     assert value(connection, f"COUNT(*) FROM pg_stats WHERE tablename = '{name}'") == 2
     if "SORTKEY" in make:
-        assert pages_read(connection, "made WHERE n BETWEEN 2001 AND 2010") < 140
+        assert count_pages_read(connection, "made WHERE n BETWEEN 2001 AND 2010") < 140
 
 
 def test_a_copied_table_keeps_its_byte_checks(connection):

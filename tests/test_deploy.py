@@ -1,6 +1,6 @@
-"""What deploy/ says is true: the template, its permissions, the grants, and the way back.
+"""The files of deploy/: the template, its permissions, the grants, and the teardown.
 
-moto knows no Redshift Serverless, so the stack that it makes is the rest of the template.
+moto does not know Redshift Serverless, so its stack is the rest of the template.
 """
 
 import ast
@@ -32,12 +32,12 @@ from warehouse.standin.sql.tokens import split_statements
 DEPLOY = ROOT / "deploy"
 GUIDE = (DEPLOY / "README.md").read_text()
 README = (ROOT / "README.md").read_text()
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")  # moto's, of these
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")  # moto's, about these
 UNKNOWN_TO_MOTO = {"Namespace", "Workgroup", "ManifestsBucketPolicy", "EtlLoginPolicy"}
 
 
 class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms, !Ref and such, as the long ones."""
+    """A YAML loader that turns CloudFormation's short forms, such as !Ref, into the long ones."""
 
     def long_form(self, name: str, node: yaml.Node) -> dict:
         is_list = isinstance(node, yaml.SequenceNode)
@@ -55,7 +55,7 @@ RESOURCES = TEMPLATE["Resources"]
 # ------------------------------------------------------------------------------------ the template
 
 def test_cfn_lint_finds_no_error_and_no_warning():
-    from cfnlint import api as cfn_lint  # which takes a second
+    from cfnlint import api as cfn_lint  # the import takes a second
 
     found = cfn_lint.lint_file(DEPLOY / "cloudformation.yaml")
     assert [str(match) for match in found] == []
@@ -92,8 +92,8 @@ def test_the_bucket_for_manifests_is_private_encrypted_and_emptied_in_time():
 
 # --------------------------------------------------------------------------------- the permissions
 
-def allowed() -> set[tuple[str, str]]:
-    """(role, action) of every statement of the template that allows."""
+def list_allowed_actions() -> set[tuple[str, str]]:
+    """Return (role, action) for every statement of the template that allows an action."""
     found = set()
     for name, resource in RESOURCES.items():
         properties = resource["Properties"]
@@ -112,9 +112,9 @@ TABLE = re.findall(r"^\| `(\w+)` \| `([\w:-]+)` \| .+ \| `([\w.]+)` \|$", GUIDE,
 
 
 def test_the_table_of_permissions_has_every_action_of_the_template_and_no_other():
-    assert {(role, action) for role, action, _ in TABLE} == allowed()
-    assert len(TABLE) == len(allowed())
-    assert not [action for _, action in allowed() if "*" in action]
+    assert {(role, action) for role, action, _ in TABLE} == list_allowed_actions()
+    assert len(TABLE) == len(list_allowed_actions())
+    assert not [action for _, action in list_allowed_actions() if "*" in action]
 
 
 @pytest.mark.parametrize("role, action, function", TABLE)
@@ -132,8 +132,8 @@ def test_each_action_is_needed_by_the_code_that_the_table_names(role, action, fu
 
 def test_the_guide_names_the_same_actions_and_those_of_the_other_logins():
     named = set(re.findall(r"\b(?:s3|sns|redshift|redshift-serverless|secretsmanager):[A-Z]\w+",
-                           GUIDE)) - {"s3:DeleteObjectVersion"}  # of a bucket that is not ours
-    ours = {action for _, action in allowed()} - {"sts:AssumeRole"}
+                           GUIDE)) - {"s3:DeleteObjectVersion"}  # the bucket is not ours
+    ours = {action for _, action in list_allowed_actions()} - {"sts:AssumeRole"}
     assert ours <= named
     code = "".join(path.read_text() for path in (ROOT / "warehouse").rglob("*.py"))
     assert [action for action in named - ours if f'"{action}"' not in code] == []
@@ -143,7 +143,7 @@ def test_the_guide_names_the_same_actions_and_those_of_the_other_logins():
 
 @pytest.fixture(scope="module")
 def cloud(s3_endpoint):
-    """This process's AWS is moto; a bucket like that of the data."""
+    """A bucket like that of the data. This process's AWS is moto."""
     with pytest.MonkeyPatch.context() as patch:
         for key, value in {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL": s3_endpoint}.items():
             patch.setenv(key, value)
@@ -164,8 +164,8 @@ def create(name: str) -> None:
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
 
 
-def physical(name: str) -> dict[str, str]:
-    """What moto made, by logical id."""
+def list_resources(name: str) -> dict[str, str]:
+    """Return the resources that moto made, by logical id."""
     found = boto3.client("cloudformation").list_stack_resources(StackName=name)
     return {each["LogicalResourceId"]: each["PhysicalResourceId"]
             for each in found["StackResourceSummaries"] if each.get("PhysicalResourceId")}
@@ -173,9 +173,9 @@ def physical(name: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stack(cloud):
-    """What the stack `sparkify` consists of."""
+    """The resources of the stack `sparkify`."""
     create("sparkify")
-    yield physical("sparkify")
+    yield list_resources("sparkify")
     assert teardown.main(["sparkify", "--yes"]) == 0
 
 
@@ -183,7 +183,7 @@ def stack(cloud):
 def doomed(cloud):
     """The bucket of a stack `doomed`, full of versions and delete markers."""
     create("doomed")
-    bucket = boto3.resource("s3").Bucket(physical("doomed")["ManifestsBucket"])
+    bucket = boto3.resource("s3").Bucket(list_resources("doomed")["ManifestsBucket"])
     bucket.Versioning().enable()
     for key in ("manifests/a", "manifests/a", "manifests/b"):
         bucket.put_object(Key=key, Body=b"{}")
@@ -219,11 +219,11 @@ def test_the_documented_command_prints_a_dwh_cfg_that_is_accepted(stack, tmp_pat
 
 def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
         stack, s3_endpoint, monkeypatch):
-    """moto holds S3 to the policies of the role."""
+    """moto applies the policies of the role to S3."""
     iam, name = boto3.client("iam"), stack["EtlRole"]
     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        iam.put_role_policy(  # moto keeps those of a stack as Python's text, and cannot mind them
+        iam.put_role_policy(  # moto keeps those of a stack as Python's text, and cannot apply them
             RoleName=name, PolicyName=policy,
             PolicyDocument=json.dumps(ast.literal_eval(document)))
     role = iam.get_role(RoleName=name)["Role"]["Arn"]
@@ -231,7 +231,7 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
     monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers other credentials
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has cached other credentials
     objects.s3.cache_clear()
     manifests = f"s3://{stack['ManifestsBucket']}/manifests"
     forbidden = [
@@ -258,7 +258,7 @@ def test_the_role_of_the_machine_allows_what_a_load_does_and_nothing_else(
 
 
 def enforce(endpoint: str, after: str) -> None:
-    """Let moto ask IAM for every action after so many."""
+    """Let moto check permissions after so many more actions."""
     urllib.request.urlopen(urllib.request.Request(
         f"{endpoint}/moto-api/reset-auth", after.encode(), {"Content-Type": "text/plain"}
     )).close()
@@ -266,11 +266,11 @@ def enforce(endpoint: str, after: str) -> None:
 
 # ---------------------------------------------------------------------------------------- teardown
 
-def exists(bucket: str) -> bool:
+def has_bucket(bucket: str) -> bool:
     return bucket in [each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]]
 
 
-def stacks() -> set[str]:
+def list_stacks() -> set[str]:
     found = boto3.client("cloudformation").describe_stacks()["Stacks"]
     return {each["StackName"] for each in found}
 
@@ -282,7 +282,7 @@ def test_teardown_deletes_the_stack_and_its_bucket_and_leaves_the_data(doomed, c
     assert f"{doomed.name}, with everything in it" in done.stdout
     assert "s3://sparkify-data, which is never touched" in done.stdout
     assert f"emptied s3://{doomed.name}: deleted objects and versions: 4" in done.stdout
-    assert "doomed" not in stacks() and not exists(doomed.name)
+    assert "doomed" not in list_stacks() and not has_bucket(doomed.name)
     assert [each.key for each in cloud.objects.all()] == ["log_data/a.json"]
 
 
@@ -291,7 +291,7 @@ def test_teardown_deletes_nothing_unless_the_name_is_typed_back(stack, monkeypat
     assert teardown.main(["sparkify"]) == 1
     assert capsys.readouterr().err == (
         "Nothing was deleted: that is not the name of the stack.\n")
-    assert "sparkify" in stacks() and exists(stack["ManifestsBucket"])
+    assert "sparkify" in list_stacks() and has_bucket(stack["ManifestsBucket"])
 
 
 def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
@@ -300,7 +300,7 @@ def test_teardown_leaves_a_stack_that_the_template_did_not_make(cloud, capsys):
         {"Resources": {"Data": {"Type": "AWS::S3::Bucket"}}}))
     assert teardown.main(["other", "--yes"]) == 1
     assert "cloudformation.yaml did not make it" in capsys.readouterr().err
-    assert exists(physical("other")["Data"])
+    assert has_bucket(list_resources("other")["Data"])
     formation.delete_stack(StackName="other")
 
 
@@ -340,7 +340,7 @@ def test_the_mail_of_a_failure_carries_the_end_of_the_log(stack, cloud):
     sqs.delete_queue(QueueUrl=queue)
 
 
-def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
+def test_without_a_topic_no_mail_is_sent_and_the_log_says_so(monkeypatch, capsys):
     monkeypatch.delenv("SPARKIFY_TOPIC", raising=False)
     assert notify.main(["The load failed"]) == 0
     assert capsys.readouterr().err == "SPARKIFY_TOPIC is not set, so nobody is notified.\n"
@@ -350,7 +350,7 @@ def test_without_a_topic_nobody_is_told_and_that_is_said(monkeypatch, capsys):
     ("sparkify", "which is not the ARN of an SNS topic"),
     ("arn:aws:sns:us-west-2:123456789012:nobody", "Is SPARKIFY_TOPIC right?"),
 ])
-def test_a_topic_that_is_wrong_is_said(cloud, topic, said):
+def test_a_wrong_topic_is_reported(cloud, topic, said):
     with pytest.raises(WarehouseError, match=re.escape(said)):
         notify.publish(topic, "The load failed", "why")
 
@@ -372,7 +372,7 @@ def test_the_grants_are_to_the_user_that_stands_for_the_role():
 def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_all_but_etl_lock(
         server, database, postgres, redshift):
     user, *grants = statements_of("grants.sql")
-    assert user.endswith('CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE')  # which PostgreSQL has not
+    assert user.endswith('CREATE USER "IAMR:sparkify-etl" PASSWORD DISABLE')  # PostgreSQL does not have them
     cursor = postgres.cursor()
     cursor.execute(f'CREATE ROLE "IAMR:sparkify-etl"; REVOKE ALL ON SCHEMA public FROM PUBLIC;'
                    f' REVOKE TEMP ON DATABASE {database} FROM PUBLIC')
@@ -380,7 +380,7 @@ def test_with_the_grants_the_user_makes_the_tables_and_analysts_read_all_but_etl
         cursor.execute(grant.replace("DATABASE dev", f"DATABASE {database}"))
     try:
         postgres.commit()
-        redshift.commit()  # by which an administrator has made the stand-in's own tables
+        redshift.commit()  # an administrator has made the stand-in's own tables with it
 
         role = "-c role=IAMR:sparkify-etl"
         with speaking_redshift(server, database, options=role) as connection:

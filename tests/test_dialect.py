@@ -1,11 +1,11 @@
-"""The stand-in's dialect: what Redshift takes runs on PostgreSQL, what it refuses is refused."""
+"""The stand-in's dialect: SQL that Redshift accepts runs on PostgreSQL, other SQL is refused."""
 
 import time
 
 import psycopg2
 import pytest
 from psycopg2 import errors
-from support.scratch import fill, pages_read, plain, run, value
+from support.scratch import count_pages_read, fill, plain, run, value
 
 from warehouse.standin.copy.statement import parse_copy
 from warehouse.standin.sql.dialect import has_implicit_commit, translate
@@ -13,7 +13,7 @@ from warehouse.standin.sql.refusals import RESERVED
 from warehouse.standin.sql.tokens import split_statements, tokenize
 
 
-def translated(sql):
+def translate_text(sql):
     return translate(tokenize(sql))
 
 
@@ -81,8 +81,8 @@ UNCHANGED = [
 
 
 @pytest.mark.parametrize("sql", UNCHANGED)
-def test_what_both_take_comes_back_as_it_was(connection, sql):
-    assert translated(sql) == [sql]
+def test_sql_that_both_accept_stays_as_it_is(connection, sql):
+    assert translate_text(sql) == [sql]
     run(connection, TABLES)
     run(connection, sql)
 
@@ -178,7 +178,7 @@ CHANGED = [
 
 
 @pytest.mark.parametrize(("script", "fragment"), CHANGED)
-def test_what_only_redshift_takes_is_translated_and_runs(connection, script, fragment):
+def test_sql_of_redshift_alone_is_translated_and_runs(connection, script, fragment):
     assert fragment in "; ".join(translate(split_statements(script)[0]))
     run(connection, TABLES)
     run(connection, script)
@@ -303,9 +303,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("sql", "said"), REFUSED)
-def test_what_redshift_refuses_is_refused_by_name(sql, said):
+def test_sql_that_redshift_refuses_is_refused_by_name(sql, said):
     with pytest.raises(psycopg2.Error, match="Redshift") as refusal:
-        translated(sql)
+        translate_text(sql)
     assert said in str(refusal.value)
 
 
@@ -316,7 +316,7 @@ def test_a_reserved_word_is_a_label_after_as_and_no_column(connection, word):
     for sql in (f"CREATE TABLE x AS SELECT a AS {word} FROM t", f"SELECT a AS {word} INTO x FROM t",
                 f"ALTER TABLE t ADD COLUMN {word} INT", f"SELECT x.a FROM t AS {word}"):
         with pytest.raises(psycopg2.Error, match="Redshift"):
-            translated(sql)
+            translate_text(sql)
     with pytest.raises(psycopg2.Error, match="Redshift"):
         parse_copy(tokenize(f"COPY t ({word}) FROM 's3://b/k' IAM_ROLE default JSON 'auto'"))
 
@@ -331,8 +331,8 @@ NOTHING_TO_DO = [
 
 
 @pytest.mark.parametrize("sql", NOTHING_TO_DO)
-def test_what_redshift_does_not_enforce_is_no_statement(sql):
-    assert translated(sql) == []
+def test_sql_without_an_effect_here_becomes_no_statement(sql):
+    assert translate_text(sql) == []
 
 
 @pytest.mark.parametrize("form", ["", " FULL", " SORT ONLY", " DELETE ONLY", " REINDEX"])
@@ -340,15 +340,15 @@ def test_a_vacuum_is_a_vacuum(connection, form):
     run(connection, TABLES)
     connection.commit()
     connection.autocommit = True
-    assert translated(f"VACUUM{form} t TO 75 PERCENT") == ["VACUUM t"]
-    assert translated(f"VACUUM{form}") == ["VACUUM"]
+    assert translate_text(f"VACUUM{form} t TO 75 PERCENT") == ["VACUUM t"]
+    assert translate_text(f"VACUUM{form}") == ["VACUUM"]
     run(connection, f"VACUUM{form} t")
 
 
 def test_analyze_skips_a_table_that_changed_little(redshift):
     cursor = redshift.cursor()
 
-    def rows_known_after(script):
+    def count_known_rows(script):
         cursor.execute(script)
         cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 't'")
         return cursor.fetchone()[0]
@@ -358,12 +358,12 @@ def test_analyze_skips_a_table_that_changed_little(redshift):
     time.sleep(1.1)  # PostgreSQL reports what changed once a second
     cursor.execute("SELECT 1")
     redshift.commit()
-    assert rows_known_after("ANALYZE t") == 1000
+    assert count_known_rows("ANALYZE t") == 1000
     redshift.commit()
     cursor.execute("INSERT INTO t SELECT 1 FROM pg_attribute LIMIT 50")
-    assert rows_known_after('ANALYZE "T" PREDICATE COLUMNS') == 1000
+    assert count_known_rows('ANALYZE "T" PREDICATE COLUMNS') == 1000
     cursor.execute("SET analyze_threshold_percent TO 5")
-    assert rows_known_after("-- statistics: of the tables touched\nANALYZE public.t") == 1050
+    assert count_known_rows("-- statistics: of the tables touched\nANALYZE public.t") == 1050
 
 
 def test_analyze_knows_temporary_tables(redshift):
@@ -381,11 +381,11 @@ def test_analyze_brings_block_ranges_up_to_date_below_its_threshold_and_in_a_tra
     run(redshift, "ANALYZE x")
     redshift.commit()
     fill(redshift, 10001, 10900)
-    assert pages_read(redshift, "x WHERE n BETWEEN 1 AND 10") > 200
+    assert count_pages_read(redshift, "x WHERE n BETWEEN 1 AND 10") > 200
     run(redshift, "ANALYZE x")
     assert value(redshift, "reltuples FROM pg_class WHERE relname = 'x'") == 10000
-    assert pages_read(redshift, "x WHERE n BETWEEN 1 AND 10") < 140
-    assert pages_read(redshift, "x WHERE n BETWEEN 10801 AND 10810") < 140
+    assert count_pages_read(redshift, "x WHERE n BETWEEN 1 AND 10") < 140
+    assert count_pages_read(redshift, "x WHERE n BETWEEN 10801 AND 10810") < 140
 
 
 def test_only_the_owner_and_superusers_analyze_a_table(redshift):
@@ -397,29 +397,29 @@ def test_only_the_owner_and_superusers_analyze_a_table(redshift):
 
 def test_comments_and_layout_survive_in_a_table():
     sql = "-- songs: one row a song\nCREATE TABLE x (\n  a INT, -- ENCODE raw\n  b INT SORTKEY)"
-    assert translated(sql)[0] == sql.replace(" SORTKEY", "")
+    assert translate_text(sql)[0] == sql.replace(" SORTKEY", "")
 
 
 def test_parameters_of_psycopg2_may_still_be_unbound():
     sql = "SELECT TOP %(n)s a FROM t WHERE a = %(a)s AND d < DATEADD(day, %(d)s, SYSDATE)"
-    text = translated(sql)[0]
+    text = translate_text(sql)[0]
     assert text.endswith(" LIMIT %(n)s")
     assert text.count("%") == 3
 
 
 def test_system_names_are_found_in_the_schema_of_the_stand_in():
     sql = "SELECT pg_last_copy_count(), e.line_number FROM stl_load_errors e"
-    assert translated(sql) == [
+    assert translate_text(sql) == [
         "SELECT standin.pg_last_copy_count(), e.line_number FROM standin.stl_load_errors e"
     ]
-    assert translated("SELECT * FROM stl_load_commits, sys_load_detail") == [
+    assert translate_text("SELECT * FROM stl_load_commits, sys_load_detail") == [
         "SELECT * FROM standin.stl_load_commits, standin.sys_load_detail"
     ]
-    assert translated("SELECT * FROM pg_catalog.svv_transactions") == [
+    assert translate_text("SELECT * FROM pg_catalog.svv_transactions") == [
         "SELECT * FROM standin.svv_transactions"
     ]
     untouched = "SELECT x.sys_load_history FROM \"sys_load_history\" x -- stl_load_errors"
-    assert translated(untouched) == [untouched]
+    assert translate_text(untouched) == [untouched]
 
 
 def test_only_truncate_commits():

@@ -1,4 +1,4 @@
-"""Any text is translated or refused; nothing else happens, and soon.
+"""Any text is translated or refused, without any other error and in little time.
 
     python tests/test_dialect_fuzz.py 1000000
 """
@@ -41,7 +41,7 @@ NESTED = [
 WORST_SECONDS = 1.0
 
 
-def inputs(dice, number):
+def make_inputs(dice, number):
     for n in range(number):
         if n % 4 == 0:
             yield "".join(dice.choices(PIECES, k=dice.randrange(30)))
@@ -61,8 +61,8 @@ def inputs(dice, number):
         yield text[: dice.randrange(len(text) + 1)] if n % 7 == 0 else text
 
 
-def outcome(text):
-    """How many statements of PostgreSQL's a text becomes, None if it is refused."""
+def count_statements(text):
+    """Return the number of PostgreSQL's statements that a text becomes, or None if it is refused."""
     try:
         found = 0
         for tokens in split_statements(text):
@@ -80,16 +80,16 @@ def outcome(text):
 
 def test_any_text_is_translated_or_refused():
     dice = random.Random(3)
-    outcomes = [outcome(text) for text in inputs(dice, 6000)]
+    outcomes = [count_statements(text) for text in make_inputs(dice, 6000)]
     assert 0.05 < outcomes.count(None) / len(outcomes) < 0.95
 
 
 def main(number, seed):
     dice, began, crashes, slow, refused = random.Random(seed), time.monotonic(), {}, [], 0
-    for text in inputs(dice, number):
+    for text in make_inputs(dice, number):
         started = time.monotonic()
         try:
-            refused += outcome(text) is None
+            refused += count_statements(text) is None
         except Exception as error:
             crashes.setdefault(f"{type(error).__name__}: {error}"[:120], text)
         if (seconds := time.monotonic() - started) > WORST_SECONDS:

@@ -1,7 +1,7 @@
-"""What PostgreSQL takes and Redshift refuses or does otherwise, row by row.
+"""The SQL that PostgreSQL accepts and Redshift refuses or runs differently, row by row.
 
-dialect_rows.csv holds the rows, numbered as our notes on Redshift are, each with its verdict
-(refused, emulated, impossible to see) and a statement that proves it. To list them:
+dialect_rows.csv has the rows, numbered like our notes on Redshift, each with a verdict (refused,
+emulated, impossible to see) and a statement that proves it. To list them:
 
     python -m pytest tests/test_dialect_rows.py -v
 """
@@ -22,10 +22,10 @@ VERDICTS = ("refused", "emulated", "impossible to see")
 
 
 class Row(NamedTuple):
-    """A difference. `statement` is a script, or where it is refused, such a statement on each line.
+    """A difference. `statement` is a script or, if refused, one statement per line.
 
-    `outcome` is a part of what each refusal says, or the rows that the script's last statement
-    gives, or after `error: ` a part of what PostgreSQL says in Redshift's place.
+    `outcome` is a part of each refusal's message, or the rows of the script's last statement, or
+    after `error: ` a part of PostgreSQL's message.
     """
 
     row: str
@@ -48,8 +48,8 @@ TABLES = """
 """
 
 
-def answer(connection, statement, tmp_path):
-    """What a script gives, as text: its rows between semicolons, or its error."""
+def run_script(connection, statement, tmp_path):
+    """Run a script. Return its rows as text, separated by semicolons, or its error."""
     (tmp_path / "data").write_text('{"n": 20.259}')
     script = statement.replace("{data}", str(tmp_path / "data"))
     if script == "{huge}":
@@ -62,33 +62,32 @@ def answer(connection, statement, tmp_path):
     return "; ".join(", ".join(map(str, row)) for row in rows)
 
 
-def of(*verdicts):
+def parametrize_rows(*verdicts):
     rows = [row for row in ROWS if row.verdict in verdicts and row.statement]
     return pytest.mark.parametrize("row", rows, ids=[f"{r.row} {r.what}" for r in rows])
 
 
-@of("refused")
+@parametrize_rows("refused")
 def test_refused(connection, tmp_path, row):
     for statement in row.statement.splitlines():
-        said = answer(connection, statement, tmp_path)
+        said = run_script(connection, statement, tmp_path)
         assert said.startswith("error: ") and "Redshift" in said and row.outcome in said
         connection.rollback()
 
 
-@of("emulated")
+@parametrize_rows("emulated")
 def test_emulated(connection, tmp_path, row):
-    given = answer(connection, row.statement, tmp_path)
+    given = run_script(connection, row.statement, tmp_path)
     if row.outcome.startswith("error: "):
         assert given.startswith("error: ") and row.outcome[7:] in given
     else:
         assert given == row.outcome
 
 
-@of("impossible to see")
+@parametrize_rows("impossible to see")
 def test_impossible_to_see(connection, tmp_path, row):
-    """It runs here, otherwise than on Redshift, and nothing says so: when it no longer does, the
-    verdict is to be changed."""
-    assert answer(connection, row.statement, tmp_path) == row.outcome
+    """It runs here without a message and differs from Redshift. If this changes, change the verdict."""
+    assert run_script(connection, row.statement, tmp_path) == row.outcome
 
 
 def test_every_row_has_a_verdict_and_what_proves_it():
@@ -102,18 +101,26 @@ def test_every_row_has_a_verdict_and_what_proves_it():
     assert {row.row[:3] for row in ROWS} == {f"3.{n}" for n in range(1, 8)}
 
 
-def test_what_is_impossible_to_see_stands_in_the_readme_of_the_tests():
+def test_the_readme_of_the_tests_lists_what_is_impossible_to_see():
     readme = (ROOT / "tests" / "README.md").read_text()
     listed = re.findall(r"\(row (3\.\d-\w+)\)", readme)
     assert sorted(listed) == sorted(r.row for r in ROWS if r.verdict == "impossible to see")
 
 
-PAGE = re.compile(r"\b(?:c_unsupported|[crt]_[A-Z]|c_SQL|r_pg|r_names)[\w-]+|\(SPLIT_PART\)")
+PAGE = re.compile(r"\b(?:[crt]_[A-Z][\w-]+|(?:c_unsupported|r_names|r_pg)[\w-]*)|\(SPLIT_PART\)")
+
+
+@pytest.mark.parametrize("text, is_page", [
+    ("(r_names)", True), ("r_pg_keywords: words", True), ("(r_pg)", True), ("(r_LOCK)", True),
+    ("c_SQL_commands", True), ("c_unsupported-postgresql-functions", True), ("(SPLIT_PART)", True),
+    ("Redshift has no such name", False), ("for_names", False), ("r_", False), ("r_A", False)])
+def test_the_name_of_a_page_is_recognised(text, is_page):
+    assert bool(PAGE.search(text)) == is_page
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "warehouse/standin/sql").glob("*.py")),
                          ids=lambda path: path.name)
-def test_a_page_of_the_guide_stands_beside_what_redshift_is_said_to_lack(path):
+def test_a_function_that_says_what_redshift_lacks_names_a_page_of_the_guide(path):
     source = path.read_text()
     for part in ast.walk(ast.parse(source)):
         if isinstance(part, ast.FunctionDef):

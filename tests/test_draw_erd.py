@@ -16,7 +16,7 @@ from warehouse.tables import parse_columns
 
 
 def test_the_picture_was_drawn_from_the_tables_as_they_are():
-    wanted = draw_erd.with_checksum(draw_erd.dot(), draw_erd.PICTURE.read_bytes())
+    wanted = draw_erd.add_checksum(draw_erd.dot(), draw_erd.PICTURE.read_bytes())
     assert draw_erd.TEXT.read_text() == wanted, (
         "sql_queries.py or the picture has changed since. Draw it again: python tests/draw_erd.py")
 
@@ -99,7 +99,7 @@ def test_the_picture_is_drawn_without_a_warning_and_its_text_kept(tmp_path, capf
     draw_erd.draw(picture, text)
     assert capfd.readouterr() == ("", "")
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert text.read_text() == draw_erd.with_checksum(draw_erd.dot(), picture.read_bytes())
+    assert text.read_text() == draw_erd.add_checksum(draw_erd.dot(), picture.read_bytes())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["erd.dot", "erd.png"]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from generate import generate
 from support import REAL_DATA, ROOT, SAMPLE, oracle
-from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
-from support.databases import new_database
+from support.cases import CASES, assert_same, read_expected_tables, read_table, settings_of
+from support.databases import creating_database
 from support.documents import event, song
-from support.project import DATA_FOLDERS, STAGING, STAR, Project, bring
+from support.project import DATA_FOLDERS, STAGING, STAR, Project, copy_data
 from support.real_data import needs_real_data
 from support.s3 import read_from, upload
 
@@ -18,13 +18,13 @@ import sql_queries
 from warehouse.database.statements import subject_of
 
 # -------------------------------------------------------------------------------------------- cases
-# A case is a folder: log_data/ and song_data/ as in S3, expected/<table>.csv, and where it needs
-# any, `settings` (lines of dwh.cfg) with the files that they name. In an expected table NULL is
-# NULL, and md5(…) stands for the MD5 of what is in its brackets.
+# A case is a folder: log_data/ and song_data/ as in S3, expected/<table>.csv, and if necessary
+# `settings` (lines of dwh.cfg) with the files that they name. In an expected table, NULL is NULL,
+# and md5(…) stands for the MD5 of the text in brackets.
 
 @pytest.fixture(scope="module")
 def cases_project(server, tables, tmp_path_factory):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         yield Project(tmp_path_factory.mktemp("cases"), server, name)
 
 
@@ -32,14 +32,14 @@ def assert_gives_expected_tables(project: Project, case: Path) -> None:
     project.settings["S3"].pop("LOG_JSONPATH", None)
     project.configure(**settings_of(case))
     project.load("--full", "--force")
-    expected = expected_tables(case)
+    expected = read_expected_tables(case)
     assert expected
-    assert {table: found_table(project, table) for table in expected} == expected
+    assert {table: read_table(project, table) for table in expected} == expected
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_gives_the_expected_tables(cases_project, case):
-    bring(cases_project, case)
+    copy_data(cases_project, case)
     assert_gives_expected_tables(cases_project, case)
 
 
@@ -50,7 +50,7 @@ def test_a_case_gives_the_expected_tables(cases_project, case):
     "rivals_as_stored", "rival_songs_that_say_little"])
 def test_a_choice_does_not_depend_on_the_order_of_lines(cases_project, name):
     case = ROOT / "tests/cases" / name
-    bring(cases_project, case)
+    copy_data(cases_project, case)
     for folder in DATA_FOLDERS:
         for file in (cases_project.folder / folder).iterdir():
             lines = file.read_text(encoding="utf-8").splitlines()
@@ -58,7 +58,7 @@ def test_a_choice_does_not_depend_on_the_order_of_lines(cases_project, name):
     assert_gives_expected_tables(cases_project, case)
 
 
-def test_of_songs_that_say_as_much_the_lowest_id_describes_the_artist_even_if_it_comes_last(
+def test_among_equally_complete_songs_the_lowest_id_describes_the_artist_even_if_it_comes_last(
     warehouse
 ):
     warehouse.write("log_data/1.json", {
@@ -78,7 +78,7 @@ RIVALS = {
 }
 
 
-def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(warehouse):
+def test_the_lowest_of_several_versions_of_a_song_counts_in_whichever_column_they_differ(warehouse):
     warehouse.write("log_data/1.json", event(1))
     for column, values in RIVALS.items():
         warehouse.write(f"song_data/{column}.json", [
@@ -91,7 +91,7 @@ def test_of_versions_of_a_song_that_differ_in_any_one_column_the_lowest_counts(w
         column: min(values) for column, values in RIVALS.items()}
 
 
-def test_of_two_sessions_at_one_instant_the_higher_number_describes_the_user(warehouse):
+def test_the_higher_of_two_sessions_at_one_instant_describes_the_user(warehouse):
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [
         event(1, sessionId=1, firstName="A"), event(1, sessionId=2, firstName="Z")])
@@ -116,9 +116,9 @@ def test_an_older_song_with_coordinates_describes_the_artist_before_one_with_hal
 @pytest.fixture(scope="module")
 def sample_project(server, tables, tmp_path_factory):
     """The shipped sample, loaded from its folder."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("sample"), server, name)
-        bring(project, SAMPLE)
+        copy_data(project, SAMPLE)
         project.configure(LOG_JSONPATH="log_json_path.json")
         project.load()
         yield project

@@ -1,4 +1,4 @@
-"""Where etl.py runs: with little memory or disk, without folder or terminal, with a closed output."""
+"""Hostile surroundings of etl.py: little memory or disk, no folder or terminal, a closed output."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from support import ROOT
 from support.documents import event, song
 from support.project import Project
 from support.runs import assert_refused
-from support.sessions import plays
-from support.tcp_project import project_with_files
+from support.sessions import count_plays
+from support.tcp_project import making_project
 from support.tcp_server import TcpServer
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the limits and devices of Linux")
@@ -22,7 +22,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs the limits and
 
 def load_by(shell: str, project: Project,
             *command: str | Path) -> subprocess.CompletedProcess:
-    """Run etl.py, or this, by a shell that does what `shell` says; "$@" is the command."""
+    """Run etl.py, or another command, by a shell script, in which "$@" is the command."""
     project.write_config()
     return subprocess.run(
         ["sh", "-c", shell, "sh", sys.executable, *(command or [ROOT / "etl.py"]), "--config",
@@ -31,7 +31,7 @@ def load_by(shell: str, project: Project,
         env=project.process_environment | {"PYTHONPATH": str(ROOT)})
 
 
-# Root may read everything, unless that right is taken from it.
+# Root may read everything unless it gives up that right.
 MERE_USER = "" if os.geteuid() else "setpriv --bounding-set=-dac_override,-dac_read_search"
 
 # ------------------------------------------------------------------------------------------- disks
@@ -40,10 +40,10 @@ BEYOND_A_SEGMENT = 16 * 1024 * 1024 + 4096  # bytes; segments of the log have 16
 
 
 @contextmanager
-def files_of_new_sessions_up_to(size: int, server: TcpServer):
-    """No file of the server's can grow beyond so many bytes, for sessions that begin meanwhile.
+def limiting_file_size(size: int, server: TcpServer):
+    """Limit the size of the server's files, in bytes, for sessions that begin in this block.
 
-    Where that is not the end of a page, a part of the page is written, as on a disk that is full.
+    A size within a page lets the server write a part of the page, as on a full disk.
     """
     postmaster = (server.folder / "data" / "postmaster.pid").read_text().split()[0]
     account = server.account
@@ -61,12 +61,12 @@ def files_of_new_sessions_up_to(size: int, server: TcpServer):
 
 @linux
 def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, tcp_tables):
-    with project_with_files(tmp_path, tcp, tcp.port, tcp_tables) as project:
+    with making_project(tmp_path, tcp, tcp.port, tcp_tables) as project:
         project.load()
         before = project.snapshot()
         wide = {"page": "Home", "artist": "x" * 1000, "userAgent": "y" * 800}
         project.write("log_data/2.json", [event(n, **wide) for n in range(100, 9100)])
-        with files_of_new_sessions_up_to(BEYOND_A_SEGMENT, tcp):
+        with limiting_file_size(BEYOND_A_SEGMENT, tcp):
             assert_refused(project.run("etl.py"), 1, "copy staging_events: could not extend file",
                            "Free up disk space on the database server")
         assert project.snapshot() == before
@@ -76,13 +76,13 @@ def test_a_full_disk_of_the_database_leaves_all_as_it_was(tmp_path, tcp, tcp_tab
 
 @linux
 @pytest.mark.parametrize("which, status", [
-    (">/dev/full", 1), ("2>/dev/full", 120),  # 120: Python's own, for nothing can be told any more
+    (">/dev/full", 1), ("2>/dev/full", 120),  # 120 is Python's own status: no message can be written any more
 ])
 def test_a_disk_full_of_output_loses_no_load(loaded, which, status):
     loaded.write("log_data/2.json", [event(3)])
     done = load_by(f'"$@" {which}', loaded)
     assert done.returncode == status
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 @linux
@@ -94,7 +94,7 @@ def test_a_full_disk_for_the_manifests_stops_the_load(loaded):
     assert_refused(done, 1, str(loaded.folder / "manifests"), "File too large")
     assert loaded.snapshot() == before
     loaded.load()
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 @linux
@@ -107,7 +107,7 @@ def test_a_full_disk_for_the_manifests_stops_the_load(loaded):
     ("{python} -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"dwh.cfg\")'", "cannot be read"),
     ("touch {} && chmod 0 {}", "this user may not read it"),
 ], ids=["1 GB", "a folder", "a FIFO", "endless", "stdin", "a socket", "unreadable"])
-def test_a_dwh_cfg_that_is_none_is_one_message_at_once(tmp_path, make, says):
+def test_a_dwh_cfg_that_cannot_be_read_is_one_message_at_once(tmp_path, make, says):
     config = tmp_path / "dwh.cfg"
     make = make.replace("{}", "dwh.cfg").format(python=sys.executable)
     done = subprocess.run(
@@ -128,7 +128,7 @@ def test_a_load_and_a_report_need_no_folder_and_no_streams(loaded, shell):
     loaded.write("log_data/2.json", [event(3)])
     done = load_by(shell, loaded)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
     file = loaded.folder / "report.html"
     done = load_by(shell, loaded, "-m", "warehouse.report", "--html", file)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
@@ -138,21 +138,21 @@ def test_a_load_and_a_report_need_no_folder_and_no_streams(loaded, shell):
 def test_a_failure_needs_no_streams(loaded):
     loaded.write("log_data/2.json", [event(3), "no event"])
     assert load_by('exec "$@" <&- >&- 2>&-', loaded).returncode == 3
-    assert plays(loaded) == 2
+    assert count_plays(loaded) == 2
 
 
 @linux
 def test_a_load_needs_no_folder_that_it_may_enter(tmp_path, tcp, tcp_tables):
-    with project_with_files(tmp_path, tcp, tcp.port, tcp_tables) as project:
+    with making_project(tmp_path, tcp, tcp.port, tcp_tables) as project:
         done = load_by(f'mkdir locked && cd locked && chmod 0 . && exec {MERE_USER} "$@"', project)
         assert done.returncode == 0, done.stderr
-        assert plays(project) == 4
+        assert count_plays(project) == 4
 
 
 # ------------------------------------------------------------------------------------------ memory
 
-def of_size(number: int, size: int) -> str:
-    """An event as a line of so many bytes, most of them in a key that no column takes."""
+def make_line(number: int, size: int) -> str:
+    """Return an event as a line of so many bytes, most of them in a key without a column."""
     line = json.dumps(event(number, other=""))
     return line[:-2] + "x" * (size - len(line) - 1) + '"}\n'
 
@@ -160,7 +160,7 @@ def of_size(number: int, size: int) -> str:
 @linux
 def test_sixty_megabytes_beyond_what_python_and_boto3_take_are_enough(loaded):
     with open(loaded.folder / "log_data/2.json", "w") as log:
-        log.writelines(of_size(100 + n, 20_000) for n in range(5000))
+        log.writelines(make_line(100 + n, 20_000) for n in range(5000))
     for n in range(2000):
         loaded.write(f"song_data/many/{n}.json", song(f"SOM{n}", title=f"Song {n}"))
     measured = subprocess.run(
@@ -169,5 +169,5 @@ def test_sixty_megabytes_beyond_what_python_and_boto3_take_are_enough(loaded):
     usual = int(re.search(r"VmData:\s+(\d+) kB", measured)[1])
     done = load_by(f'ulimit -d {usual + 60 * 1024} && exec "$@"', loaded)
     assert done.returncode == 0, done.stderr
-    assert plays(loaded) == 5002
+    assert count_plays(loaded) == 5002
     assert loaded.query("SELECT COUNT(*) FROM songs") == [(2001,)]

@@ -1,4 +1,4 @@
-"""What the engineer woken at six in the morning reads, and that nothing has changed meanwhile."""
+"""Messages for the engineer woken at six in the morning. A failure leaves the tables as they were."""
 
 import contextlib
 import json
@@ -10,49 +10,49 @@ import time
 
 import pytest
 from generate import generate
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
-from support.processes import started
-from support.project import STAR, Project, ended
-from support.runs import assert_refused, refused
-from support.s3 import aws_environment
+from support.processes import start
+from support.project import STAR, Project, finish
+from support.runs import assert_refused, expect_refusal
+from support.s3 import read_aws_environment
 from support.sessions import (
     BETWEEN_INSERTS,
     IN_COPY,
+    count_plays,
     execute,
     hold,
     lose_rows,
-    plays,
     wait_until,
     wait_until_no_session_is_left,
     wait_until_somebody_waits_for,
     waiting_at,
 )
-from support.tcp_server import CANARY, free_port
+from support.tcp_server import CANARY, find_free_port
 
 # ------------------------------------------------------------------------------------ the settings
 
 def test_a_missing_dwh_cfg(project):
-    refused(project, 2, f"{project.config}: there is no such file", "--config FILE",
-            configured=False, rolled_back=False)
+    expect_refusal(project, 2, f"{project.config}: there is no such file", "--config FILE",
+                   configured=False, rolled_back=False)
 
 
 def test_an_empty_dwh_cfg(project):
     project.config.write_text("")
-    refused(project, 2, f"{project.config}: 5 settings are missing",
-            "[CLUSTER] HOST", "[S3] LOG_DATA, [S3] SONG_DATA", "Write, for example, HOST = local",
-            configured=False, rolled_back=False)
+    expect_refusal(project, 2, f"{project.config}: 5 settings are missing",
+                   "[CLUSTER] HOST", "[S3] LOG_DATA, [S3] SONG_DATA", "Write, for example, HOST = local",
+                   configured=False, rolled_back=False)
 
 
 @pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
-def test_a_dwh_cfg_with_five_mistakes_is_told_of_all_five(project, script):
+def test_all_five_mistakes_of_a_dwh_cfg_are_reported(project, script):
     project.config.write_text(
         "[CLUSTER]\nHOST = local\nDB_PORT = 54z9\nSSLMODE = maybe\n"
         "[S3]\nLOG_DAT = log_data/\nSONG_DATA = 's3://Bad_Bucket/x'\n[LOAD]\nMAX_ERRORS = -1\n")
-    said = refused(project, 2, ":3: DB_PORT is '54z9'", ":4: SSLMODE is 'maybe'",
-                   ":6: [S3] LOG_DAT is not a setting; did you mean LOG_DATA?",
-                   ":7: SONG_DATA is 's3://Bad_Bucket/x'", ":9: MAX_ERRORS is '-1'",
-                   script=script, configured=False, rolled_back=False)
+    said = expect_refusal(project, 2, ":3: DB_PORT is '54z9'", ":4: SSLMODE is 'maybe'",
+                          ":6: [S3] LOG_DAT is not a setting; did you mean LOG_DATA?",
+                          ":7: SONG_DATA is 's3://Bad_Bucket/x'", ":9: MAX_ERRORS is '-1'",
+                          script=script, configured=False, rolled_back=False)
     assert said.count(f"{project.config}:") == 5
 
 
@@ -61,7 +61,7 @@ def test_a_dwh_cfg_with_five_mistakes_is_told_of_all_five(project, script):
 @pytest.fixture
 def guarded(tmp_path, tcp):
     """A project on the server that asks for a password, with a database of its own."""
-    with new_database(tcp) as name:
+    with creating_database(tcp) as name:
         project = Project(tmp_path, tcp, name)
         project.configure(**tcp.settings(DB_NAME=name))
         yield project
@@ -69,35 +69,35 @@ def guarded(tmp_path, tcp):
 
 def test_a_wrong_password(guarded):
     guarded.configure(DB_PASSWORD="wrong")
-    refused(guarded, 1, f"cannot connect to 127.0.0.1:{guarded.server.port}/{guarded.database}"
-            " as analyst", 'password authentication failed for user "analyst"',
-            "Check DB_USER and DB_PASSWORD", rolled_back=False)
+    expect_refusal(guarded, 1, f"cannot connect to 127.0.0.1:{guarded.server.port}/{guarded.database}"
+                   " as analyst", 'password authentication failed for user "analyst"',
+                   "Check DB_USER and DB_PASSWORD", rolled_back=False)
 
 
 def test_no_password_at_all(guarded):
     guarded.configure(DB_PASSWORD="")
-    refused(guarded, 1, "no password supplied", "DB_PASSWORD (or PGPASSWORD, ~/.pgpass)",
-            rolled_back=False)
+    expect_refusal(guarded, 1, "no password supplied", "DB_PASSWORD (or PGPASSWORD, ~/.pgpass)",
+                   rolled_back=False)
 
 
 def test_a_database_that_does_not_exist(guarded):
     guarded.configure(DB_NAME="nowhere")
-    refused(guarded, 1, '"nowhere" does not exist', "Check DB_NAME.", rolled_back=False)
+    expect_refusal(guarded, 1, '"nowhere" does not exist', "Check DB_NAME.", rolled_back=False)
 
 
 @pytest.mark.parametrize("script", ["etl.py", "create_tables.py"])
 def test_a_server_that_is_down(project, script):
-    project.configure(HOST="127.0.0.1", DB_PORT=str(free_port()), DB_USER="analyst",
+    project.configure(HOST="127.0.0.1", DB_PORT=str(find_free_port()), DB_USER="analyst",
                       CONNECT_TIMEOUT="1", RETRIES="0")
-    said = refused(project, 1, "cannot connect to 127.0.0.1:", "Connection refused",
-                   "is PostgreSQL running?", script=script, rolled_back=False)
+    said = expect_refusal(project, 1, "cannot connect to 127.0.0.1:", "Connection refused",
+                          "is PostgreSQL running?", script=script, rolled_back=False)
     *waits, last = said.splitlines()
     assert all(" waiting for 127.0.0.1: " in line for line in waits)
     assert "ERROR" in last
 
 
-def test_a_password_is_seen_nowhere(guarded):
-    guarded.launch = started  # so that ps shows with what it was called
+def test_a_password_is_shown_nowhere(guarded):
+    guarded.launch = start  # so that ps shows its arguments
     guarded.write("log_data/1.json", [event(1)])
     guarded.write("song_data/1.json", song())
     created = guarded.run("create_tables.py", "--verbose")
@@ -106,7 +106,7 @@ def test_a_password_is_seen_nowhere(guarded):
     wait_until_somebody_waits_for(guarded, "songs")
     processes = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True).stdout
     holder.close()
-    loaded = ended(loading)
+    loaded = finish(loading)
     guarded.configure(DB_USER="nobody")
     failed = guarded.run("etl.py", "--verbose")
     assert (created.returncode, loaded.returncode, failed.returncode) == (0, 0, 1)
@@ -119,18 +119,18 @@ def test_a_password_is_seen_nowhere(guarded):
 def test_etl_before_create_tables(project):
     project.write("log_data/1.json", [event(1)])
     project.write("song_data/1.json", song())
-    refused(project, 1, '"etl_lock" does not exist', "Run create_tables.py first.")
+    expect_refusal(project, 1, '"etl_lock" does not exist', "Run create_tables.py first.")
     assert project.run("create_tables.py").returncode == 0
     project.load()
-    assert plays(project) == 1
+    assert count_plays(project) == 1
 
 
 def test_somebody_elses_users_table(loaded):
     execute(loaded, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT, joined DATE)")
     execute(loaded, "INSERT INTO users VALUES ('ann@example.org', '2018-11-01')")
     before = loaded.snapshot()
-    refused(loaded, 2, "users (email, joined)", "do not belong to this toolkit", "Set another SCHEMA",
-            "--force", script="create_tables.py")
+    expect_refusal(loaded, 2, "users (email, joined)", "do not belong to this toolkit", "Set another SCHEMA",
+                   "--force", script="create_tables.py")
     assert loaded.snapshot() == before
 
 
@@ -142,8 +142,8 @@ def test_a_log_data_that_names_no_object_empties_nothing(loaded, prefix, argumen
     (loaded.folder / "empty").mkdir()
     before = loaded.snapshot()
     loaded.configure(LOG_DATA=prefix)
-    refused(loaded, 1, f"LOG_DATA: there is no object under {loaded.folder / prefix}",
-            "dwh.cfg", arguments=arguments)
+    expect_refusal(loaded, 1, f"LOG_DATA: there is no object under {loaded.folder / prefix}",
+                   "dwh.cfg", arguments=arguments)
     assert loaded.snapshot() == before
     loaded.configure(LOG_DATA="log_data/")
     loaded.load(*arguments)
@@ -151,11 +151,11 @@ def test_a_log_data_that_names_no_object_empties_nothing(loaded, prefix, argumen
 
 
 def test_a_song_data_bucket_that_does_not_exist(loaded, bucket):
-    loaded.environment = aws_environment()
+    loaded.environment = read_aws_environment()
     before = loaded.snapshot()
     loaded.configure(SONG_DATA="s3://no-such-bucket-at-all/songs", REGION="us-west-2")
-    refused(loaded, 1, "s3://no-such-bucket-at-all/songs", "NoSuchBucket",
-            "Is the bucket's name right?")
+    expect_refusal(loaded, 1, "s3://no-such-bucket-at-all/songs", "NoSuchBucket",
+                   "Is the bucket's name right?")
     assert loaded.snapshot() == before
 
 
@@ -188,26 +188,26 @@ BAD_FILES = {
 def test_rows_that_are_rejected(loaded, name, content, parts):
     before = loaded.snapshot()
     loaded.write(name, content)
-    said = refused(loaded, 3, *parts, "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out.",
-                   arguments=("--quiet",))
+    said = expect_refusal(loaded, 3, *parts, "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out.",
+                          arguments=("--quiet",))
     assert len(said.splitlines()) == 5
     assert loaded.snapshot() == before
     loaded.write("log_data/2.json", [event(5), event(6)])
     loaded.write("song_data/2.json", song("SO2"))
     loaded.load()
-    assert plays(loaded) == 4
+    assert count_plays(loaded) == 4
 
 
 def test_a_ts_in_seconds_fails_a_check_that_names_the_rows(loaded):
     before = loaded.snapshot()
     loaded.write("log_data/2.json", [event(number, ts=1541105830 + number) for number in range(5, 9)])
-    refused(loaded, 3, "check staging_events_ts_plausible failed", "ts is in milliseconds",
-            "4 rows, for example ts = 15411058", "sessionid = 1", "log_data/2.json:1)",
-            "log_data/2.json:2); ", "log_data/2.json:3)")
+    expect_refusal(loaded, 3, "check staging_events_ts_plausible failed", "ts is in milliseconds",
+                   "4 rows, for example ts = 15411058", "sessionid = 1", "log_data/2.json:1)",
+                   "log_data/2.json:2); ", "log_data/2.json:3)")
     assert loaded.snapshot() == before
     loaded.write("log_data/2.json", [event(5)])
     loaded.load()
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 def test_prefixes_that_overlap(loaded):
@@ -215,8 +215,8 @@ def test_prefixes_that_overlap(loaded):
     loaded.write("data/1.json", [event(3)])
     loaded.write("data/songs/1.json", song())
     loaded.configure(LOG_DATA="data/", SONG_DATA="data/songs/")
-    refused(loaded, 2, "SONG_DATA is under LOG_DATA, so the COPY of LOG_DATA would read it",
-            "its own location", rolled_back=False)
+    expect_refusal(loaded, 2, "SONG_DATA is under LOG_DATA, so the COPY of LOG_DATA would read it",
+                   "its own location", rolled_back=False)
     assert loaded.snapshot() == before
 
 
@@ -225,18 +225,18 @@ def test_as_many_rejected_rows_as_max_errors_allows_are_left_out_with_a_warning(
     loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
     done = loaded.load("--quiet")
     assert " WARNING rejected rows of staging_events, within MAX_ERRORS: 2; " in done.stderr
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 def test_one_rejected_row_more_than_max_errors_allows_stops_the_load(loaded):
     before = loaded.snapshot()
     loaded.configure(MAX_ERRORS="1")
     loaded.write("log_data/2.json", [event(5, ts="a"), event(6), event(7, userId="b")])
-    refused(loaded, 3, "log_data/2.json:1: column ts", "log_data/2.json:3: column userid")
+    expect_refusal(loaded, 3, "log_data/2.json:1: column ts", "log_data/2.json:3: column userid")
     assert loaded.snapshot() == before
 
 
-def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
+def test_a_hundred_events_without_a_play_cause_a_warning_with_their_pages(loaded):
     events = [event(number, page="nextsong" if number % 2 else "Home") for number in range(5, 106)]
     loaded.write("log_data/2.json", events)
     said = loaded.load("--quiet").stderr
@@ -244,33 +244,33 @@ def test_a_hundred_events_without_a_play_are_warned_of_with_their_pages(loaded):
     assert "page = nextsong, events = 51" in said and "page = Home, events = 50" in said
 
 
-def test_a_column_that_is_empty_in_all_of_a_hundred_events_is_warned_of_and_the_load_goes_on(loaded):
+def test_a_column_that_is_empty_in_a_hundred_events_causes_a_warning_and_the_load_goes_on(loaded):
     loaded.write("log_data/2.json", [event(number, gender=None) for number in range(5, 105)])
     done = loaded.load("--quiet")
     assert " WARNING " in done.stderr and "gender = 0" in done.stderr
-    assert plays(loaded) == 102
+    assert count_plays(loaded) == 102
 
 
 # ------------------------------------------------------------------------------------ the checks
 
 @pytest.mark.parametrize("table", STAR)
-def test_a_star_that_lacks_a_row_is_not_committed(loaded, table):
+def test_a_star_that_misses_a_row_is_not_committed(loaded, table):
     loaded.write("log_data/2.json", [event(5, userId="8")])
     loaded.write("song_data/2.json", song("SO2", artist_id="AR2"))
     before = loaded.snapshot()
     lose_rows(loaded, f"INSERT ON {table}")
-    refused(loaded, 3, "check ", " failed", "run etl.py again")
+    expect_refusal(loaded, 3, "check ", " failed", "run etl.py again")
     assert loaded.snapshot() == before
 
 
 @pytest.mark.parametrize("table, name, content", [
     ("songs", "song_data/2.json", song("SO2", artist_id="AR2")),
     ("users", "log_data/2.json", [event(5, userId="8")])], ids=["songs", "logs"])
-def test_a_load_of_one_source_alone_proves_what_it_wrote(loaded, table, name, content):
+def test_a_load_of_one_source_alone_checks_what_it_wrote(loaded, table, name, content):
     loaded.write(name, content)
     before = loaded.snapshot()
     lose_rows(loaded, f"INSERT ON {table}")
-    refused(loaded, 3, f"check {table}_unique failed")
+    expect_refusal(loaded, 3, f"check {table}_unique failed")
     assert loaded.snapshot() == before
 
 
@@ -279,23 +279,25 @@ def test_a_load_of_all_songs_finds_a_play_of_an_unknown_song_among_those_it_does
     loaded.load()
     execute(loaded, "UPDATE songplays SET song_id = 'SOUNKNOWN'")
     loaded.write("song_data/2.json", song("SO2", artist_id="AR3", artist_name="Others"))
-    refused(loaded, 3, "check changed_plays_known failed", "song_id = SOUNKNOWN")
+    expect_refusal(loaded, 3, "check changed_plays_known failed", "song_id = SOUNKNOWN")
 
 
 def test_a_ledger_with_two_versions_of_a_file_is_not_committed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     before = loaded.snapshot()
     lose_rows(loaded, "DELETE ON loaded_files")
-    refused(loaded, 3, " failed. It expects: the ledger has each file of this load exactly once. It found: ",
-            "log_data/1.json")
+    expect_refusal(
+        loaded, 3,
+        " failed. It expects: the ledger has each file of this load exactly once. It found: ",
+        "log_data/1.json")
     assert loaded.snapshot() == before
 
 
 # ------------------------------------------------------------------------- killed and interrupted
 
 @contextlib.contextmanager
-def stopped_at(project: Project, trigger: str):
-    """A load of one more file that has come to the trigger and waits there."""
+def stopping_at(project: Project, trigger: str):
+    """Start a load of one more file, and yield it while it waits at the trigger."""
     project.write("log_data/2.json", [event(5), event(6)])
     project.write("song_data/2.json", song("SO2", artist_id="AR2"))
     with waiting_at(project, trigger) as (process, _):
@@ -305,7 +307,7 @@ def stopped_at(project: Project, trigger: str):
 @pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS], ids=["in COPY", "between INSERTs"])
 def test_a_kill_leaves_the_previous_tables(loaded, trigger):
     before = loaded.snapshot()
-    with stopped_at(loaded, trigger) as process:
+    with stopping_at(loaded, trigger) as process:
         assert loaded.snapshot() == before
         process.kill()
         process.communicate()
@@ -314,32 +316,32 @@ def test_a_kill_leaves_the_previous_tables(loaded, trigger):
     wait_until_no_session_is_left(loaded)
     assert loaded.snapshot() == before
     loaded.load()
-    assert plays(loaded) == 4
+    assert count_plays(loaded) == 4
 
 
 def test_a_load_may_begin_at_once_after_a_kill(loaded):
-    with stopped_at(loaded, BETWEEN_INSERTS) as process:
+    with stopping_at(loaded, BETWEEN_INSERTS) as process:
         process.kill()
         process.communicate()
         again = loaded.start("etl.py")
         wait_until_somebody_waits_for(loaded, "etl_lock")
-    done = ended(again)
+    done = finish(again)
     assert done.returncode == 0, done.stderr
-    assert plays(loaded) == 4
+    assert count_plays(loaded) == 4
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("trigger", [IN_COPY, BETWEEN_INSERTS], ids=["in COPY", "between INSERTs"])
 def test_a_signal_stops_a_load_that_waits_for_the_server(loaded, trigger, number, status):
     before = loaded.snapshot()
-    with stopped_at(loaded, trigger) as process:
+    with stopping_at(loaded, trigger) as process:
         process.send_signal(number)
-        assert_refused(ended(process), status, f"interrupted by {number.name}")
+        assert_refused(finish(process), status, f"interrupted by {number.name}")
         assert loaded.snapshot() == before
         wait_until(loaded, "SELECT COUNT(*) = 1 FROM pg_stat_activity"  # the holder
                            " WHERE datname = current_database() AND pid <> pg_backend_pid()")
     loaded.load()
-    assert plays(loaded) == 4
+    assert count_plays(loaded) == 4
 
 
 @pytest.fixture(scope="module")
@@ -361,25 +363,25 @@ def test_a_signal_stops_a_copy_that_nothing_blocks(loaded, large_log, number, st
                        " AND datname = current_database() AND pid <> pg_backend_pid()")
     sent = time.monotonic()
     process.send_signal(number)
-    assert_refused(ended(process), status, f"interrupted by {number.name}")
+    assert_refused(finish(process), status, f"interrupted by {number.name}")
     assert time.monotonic() - sent < 5
     wait_until_no_session_is_left(loaded)
     assert loaded.snapshot() == before
 
 
-def test_a_session_that_the_server_ends_amid_a_copy_is_one_message(loaded):
+def test_a_session_that_the_server_ends_during_a_copy_is_one_message(loaded):
     before = loaded.snapshot()
     loaded.configure(RETRIES="0")
-    with stopped_at(loaded, IN_COPY) as process:
+    with stopping_at(loaded, IN_COPY) as process:
         execute(loaded, "SELECT pg_terminate_backend(pid) FROM pg_locks"
                         " WHERE locktype = 'advisory' AND NOT granted")
-        done = ended(process)
+        done = finish(process)
     assert_refused(done, 1, "copy staging_events: terminating connection due to administrator"
                             " command")
     assert all(re.match(r"\d{4}-", line) for line in done.stderr.splitlines()), done.stderr
     assert loaded.snapshot() == before
     loaded.load()
-    assert plays(loaded) == 4
+    assert count_plays(loaded) == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -392,7 +394,7 @@ def test_a_signal_ends_a_run_whose_server_does_not_answer(project, number):
             with connection:
                 connection.recv(1)
                 process.send_signal(number)
-                assert process.wait(timeout=10) == -number  # which a shell makes 143 or 130
+                assert process.wait(timeout=10) == -number  # a shell reports them as 143 or 130
         finally:
             process.kill()
             process.communicate()
@@ -401,26 +403,26 @@ def test_a_signal_ends_a_run_whose_server_does_not_answer(project, number):
 # ------------------------------------------------------------------------------- create_tables.py
 
 def test_create_tables_waits_for_a_load_and_then_empties(loaded):
-    with stopped_at(loaded, BETWEEN_INSERTS) as loading:
+    with stopping_at(loaded, BETWEEN_INSERTS) as loading:
         resetting = loaded.start("create_tables.py")
         wait_until_somebody_waits_for(loaded, "etl_lock")
         execute(loaded, "SELECT pg_terminate_backend(pid) FROM pg_locks"
                         " WHERE locktype = 'advisory' AND granted")
-        done, reset = ended(loading), ended(resetting)
+        done, reset = finish(loading), finish(resetting)
     assert done.returncode == 0, done.stderr
     assert reset.returncode == 0, reset.stderr
-    assert plays(loaded) == 0
+    assert count_plays(loaded) == 0
 
 
 def test_create_tables_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
     loaded.configure(LOCK_TIMEOUT="1")
     before = loaded.snapshot()
-    with stopped_at(loaded, BETWEEN_INSERTS):
+    with stopping_at(loaded, BETWEEN_INSERTS):
         (pid,), = loaded.query("SELECT DISTINCT pid FROM pg_locks"
                                " WHERE relation = 'etl_lock'::regclass AND granted")
-        refused(loaded, 75, f"another load or reset is running (process {pid} of ", " UTC;",
-                f"to end it: SELECT pg_terminate_backend({pid})",
-                "LOCK_TIMEOUT", "Try again later.", script="create_tables.py")
+        expect_refusal(loaded, 75, f"another load or reset is running (process {pid} of ", " UTC;",
+                       f"to end it: SELECT pg_terminate_backend({pid})",
+                       "LOCK_TIMEOUT", "Try again later.", script="create_tables.py")
         assert loaded.snapshot() == before
 
 
@@ -443,6 +445,6 @@ def test_create_tables_that_is_interrupted_midway_changes_nothing(loaded):
     resetting = loaded.start("create_tables.py")
     wait_until_somebody_waits_for(loaded, "artists")
     resetting.send_signal(signal.SIGTERM)
-    assert_refused(ended(resetting), 143, "interrupted by SIGTERM")
+    assert_refused(finish(resetting), 143, "interrupted by SIGTERM")
     holder.close()
     assert loaded.snapshot() == before

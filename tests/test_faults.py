@@ -1,4 +1,4 @@
-"""The faults of faults.csv, each with its tests; and those that belong nowhere else."""
+"""The faults of faults.csv, each with its tests, and the tests that belong to no other module."""
 
 import bz2
 import csv
@@ -28,7 +28,7 @@ def test_every_fault_has_a_test():
             assert callable(getattr(importlib.import_module(module), name, None)), test
 
 
-ODD_LINES = {  # what stands in place of the artist, and whether the row is loaded
+ODD_LINES = {  # the text in place of the artist, and whether the row is loaded
     "U+2028, which is no line break": (json.dumps("a\u2028b", ensure_ascii=False), True),
     "VT and FF, escaped": (r'"a\u000b\u000c"', True),
     "NUL": ('"a\0"', False),
@@ -63,7 +63,7 @@ def test_text_that_is_odd_is_loaded_or_rejected_and_its_neighbours_are_loaded(fr
     assert fresh.query("SELECT COUNT(*) FROM songplays") == [(len(expected),)]
 
 
-ENCODINGS = {  # how a file may be written, and what is said of it
+ENCODINGS = {  # the encoding of a file, and a part of the message
     "UTF-16": (lambda text: text.encode("utf-16"), "UTF-16"),
     "UTF-16 without BOM": (lambda text: text.encode("utf-16-le"), "UTF-16"),
     "UTF-16, big-endian, without BOM": (lambda text: text.encode("utf-16-be"), "UTF-16"),
@@ -80,7 +80,7 @@ def test_a_file_in_another_encoding_is_never_loaded_as_if_it_were_right(fresh):
         fresh.write(f"log_data/{name}", written(text))
     fresh.configure(MAX_ERRORS="1000")
     load_here(fresh)
-    # After its mark, a document in UTF-8 is whole.
+    # The mark alone is rejected: the document after it is loaded.
     whole = 50 + list(ENCODINGS).index("UTF-8 with BOM")
     loaded = fresh.query("SELECT iteminsession FROM staging_events WHERE artist <> 'The Band'")
     assert loaded == [(whole,)]
@@ -108,7 +108,7 @@ def test_sql_in_a_value_of_dwh_cfg_harms_nothing(fresh, undisturbed):
         with pytest.raises(WarehouseError):
             load_here(fresh)
         fresh.settings[section] = usual
-    fresh.settings["S3"]["MANIFESTS"] = INJECTION  # a folder of that name is made
+    fresh.settings["S3"]["MANIFESTS"] = INJECTION  # it makes a folder of that name
     load_here(fresh)
     assert fresh.snapshot() == undisturbed
 
@@ -131,7 +131,7 @@ def test_a_clock_that_goes_backwards_changes_nothing(fresh, undisturbed):
     assert fresh.snapshot(LASTING) == {table: undisturbed[table] for table in LASTING}
 
 
-def test_a_version_of_a_file_from_a_load_at_the_same_instant_is_not_taken_for_this_one_s(
+def test_two_versions_of_a_file_loaded_at_the_same_instant_are_not_confused(
     fresh, undisturbed
 ):
     fresh.load()

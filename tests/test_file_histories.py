@@ -1,8 +1,8 @@
-"""Random histories: whatever happens to the files between the runs, the tables are those of the files.
+"""Random histories: after any changes of the files between runs, the tables match the files.
 
-Before each run a few steps are drawn that add to the files or change them, in a universe so small that
-plays, users, songs and artists' names meet all the time. After each run the star schema must be what
-tests/support/oracle.py makes of the files. --orders=100 is for an afternoon.
+Before each run, a few random steps add files or change them. There are so few users, songs and artists'
+names that they coincide all the time. After each run, the star schema must be the one that
+tests/support/oracle.py computes from the files. --orders=100 takes an afternoon.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import Callable, Iterator
 
 import pytest
 from support import oracle
-from support.cases import CASES, assert_same, expected_tables, found_table, settings_of
+from support.cases import CASES, assert_same, read_expected_tables, read_table, settings_of
 from support.project import DATA_FOLDERS, STAR, Project
 from support.runs import LINE
 
@@ -52,10 +52,10 @@ LINES = 90  # of a load's log at --verbose, about
 # -------------------------------------------------------------------------------------------- steps
 
 class History:
-    """A folder of logs and songs and what happens to it, drawn from the seed.
+    """A folder of logs and songs, and random changes to it, drawn from the seed.
 
-    No file is ever deleted. Between two runs a log file is written once at most, so that one that has
-    grown holds all the lines that were loaded.
+    No file is ever deleted. Between two runs a log file is written at most once, so a grown log still
+    has all the loaded lines.
     """
 
     def __init__(self, folder: Path, seed: int):
@@ -74,7 +74,7 @@ class History:
     # What happens before a run
 
     def go_on(self) -> list[str]:
-        """Take some steps; their names."""
+        """Take some steps. Return their names."""
         self.loaded = {name: self.size(name) for name in self.files}
         self.written.clear()
         wanted, taken = self.choice((0, 1, 1, 1, 1, 2, 2, 2, 3, 4)), []
@@ -86,7 +86,7 @@ class History:
         return taken
 
     def kind(self) -> str:
-        """How the run loads logs and songs."""
+        """Return how the next run loads logs and songs."""
         kinds = {"log_data": {"none"}, "song_data": {"none"}}
         for name in self.written:
             source = name.partition("/")[0]
@@ -111,11 +111,11 @@ class History:
         file.write_text("".join(map(line, documents)), encoding="utf-8")
 
     def add_file(self, source: str, documents: list[dict]) -> None:
-        """Where it stands among the others is left to chance."""
+        """Add a file with a random name, so that its place among the others is random."""
         self.write(f"{source}/{self.choice('abc')}/{self.random.random()}.json", documents)
 
     def old_log(self) -> str:
-        """A log file that is not written yet since the last run."""
+        """Pick a log file that no step has written since the last run."""
         return self.choice([name for name in self.names("log_data") if name not in self.written])
 
     # Logs
@@ -168,7 +168,7 @@ class History:
         self.put(self.any_event(is_play) | {key: other[key] for key in keys})
 
     def add_near_rival(self) -> None:
-        """One that differs in how nothing is written, or by quotes or trailing blanks of the agent."""
+        """Add a rival with another kind of empty value, or other quotes or trailing blanks."""
         event = self.any_event(is_play)
         alike = [agents for agents in AGENTS if event["userAgent"] in agents]
         self.put(event | self.choice((
@@ -177,8 +177,8 @@ class History:
         )))
 
     def add_tie(self) -> None:
-        """An event of the same user, ts and item: of another session, or one that says other names."""
-        event, other = self.any_event(is_of_a_user), self.event()
+        """Add an event of the same user, ts and item, in another session or with other names."""
+        event, other = self.any_event(has_user), self.event()
         keys = self.choice((
             ("firstName", "lastName", "gender"), ("firstName", "page"), ("lastName", "level"), ("gender",)))
         session = self.choice((event["sessionId"], 1, 2, 3))
@@ -194,27 +194,27 @@ class History:
         self.put(self.event(**self.title_and_name(), page="NextSong"))
 
     def title_and_name(self) -> dict:
-        """Of a song of the catalogue, as an event has them."""
+        """Return title and artist of a song of the catalogue, as an event has them."""
         song = self.choice(list(self.catalogue().values()))
         return {"song": song["row"][0], "artist": song["artist"][0]}
 
     def change_log(self) -> None:
-        """A log file changes and does not grow."""
+        """Change a log file without making it larger."""
         name = self.old_log()
-        change = self.choice((self.with_less, self.with_less, self.with_other_levels, self.with_others))
+        change = self.choice((self.drop_events, self.drop_events, self.change_levels, self.replace_events))
         new = change(self.files[name])
         while size_of(new) > self.size(name):
             new.pop()
         self.write(name, new)
 
-    def with_less(self, events: list[dict]) -> list[dict]:
+    def drop_events(self, events: list[dict]) -> list[dict]:
         return self.random.sample(events, self.random.randrange(len(events) + 1))
 
-    def with_other_levels(self, events: list[dict]) -> list[dict]:
-        """Of the same size."""
+    def change_levels(self, events: list[dict]) -> list[dict]:
+        """Change levels in a log, which keeps its size."""
         return [event | {"level": self.choice(("free", "paid"))} for event in events]
 
-    def with_others(self, events: list[dict]) -> list[dict]:
+    def replace_events(self, events: list[dict]) -> list[dict]:
         return [self.choice((event, self.event())) for event in events]
 
     def write_log_again(self) -> None:
@@ -224,13 +224,13 @@ class History:
     # Songs
 
     def catalogue(self) -> dict[str, dict]:
-        return oracle.catalogue_of(map(as_read, self.songs()))
+        return oracle.catalogue_of(map(read_back, self.songs()))
 
     def songs(self) -> list[dict]:
         return [song for name in self.names("song_data") for song in self.files[name]]
 
     def versions(self, song_id: str) -> list[dict]:
-        """Those of a song, the one that counts first."""
+        """Return the versions of a song. The first is the one that counts."""
         return sorted((song for song in self.songs() if song["song_id"] == song_id), key=rank)
 
     def song(self, **known) -> dict:
@@ -241,12 +241,12 @@ class History:
             "artist_longitude": self.choice(COORDINATES),
             "artist_name": self.choice((*NAMES, "Abe ")),
             "duration": self.choice(DURATIONS),
-            "song_id": self.choice(self.unused() or SONG_IDS),
+            "song_id": self.choice(self.list_unused_ids() or SONG_IDS),
             "title": self.choice((*TITLES, "A Song ")),
             "year": self.choice(YEARS),
         } | known
 
-    def unused(self) -> list[str]:
+    def list_unused_ids(self) -> list[str]:
         used = {song["song_id"] for song in self.songs()}
         return [song_id for song_id in SONG_IDS if song_id not in used]
 
@@ -254,7 +254,7 @@ class History:
         self.add_file("song_data", [self.song() for _ in range(self.choice((1, 1, 2)))])
 
     def add_near_version(self) -> None:
-        """A song once more, which says as little in another way; with what shows which of them counts."""
+        """Add a version with another kind of empty value, and an event that shows which one counts."""
         song = self.versions(self.choice(list(self.catalogue())))[0]
         opposite = 1.5 if song["artist_longitude"] in NOTHING else -song["artist_longitude"]
         change, more = self.choice((
@@ -265,7 +265,7 @@ class History:
         self.add_file("song_data", [song | change | self.choice(({}, more))])
 
     def add_similar_song(self) -> None:
-        """Of the same title and name, in another length and perhaps by another artist."""
+        """Add a song of the same title and name, of another length and perhaps by another artist."""
         song = self.choice(list(self.catalogue().values()))
         title, artist_id, _, _ = song["row"]
         self.place({
@@ -274,14 +274,14 @@ class History:
         })
 
     def place(self, known: dict) -> None:
-        """Bring such a song into the catalogue: in a file that comes, or another turns into it."""
-        if (unused := self.unused()) and self.random.random() < 0.7:
+        """Put such a song into the catalogue: in a new file, or in place of another song."""
+        if (unused := self.list_unused_ids()) and self.random.random() < 0.7:
             self.add_file("song_data", [self.song(song_id=self.choice(unused), **known)])
         elif self.add_winner(known) is False:
             self.change_songs(self.choice(list(self.catalogue())), known)
 
     def add_winner(self, known: dict) -> bool | None:
-        """A version of a song comes that counts from now on."""
+        """Add a version of a song that counts from now on."""
         for song_id in self.random.sample(SONG_IDS, len(SONG_IDS)):
             song = self.song(song_id=song_id, **known)
             if (versions := self.versions(song_id)) and rank(song) < rank(versions[0]):
@@ -295,7 +295,7 @@ class History:
             self.replace(song, song | changes)
 
     def replace(self, old: dict, new: dict) -> None:
-        """Change a song in the file where it stands."""
+        """Change a song in its file."""
         for name in self.names("song_data"):
             if old in self.files[name]:
                 self.write(name, [new if song == old else song for song in self.files[name]])
@@ -310,7 +310,7 @@ class History:
         return False
 
     def change_matched_song(self, key: str) -> bool | None:
-        """One that plays match: in the version that counts, or in all."""
+        """Change a song that plays match: the version that counts, or all versions."""
         songs = {play[4] for play in self.star()["songplays"] if play[4]}
         if not songs:
             return False
@@ -322,7 +322,7 @@ class History:
         return None
 
     def change_any_song(self) -> None:
-        """A file of songs holds others, or none."""
+        """Replace the songs of a file by others or none."""
         name = self.choice(self.names("song_data"))
         songs = [self.song() for _ in range(self.choice((0, 1, 2)))]
         kept = any(self.files[other] for other in self.names("song_data") if other != name)
@@ -335,26 +335,26 @@ class History:
     # Names of artists
 
     def bearers(self, name: str) -> dict[str, list[str]]:
-        """The songs of each artist id that bears the name."""
+        """Return the songs with the name, by artist id."""
         found = {}
         for song_id, song in self.catalogue().items():
             if song["artist"][0] == name:
                 found.setdefault(song["artist_id"], []).append(song_id)
         return found
 
-    def a_name_of(self, how_many: tuple[int, ...]) -> str | None:
-        """A name that so many artists bear."""
+    def pick_name(self, how_many: tuple[int, ...]) -> str | None:
+        """Pick a name that so many artists have."""
         names = [name for name in NAMES if len(self.bearers(name)) in how_many]
         return self.choice(names) if names else None
 
     def make_name_known(self) -> bool | None:
-        if not (name := self.a_name_of((0,))):
+        if not (name := self.pick_name((0,))):
             return False
         self.place({"artist_name": name})
         return None
 
     def make_name_ambiguous(self) -> bool | None:
-        if not (name := self.a_name_of((1,))):
+        if not (name := self.pick_name((1,))):
             return False
         [only] = self.bearers(name)
         others = [artist_id for artist_id in ARTIST_IDS if artist_id != only]
@@ -362,8 +362,8 @@ class History:
         return None
 
     def make_name_single(self) -> bool | None:
-        """Of the artists of one name all but one change their name, or turn into that one."""
-        if not (name := self.a_name_of((2, 3, 4))):
+        """Give a name to one artist only: the others change their name, or become that artist."""
+        if not (name := self.pick_name((2, 3, 4))):
             return False
         bearers = self.bearers(name)
         stays = self.choice(sorted(bearers))
@@ -443,27 +443,27 @@ def size_of(documents: list[dict]) -> int:
     return len("".join(map(line, documents)).encode())
 
 
-def as_read(document: dict) -> dict:
+def read_back(document: dict) -> dict:
     return oracle.document(line(document))
 
 
 def rank(song: dict) -> tuple:
-    """Low for the version of a song that counts."""
-    return oracle.nulls_last(oracle.version_of(as_read(song)))
+    """Return a key that is lowest for the version of a song that counts."""
+    return oracle.nulls_last(oracle.version_of(read_back(song)))
 
 
 def is_play(event: dict) -> bool:
     return event["page"] == "NextSong"
 
 
-def is_of_a_user(event: dict) -> bool:
+def has_user(event: dict) -> bool:
     return event["userId"] not in NOBODY
 
 
 # -------------------------------------------------------------------------------------------- loads
 
 def load(project: Project, *arguments: str) -> None:
-    """Run etl.py within this process, which takes a fraction of the time."""
+    """Run etl.py in this process, which takes a fraction of the time."""
     project.write_config()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))
@@ -472,7 +472,7 @@ def load(project: Project, *arguments: str) -> None:
 
 
 def kill_load(project: Project, lines: int) -> bool:
-    """Start etl.py and kill it when it has logged so many lines; whether it was still running."""
+    """Start etl.py and kill it after so many lines of its log. Return whether it was still running."""
     process = project.start("etl.py", "--verbose")
     while lines and (said := process.stderr.readline()):
         lines -= bool(LINE.match(said))
@@ -528,7 +528,7 @@ FATES = {
 
 
 def fates_of(before: list[tuple], after: list[tuple]) -> Iterator[str]:
-    """What became of each earlier play that did not stay as it was."""
+    """Yield what happened to each earlier play that changed."""
     now = {play[0]: play for play in after}
     for old in before:
         new = now.get(old[0])
@@ -567,7 +567,7 @@ Run = dict[str, str]  # files by name
 
 
 def pytest_generate_tests(metafunc):
-    """With --orders of more than 4 all cases in all ways."""
+    """Run all cases in all ways if --orders is more than 4."""
     if "way" in metafunc.fixturenames:
         every = metafunc.config.getoption("--orders") > 4
         metafunc.parametrize("way", list(WAYS) if every else list(WAYS)[:4])
@@ -581,7 +581,7 @@ def test_a_case_loaded_a_document_a_run_gives_the_tables_of_the_case(warehouse, 
         if file.is_file():
             shutil.copy(file, warehouse.folder)
     warehouse.configure(**settings_of(case))
-    runs = runs_of(case, backwards)
+    runs = split_into_runs(case, backwards)
     if whole:
         correct_one_in_the_middle(runs, whole)
     for run in runs:
@@ -589,12 +589,12 @@ def test_a_case_loaded_a_document_a_run_gives_the_tables_of_the_case(warehouse, 
             warehouse.write(name, text)
         if all(any((warehouse.folder / source).iterdir()) for source in DATA_FOLDERS):
             load(warehouse)
-    expected = expected_tables(case)
-    assert {table: found_table(warehouse, table) for table in expected} == expected
+    expected = read_expected_tables(case)
+    assert {table: read_table(warehouse, table) for table in expected} == expected
 
 
-def runs_of(case: Path, backwards: bool) -> list[Run]:
-    """Each document of a case in a file and a run of its own, logs and songs by turns."""
+def split_into_runs(case: Path, backwards: bool) -> list[Run]:
+    """Put each document of a case into a file and a run of its own, logs and songs alternately."""
     files = sorted((f"{nth:03}", source, text) for source in DATA_FOLDERS
                    for nth, text in enumerate(documents_of(case / source)))
     runs = [{f"{source}/{name}.json": text} for name, source, text in files]
@@ -602,11 +602,11 @@ def runs_of(case: Path, backwards: bool) -> list[Run]:
 
 
 def documents_of(folder: Path) -> list[str]:
-    return [text for file in sorted(folder.rglob("*.json")) for text in oracle.as_written(file)]
+    return [text for file in sorted(folder.rglob("*.json")) for text in oracle.split_documents(file)]
 
 
 def correct_one_in_the_middle(runs: list[Run], source: str) -> None:
-    """Let the first file of a source be wrong at first, and right after it was loaded."""
+    """Load a wrong version of the first file of a source before the right one."""
     firsts = [next(nth for nth, run in enumerate(runs) if next(iter(run)).startswith(folder))
               for folder in DATA_FOLDERS]
     run = runs[firsts[DATA_FOLDERS.index(source)]]
@@ -618,11 +618,11 @@ def correct_one_in_the_middle(runs: list[Run], source: str) -> None:
 
 
 def wrong_log(text: str) -> str:
-    """Of the same size, and later than any other event."""
+    """Return a log of the same size, with an event later than any other."""
     return re.sub(r"\b1(\d{12})\b", r"2\1", text)
 
 
 def wrong_song(text: str) -> str:
-    """It prevails over any other version."""
+    """Return a version of a song that counts before any other."""
     wrong = {"title": "!", "artist_id": "AR!", "artist_name": "!"}
     return json.dumps(oracle.document(text) | wrong)

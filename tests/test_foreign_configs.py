@@ -1,4 +1,4 @@
-"""dwh.cfg as other people write it: read where nothing else can be meant, else told with the line."""
+"""dwh.cfg as other people write it: read if it has only one meaning, else reported with the line."""
 import pytest
 
 from warehouse import ConfigError
@@ -18,7 +18,7 @@ VALUES = dict(host=HOST, port=5440, database="dev", user="ann", password="Canary
 
 @pytest.fixture
 def tell(tmp_path):
-    """What becomes of a text: its values that differ from VALUES, and every word said of it."""
+    """A function that reads a text. It returns the values unlike VALUES, and all messages."""
     def read_and_tell(text):
         path = tmp_path / "dwh.cfg"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -42,8 +42,8 @@ def swap(old, new, text=PLAIN):
     return text.replace(old, new)
 
 
-# thirty files, written before the reader was looked at: (text, values unlike VALUES, what is said);
-# None for the values is a refusal
+# thirty files, written without a look at the reader: (text, values unlike VALUES, message); None
+# for the values is a refusal
 
 DWH = (f"[AWS]\nKEY =\nSECRET =\n[DWH]\nDWH_CLUSTER_TYPE = multi-node\nDWH_IAM_ROLE_NAME = r\n"
        "DWH_CLUSTER_IDENTIFIER = dwhCluster\nDWH_DB = dwh\nDWH_DB_USER = bob\n"
@@ -119,7 +119,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("text, values, said", FOREIGN.values(), ids=FOREIGN)
-def test_a_foreign_file_is_read_or_told_what_to_change(tell, text, values, said):
+def test_a_foreign_file_is_read_or_the_message_says_what_to_change(tell, text, values, said):
     found = tell(text)
     assert found[0] == values and said in found[1] and bool(said) == bool(found[1]), found
 
@@ -157,13 +157,13 @@ def test_the_only_host_is_read(tell, section, key):
 
 
 @pytest.mark.parametrize("host", ["localhost", "10.0.0.7", f"{HOST}x"])
-def test_a_host_elsewhere_that_is_no_redshift_is_told_only(tell, host):
+def test_a_host_elsewhere_that_is_no_redshift_is_only_a_hint(tell, host):
     text = swap(f"HOST = {HOST}\n", "") + f"[POSTGRES]\nHOST = {host}\nPORT = 5432\nPASSWORD = Canary\n"
     assert tell(text)[1] == ("dwh.cfg: [CLUSTER] HOST is missing; line 13, [POSTGRES] HOST, looks like it: "
                              "move it under [CLUSTER] as HOST.")
 
 
-def test_hosts_that_differ_elsewhere_are_told(tell):
+def test_different_hosts_elsewhere_are_refused(tell):
     text = swap(f"HOST = {HOST}\n", "") + f"[DWH]\nDWH_ENDPOINT = {HOST}\n[DB]\nHOST = x{HOST}\n"
     assert tell(text) == (None, "dwh.cfg:15: [DWH] DWH_ENDPOINT (line 13) and [DB] HOST (line 15) are the "
                           "same setting but differ. Keep one value, as [CLUSTER] HOST.")
@@ -183,7 +183,7 @@ def test_the_port_comes_with_the_host_and_the_password_with_the_user(tell):
 
 
 @pytest.mark.parametrize("empty", ["", "''", "    # left to ~/.pgpass"])
-def test_a_password_elsewhere_is_told_beside_an_empty_one(tell, empty):
+def test_a_password_elsewhere_is_mentioned_if_db_password_is_empty(tell, empty):
     values, said = tell(swap("Canary55", empty) + "[DWH]\nDWH_DB_PASSWORD = Canary1\n")
     assert values == dict(password="") and "dwh.cfg:14: [CLUSTER] DB_PASSWORD is not set, so the" in said
 
@@ -239,7 +239,7 @@ def test_another_arn_is_no_role(tell):
     ("[IAM_ROLE]\nARN", "[R]\nMY_ROLE_ARN", "[IAM_ROLE] ARN", 8, "[R] MY_ROLE_ARN", "IAM_ROLE", "ARN"),
     (f"HOST = {HOST}\n", f"ADDRESS = {HOST}\n", "[CLUSTER] HOST", 2, "[CLUSTER] ADDRESS", "CLUSTER", "HOST"),
     (ROLE, "[R]\nROLE_ARN = x\n", "[IAM_ROLE] ARN", 8, "[R] ROLE_ARN", "IAM_ROLE", "ARN")])
-def test_what_only_resembles_a_setting_is_told(tell, old, new, setting, line, like, section, key):
+def test_a_name_that_resembles_a_setting_is_only_a_hint(tell, old, new, setting, line, like, section, key):
     assert tell(swap(old, new)) == (None, f"dwh.cfg: {setting} is missing; line {line}, {like}, looks like "
                                     f"it: move it under [{section}] as {key}.")
 
@@ -272,7 +272,7 @@ def test_a_line_elsewhere_that_is_no_key_and_value_is_no_candidate(tell, line):
     ("Canary%(Canary)s", "contains %(NAME)s or ${NAME}, which is taken literally."),
     ("Canary${Canary}", "contains %(NAME)s or ${NAME}, which is taken literally."),
     ("'Canary%%5'", ""), ("Canary%5", ""), ("Canary$5", "")])
-def test_a_password_that_configparser_reads_otherwise_is_a_warning(tell, value, doubt):
+def test_a_password_that_configparser_reads_differently_is_a_warning(tell, value, doubt):
     values, said = tell(swap("Canary55", value))
     assert values == dict(password=value.strip("'")) and doubt in said and bool(doubt) == bool(said)
 
@@ -297,7 +297,7 @@ def test_a_secret_in_an_interpolation_is_not_shown(tell):
 
 # A5: [DEFAULT]
 
-def test_a_default_counts_unless_the_section_speaks(tell):
+def test_a_default_counts_unless_the_section_has_the_key(tell):
     text = "[DEFAULT]\nDB_PORT = 5555\nDB_NAME = other\nMAX_ERRORS = x\n" + swap("DB_PORT = 5440\n", "")
     values, said = tell(text)
     assert values is None and said.startswith("dwh.cfg:4: MAX_ERRORS is 'x'; write a whole number")
@@ -316,7 +316,7 @@ def test_a_secret_of_aws_under_default_is_no_login(tell):
         {}, "[DEFAULT] KEY\n[DEFAULT] SECRET")
 
 
-def test_an_empty_value_in_its_place_goes_before_the_default(tell):
+def test_an_empty_value_in_its_section_takes_precedence_over_the_default(tell):
     assert tell("[DEFAULT]\nDB_PASSWORD = Canary1\n" + swap("Canary55", ""))[0] == dict(password="")
 
 
@@ -333,7 +333,7 @@ def test_a_value_on_the_next_indented_line_is_read(tell, old, new):
 @pytest.mark.parametrize("old, new, key", [
     ("Canary55", "\n  Canary=55", "DB_PASSWORD"), ("Canary55", "\n  Canary:55", "DB_PASSWORD"),
     ("ann", "\n  'Canary", "DB_USER"), (f"HOST = {HOST}", f"HOST =\n  {HOST}:5439", "HOST")])
-def test_a_next_line_that_may_be_something_else_is_told(tell, old, new, key):
+def test_a_next_line_that_may_be_something_else_is_refused(tell, old, new, key):
     values, said = tell(swap(old, new))
     assert values is None and len(said.splitlines()) == 1 and key in said
     if key != "DB_USER":
@@ -348,7 +348,7 @@ def test_indented_keys_are_keys(tell):
 
 
 @pytest.mark.parametrize("empty", ["''", " # a note"])
-def test_what_follows_a_value_that_is_meant_to_be_empty_is_no_value(tell, empty):
+def test_a_line_after_a_value_that_is_meant_to_be_empty_is_no_value(tell, empty):
     said = tell(swap("Canary55", f"{empty}\n   Canary55"))[1]
     assert "dwh.cfg:6: this line is indented below DB_PASSWORD" in said and "Canary55" not in said
 
@@ -423,7 +423,7 @@ def test_a_misspelt_name_of_songs_is_not_taken_for_logs(tell):
 @pytest.mark.parametrize("section, key", [
     ("S3", "BUCKET_REGION"), ("S3", "REGION_NAME"), ("S3", "DATA_REGION"), ("REGION", "REGION"),
     ("AWS", "AWS_REGION"), ("AWS", "AWS_DEFAULT_REGION"), ("DWH", "DWH_REGION"), ("X", "S3_BUCKET_REGION")])
-def test_a_region_under_another_name_is_read_and_told_where_it_differs(tell, section, key):
+def test_a_region_under_another_name_is_read_and_a_different_one_is_reported(tell, section, key):
     head = "" if section == "S3" else f"[{section}]\n"
     assert tell(PLAIN + f"{head}{key} = us-west-2\n") == ({}, "")
     values, said = tell(PLAIN + f"{head}{key} = eu-west-1\n")
@@ -431,7 +431,7 @@ def test_a_region_under_another_name_is_read_and_told_where_it_differs(tell, sec
     assert ("HOST is in us-west-2" in said) == (section != "S3")
 
 
-def test_regions_that_differ_elsewhere_leave_it_to_the_host(tell):
+def test_different_regions_elsewhere_leave_the_choice_to_the_host(tell):
     values, said = tell(PLAIN + "[AWS]\nAWS_REGION = eu-west-1\n[DWH]\nDWH_REGION = eu-west-2\n")
     assert values == {}
     assert ("dwh.cfg:16: [AWS] AWS_REGION (line 14) and [DWH] DWH_REGION (line 16) are the same setting but"
@@ -441,14 +441,14 @@ def test_regions_that_differ_elsewhere_leave_it_to_the_host(tell):
 
 @pytest.mark.parametrize("sign", "\u200b\u200c\u200d\u2060\ufeff\xad\u200e\u202c")
 @pytest.mark.parametrize("old", ["ann", "Canary55", "'s3://dend/log'", "5440", HOST, ARN, "DB_NAME"])
-def test_what_cannot_be_seen_is_refused_by_name(tell, sign, old):
+def test_an_invisible_character_is_refused_by_name(tell, sign, old):
     values, said = tell(swap(old, old + sign))
     assert values is None and f"U+{ord(sign):04X}" in said
     if old != "DB_NAME":
         assert len(said.splitlines()) == 1
 
 
-def test_what_cannot_be_seen_before_a_line_is_passed_over(tell):
+def test_an_invisible_character_before_a_line_is_ignored(tell):
     assert tell("\ufeff" + swap("\n", "\n\ufeff"))[0] == {}
 
 
@@ -458,7 +458,7 @@ def test_what_cannot_be_seen_before_a_line_is_passed_over(tell):
     ("Canary55", "Canary # 5", "DB_PASSWORD", dict(password="Canary")),
     ("Canary55", "#Canary55", "DB_PASSWORD", dict(password="")),
     ("dev", "dev #1", "DB_NAME", {}), ("'s3://dend/log'", "s3://dend/log #1/x", "LOG_DATA", {})])
-def test_what_a_comment_may_cut_off_is_a_warning(tell, old, new, key, values):
+def test_a_value_that_a_comment_may_cut_off_is_a_warning(tell, old, new, key, values):
     found, said = tell(swap(old, new))
     sign = "#" if "#" in new else ";"
     assert found == values and f": {key} ends before the {sign}, and the rest is read as a comment." in said

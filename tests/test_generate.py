@@ -36,7 +36,7 @@ def key(event):
 
 
 class Sample:
-    """A data set, read once: lines and events by file, song texts and songs."""
+    """A data set in memory: lines and events by file, song texts and songs."""
 
     def __init__(self, folder):
         self.files = list(lines_by_file(folder).values())
@@ -58,7 +58,7 @@ class Sample:
 
 @pytest.fixture(scope="module", params=["sample", "small", "no seed like it"])
 def data(request, tmp_path_factory):
-    """The sample, and the smallest sets that promise to hold every special."""
+    """The sample, and the smallest sets that must have every special value."""
     if request.param == "sample":
         return Sample(SAMPLE)
     folder = tmp_path_factory.mktemp("small")

@@ -1,4 +1,4 @@
-"""The house: who imports whom. Dependencies point one way: scripts, warehouse, standin."""
+"""Imports between modules: scripts import warehouse, warehouse imports standin, and never back."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -7,7 +7,7 @@ from pathlib import Path
 from support import ROOT
 
 FILES = [*ROOT.glob("*.py"), *(ROOT / "warehouse").rglob("*.py")]
-LEAVES = {"warehouse", "warehouse.objects", "warehouse.jsonpaths"}  # which standin uses as well
+LEAVES = {"warehouse", "warehouse.objects", "warehouse.jsonpaths"}  # standin imports these as well
 
 
 def name_of(file: Path) -> str:
@@ -18,7 +18,7 @@ MODULES = {name_of(file): file for file in FILES}
 
 
 def imports_of(module: str) -> set[str]:
-    """The modules of ours that a module imports."""
+    """Return our modules that a module imports."""
     file, found = MODULES[module], set()
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(file.read_text())):
@@ -34,11 +34,11 @@ def imports_of(module: str) -> set[str]:
 
 
 def room_of(module: str) -> str:
-    """The wing of a module, or the module itself where it lies flat."""
+    """Return the package of a module below warehouse, or the module itself if it is in none."""
     return ".".join(module.split(".")[:2])
 
 
-def test_no_module_and_no_wing_imports_what_needs_it():
+def test_modules_and_packages_import_each_other_in_no_circle():
     modules = {module: imports_of(module) for module in MODULES}
     rooms = {}
     for module, needed in modules.items():
@@ -48,7 +48,7 @@ def test_no_module_and_no_wing_imports_what_needs_it():
         TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
-def test_the_stand_in_knows_nothing_of_what_uses_it():
+def test_the_stand_in_imports_only_itself_and_leaves():
     standin = [module for module in MODULES if module.startswith("warehouse.standin")]
     assert len(standin) > 20
     needed = set().union(*map(imports_of, standin))

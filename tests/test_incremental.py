@@ -1,4 +1,4 @@
-"""A night's run loads what is new, and any order gives the same warehouse."""
+"""A nightly run loads what is new, and files in any order give the same warehouse."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from generate import generate
 from support import REAL_DATA
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
-from support.project import LASTING, Project, ended
+from support.project import DATA_FOLDERS, LASTING, Project, finish
 from support.real_data import needs_real_data
 from support.runs import load_by_prefix
-from support.s3 import aws_environment
-from support.sessions import BETWEEN_INSERTS, hold, plays, wait_until_somebody_waits_for, waiting_at
+from support.s3 import read_aws_environment
+from support.sessions import BETWEEN_INSERTS, count_plays, hold, wait_until_somebody_waits_for, waiting_at
 
 from warehouse import config
 from warehouse.database.statements import name_of
@@ -29,9 +29,9 @@ from warehouse.database.statements import name_of
 # ------------------------------------------------------------------------------ order and batches
 
 class History:
-    """How a set of files came to be: steps that bring, grow and change files until all are final.
+    """A history of a set of files: steps that add, grow and change files until all are final.
 
-    Everything is drawn from the seed, so a failure can be run again.
+    Everything is drawn from the seed, so a failure can be repeated.
     """
 
     def __init__(self, final: Path, seed: int):
@@ -45,9 +45,9 @@ class History:
         self.steps = [step for step in self.steps if step[0] not in grown + changed]
         self.random.shuffle(self.steps)
         for file in grown:
-            self.in_order(file, [self.beginning(file), self.whole(file)])
+            self.place_in_order(file, [self.beginning(file), self.whole(file)])
         for file in changed:
-            self.in_order(file, [self.other_song(file), self.whole(file)])
+            self.place_in_order(file, [self.other_song(file), self.whole(file)])
 
     def whole(self, file: Path) -> tuple[Path, bytes]:
         return file, file.read_bytes()
@@ -61,19 +61,19 @@ class History:
         song |= {"title": "Something Else", "artist_id": "ARELSEWHERE", "artist_name": "Nobody"}
         return file, json.dumps(song).encode()
 
-    def in_order(self, file: Path, versions: list) -> None:
+    def place_in_order(self, file: Path, versions: list) -> None:
         """Put the versions of a file among the steps, the earlier ones first."""
         places = sorted(self.random.sample(range(len(self.steps)), len(versions)), reverse=True)
         for place, version in zip(places, reversed(versions), strict=True):
             self.steps.insert(place, version)
 
     def batches(self, count: int) -> list[list[tuple[Path, bytes]]]:
-        """The steps in batches of random sizes."""
+        """Return the steps in batches of random sizes."""
         cuts = sorted(self.random.sample(range(1, len(self.steps)), count - 1))
         return [self.steps[a:b] for a, b in pairwise([0, *cuts, len(self.steps)])]
 
 
-def bring(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:
+def write_batch(project: Project, final: Path, batch: list[tuple[Path, bytes]]) -> None:
     for file, content in batch:
         project.write(str(file.relative_to(final)), content)
 
@@ -85,9 +85,8 @@ def run_and_kill(project: Project, after: float) -> None:
     process.communicate()
 
 
-def needs_both_sources(project: Project) -> bool:
-    return not (any(project.folder.glob("log_data/**/*.json"))
-                and any(project.folder.glob("song_data/**/*.json")))
+def has_both_sources(project: Project) -> bool:
+    return all(any(project.folder.glob(f"{folder}/**/*.json")) for folder in DATA_FOLDERS)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +98,8 @@ def final_files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full_load(final_files, server, tables, tmp_path_factory):
-    """What one full load of the final files gives."""
-    with new_database(server, tables) as name:
+    """The tables after one full load of the final files."""
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("full"), server, name)
         shutil.copytree(final_files, project.folder, dirs_exist_ok=True)
         project.load()
@@ -112,8 +111,8 @@ def test_any_order_and_batches_give_the_tables_of_one_full_load(
 ):
     history = History(final_files, order_seed)
     for batch in history.batches(6):
-        bring(warehouse, final_files, batch)
-        if needs_both_sources(warehouse):
+        write_batch(warehouse, final_files, batch)
+        if not has_both_sources(warehouse):
             continue
         if history.random.random() < 0.4:
             run_and_kill(warehouse, after=history.random.uniform(0, 0.3))
@@ -253,8 +252,8 @@ def test_an_older_event_that_comes_late_does_not_set_a_user_back(loaded):
     assert loaded.query("SELECT level FROM users") == [("paid",)]
 
 
-def test_an_earlier_play_keeps_its_content_when_a_rival_comes_unless_that_is_first(loaded):
-    """As if both had come at once, when the first location in order is chosen."""
+def test_an_earlier_play_keeps_its_content_unless_a_new_rival_comes_first_in_order(loaded):
+    """The result is that of both at once, of which the first location in order counts."""
     loaded.write("log_data/2.json", [event(1, location="Zurich"), event(2, location="Aachen")])
     loaded.load()
     assert loaded.query("SELECT location FROM songplays ORDER BY start_time") == [
@@ -268,23 +267,23 @@ def test_blanks_at_the_end_of_a_quoted_user_agent_are_dropped(loaded):
         ("Mozilla",), ("Opera",)]
 
 
-def rows_written(project: Project, table: str) -> str:
-    """What the summary of a load says of a table."""
+def read_rows_written(project: Project, table: str) -> str:
+    """Load. Return the number of rows written to a table according to the summary."""
     lines = [line.split() for line in project.load().stdout.splitlines()]
     return next(cells[-2] for cells in lines if cells[0] == table)
 
 
 def test_a_load_writes_the_users_of_its_own_events_only(loaded):
     loaded.write("log_data/2.json", [event(5, userId="8")])
-    assert rows_written(loaded, "users") == "1"
+    assert read_rows_written(loaded, "users") == "1"
 
 
 def test_a_late_song_of_the_same_title_by_others_touches_no_earlier_play(loaded):
     loaded.write("song_data/late.json", song(artist_name="Others"))
-    assert rows_written(loaded, "songplays") == "0"
+    assert read_rows_written(loaded, "songplays") == "0"
 
 
-def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
+def test_a_load_counts_its_own_plays_of_an_instant(loaded):
     loaded.write("log_data/2.json", [event(1, userId="8")])
     said = loaded.load().stderr
     assert "plays inserted: 1, with a song in the catalogue: 0, with an artist in it: 1" in said
@@ -293,9 +292,9 @@ def test_of_plays_at_one_instant_a_load_counts_its_own(loaded):
 def test_repeats_of_a_play_are_left_out_and_counted(loaded):
     loaded.write("log_data/2.json", [event(5), event(6), event(5)])
     loaded.write("log_data/3.json", [event(6), event(7, page="Home"), event(7, page="Home")])
-    before = plays(loaded)
+    before = count_plays(loaded)
     assert "duplicate plays in the new files, left out: 2" in loaded.load().stderr
-    assert plays(loaded) == before + 2
+    assert count_plays(loaded) == before + 2
     loaded.write("log_data/4.json", [event(8)])
     assert "duplicate plays" not in loaded.load().stderr
 
@@ -363,7 +362,7 @@ def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes
     dry = loaded.load("--dry-run")
     assert name in dry.stdout and "log_data/1.json" not in dry.stdout
     assert loaded.snapshot() == before
-    printed = statement_names(dry.stdout)
+    printed = list_statement_names(dry.stdout)
     verbose = loaded.load("--verbose")
     assert printed == [
         name for name in re.findall(r" DEBUG +(.+) in [0-9.]+ s$", verbose.stderr, re.MULTILINE)
@@ -372,8 +371,8 @@ def test_a_dry_run_prints_files_and_statements_in_the_order_of_a_run_and_changes
     ]
 
 
-def statement_names(dry_run: str) -> list[str]:
-    """The names of what is printed after the list of files."""
+def list_statement_names(dry_run: str) -> list[str]:
+    """Return the names of the statements that a dry run prints after the list of files."""
     _, *printed = dry_run.rstrip().split("\n\n")
     return [name_of(sql.removesuffix(";")) for sql in printed]
 
@@ -409,7 +408,7 @@ def test_a_dry_run_writes_no_manifest(loaded):
 
 # ------------------------------------------------------------------------------------- at one time
 
-def test_of_two_loads_at_once_the_second_waits_and_finds_nothing_new(loaded):
+def test_the_second_of_two_loads_at_once_waits_and_finds_nothing_new(loaded):
     loaded.write("log_data/2.json", [event(5)])
     holder = hold(loaded, "users")
     first = loaded.start("etl.py")
@@ -434,10 +433,10 @@ def test_a_load_that_waits_too_long_exits_75_and_says_who_is_loading(loaded):
         assert "Nothing was committed." in second.stderr
         assert "attempt" not in second.stderr  # it has waited already
         holder.close()
-        assert ended(first).returncode == 0
+        assert finish(first).returncode == 0
 
 
-def test_a_load_with_a_lock_timeout_of_0_does_not_wait_for_ever(loaded):
+def test_a_load_with_a_lock_timeout_of_0_gives_up(loaded):
     loaded.configure(LOCK_TIMEOUT="0")
     with contextlib.closing(hold(loaded, "etl_lock")):
         process = loaded.start("etl.py")
@@ -507,7 +506,7 @@ def test_a_manifest_that_cannot_be_written_stops_the_load(loaded):
 
 
 def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, monkeypatch):
-    loaded.environment = aws_environment()
+    loaded.environment = read_aws_environment()
     loaded.configure(
         LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
         MANIFESTS=f"s3://{bucket.name}/manifests", REGION="us-west-2",
@@ -528,17 +527,17 @@ def test_manifests_go_to_s3_and_name_exactly_the_new_objects(loaded, bucket, mon
 
 # ------------------------------------------------------------------------------------ by prefix
 
-def in_capitals(document: dict) -> dict:
+def capitalise_keys(document: dict) -> dict:
     return {key.upper(): value for key, value in document.items()}
 
 
 def test_a_load_by_prefix_and_a_load_by_manifest_give_the_same_tables(loaded, monkeypatch):
-    """Of files that need every option of COPY: one row of each is rejected."""
+    """The files need every option of COPY, and one row of each is rejected."""
     loaded.configure(MAX_ERRORS="1")
     loaded.write("log_data/2.json", [
-        in_capitals(event(5, song="The Song  ", length=200.500006)), event(6, ts="yesterday")])
+        capitalise_keys(event(5, song="The Song  ", length=200.500006)), event(6, ts="yesterday")])
     loaded.write("song_data/2.json", [
-        in_capitals(song(title="The Song  ", duration=200.500006, artist_latitude=35.149676)),
+        capitalise_keys(song(title="The Song  ", duration=200.500006, artist_latitude=35.149676)),
         song("SO2", duration="long")])
     loaded.load("--full")
     by_manifest = loaded.snapshot()
@@ -564,7 +563,7 @@ def test_from_loads_by_prefix_to_manifests_and_back_nothing_is_doubled(loaded, m
 # ------------------------------------------------------------------------------------ stale start
 
 def test_a_load_whose_snapshot_is_older_than_another_loads_commit_begins_again(loaded, monkeypatch):
-    """On Redshift the snapshot may be taken before the lock is got; here it is taken so on purpose."""
+    """On Redshift the snapshot may be older than the lock. Here the test makes it older."""
     from warehouse.database import connection, transactions
 
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))

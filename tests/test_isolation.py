@@ -1,5 +1,5 @@
-"""Sessions side by side under both isolation levels that a database of Redshift may have: SNAPSHOT, the
-usual one, and SERIALIZABLE (guide: c_serial_isolation)."""
+"""Concurrent sessions under both isolation levels of a Redshift database: SNAPSHOT, the usual one, and
+SERIALIZABLE (guide: c_serial_isolation)."""
 
 import contextlib
 import subprocess
@@ -9,10 +9,10 @@ import pytest
 from psycopg2 import extensions
 from support import ROOT
 from support.documents import event, song
-from support.project import ended
+from support.project import finish
 from support.sessions import (
     BETWEEN_INSERTS,
-    connection_to,
+    connect_to,
     execute,
     wait_until_no_session_is_left,
     wait_until_somebody_waits_for,
@@ -23,7 +23,7 @@ LEVELS = {"SNAPSHOT": "repeatable read", "SERIALIZABLE": "serializable"}
 
 
 @pytest.fixture(params=LEVELS)
-def side_by_side(request, loaded):
+def isolated(request, loaded):
     """A warehouse of two plays in a database of this isolation level, with a file and a song to load."""
     level = LEVELS[request.param]
     execute(loaded, f"ALTER DATABASE {loaded.database} SET default_transaction_isolation = '{level}'")
@@ -43,10 +43,10 @@ def report(project) -> str:
 
 
 @contextlib.contextmanager
-def analyst(project):
-    """An open transaction that has read the plays and writes a table of its own."""
+def analysing(project):
+    """Yield an open transaction that has read the plays. It may write a table of its own."""
     execute(project, "CREATE TABLE IF NOT EXISTS favourites (song_title TEXT)")
-    with contextlib.closing(connection_to(project)) as connection:
+    with contextlib.closing(connect_to(project)) as connection:
         connection.autocommit = False
         connection.set_session(isolation_level=(
             extensions.ISOLATION_LEVEL_SERIALIZABLE if project.level == "serializable"
@@ -57,38 +57,38 @@ def analyst(project):
         yield connection, cursor
 
 
-def test_during_a_load_the_report_and_status_read_the_old_tables_and_check_says_who_loads(side_by_side):
-    side_by_side.configure(LOCK_TIMEOUT="1")
-    with waiting_at(side_by_side, BETWEEN_INSERTS) as (loading, holder):
-        assert report(side_by_side).startswith("2 plays by ")
-        status = side_by_side.run("etl.py", "--status")
+def test_during_a_load_the_report_and_status_read_the_old_tables_and_check_says_who_loads(isolated):
+    isolated.configure(LOCK_TIMEOUT="1")
+    with waiting_at(isolated, BETWEEN_INSERTS) as (loading, holder):
+        assert report(isolated).startswith("2 plays by ")
+        status = isolated.run("etl.py", "--status")
         assert status.returncode == 0 and "next load: new and changed files" in status.stdout
-        check = side_by_side.run("etl.py", "--check")
+        check = isolated.run("etl.py", "--check")
         assert check.returncode == 75 and "another load or reset is running (process" in check.stdout
         holder.close()
-        assert ended(loading).returncode == 0
-    assert report(side_by_side).startswith("4 plays by ")
+        assert finish(loading).returncode == 0
+    assert report(isolated).startswith("4 plays by ")
 
 
 @pytest.mark.parametrize("second", [("etl.py",), ("etl.py", "--full"), ("create_tables.py",)],
                          ids=["load", "full", "reset"])
-def test_a_load_and_what_waits_for_it_both_succeed(side_by_side, second):
-    with waiting_at(side_by_side, BETWEEN_INSERTS) as (loading, holder):
-        waiting = side_by_side.start(*second)
-        wait_until_somebody_waits_for(side_by_side, "etl_lock")
+def test_a_load_and_the_run_that_waits_for_it_both_succeed(isolated, second):
+    with waiting_at(isolated, BETWEEN_INSERTS) as (loading, holder):
+        waiting = isolated.start(*second)
+        wait_until_somebody_waits_for(isolated, "etl_lock")
         holder.close()
-        first, later = ended(loading), ended(waiting)
+        first, later = finish(loading), finish(waiting)
     assert (first.returncode, later.returncode) == (0, 0), first.stderr + later.stderr
-    plays = side_by_side.query("SELECT COUNT(*) FROM songplays")
+    plays = isolated.query("SELECT COUNT(*) FROM songplays")
     assert plays == [(0 if second == ("create_tables.py",) else 4,)]
 
 
-def test_an_open_transaction_of_an_analyst_stops_no_load_and_sees_what_it_saw(side_by_side):
-    with analyst(side_by_side) as (connection, cursor):
-        assert "committed" in side_by_side.load().stderr
+def test_an_analysts_open_transaction_stops_no_load_and_keeps_its_view(isolated):
+    with analysing(isolated) as (connection, cursor):
+        assert "committed" in isolated.load().stderr
         cursor.execute("SELECT COUNT(*) FROM songplays")
         assert cursor.fetchone() == (2,)
         cursor.execute("INSERT INTO favourites SELECT song_title FROM songplays")
         connection.commit()
-    wait_until_no_session_is_left(side_by_side)
-    assert side_by_side.query("SELECT COUNT(*) FROM songplays") == [(4,)]
+    wait_until_no_session_is_left(isolated)
+    assert isolated.query("SELECT COUNT(*) FROM songplays") == [(4,)]

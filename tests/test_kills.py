@@ -1,8 +1,7 @@
-"""kill -9 at random instants of a night's load: nothing lost, nothing doubled, no lock left behind.
+"""kill -9 at random instants of a nightly load: nothing lost, nothing doubled, no lock left behind.
 
-The instant and the kind of death are drawn from the seed: a moment after a random line of the log, so
-that short statements and COMMIT are hit, too, and a busy machine does not let all die young.
---faults=500 is for an afternoon.
+The seed gives the instant, a moment after a random line of the log. So short statements and COMMIT are
+hit as well, and on a busy machine not all loads die early. --faults=500 takes an afternoon.
 """
 
 import random
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from generate import generate
 from support.databases import administrate
-from support.project import Project, ended
+from support.project import Project, finish
 from support.runs import LINE, NOTHING
 from support.sessions import tables_of, wait_until_no_session_is_left
 
@@ -31,8 +30,8 @@ class Night(NamedTuple):
     earlier: str  # the database as it is before
     before: Tables
     after: Tables
-    seconds: float  # that a load takes which nothing disturbs
-    lines: int  # of its log at --verbose, one a statement and more
+    seconds: float  # of an undisturbed load
+    lines: int  # of its log with --verbose: one per statement, and others
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +76,15 @@ def night(a_night, tcp):
     a_night.project.disconnect()
     administrate(tcp, f"DROP DATABASE {name} WITH (FORCE)")
     administrate(tcp, f"CREATE DATABASE {name} TEMPLATE {a_night.earlier}")
-    # In a copy of a database PostgreSQL 15 forgets in a crash which values a sequence gave, until
-    # a checkpoint has come.
+    # In a copied database, a crash of PostgreSQL 15 before the first checkpoint makes a sequence
+    # repeat values.
     administrate(tcp, "CHECKPOINT")
     a_night.project.configure(RETRIES="3", LOCK_TIMEOUT="60")
     return a_night
 
 
 def assert_loaded(night: Night) -> None:
-    """The tables are those of a load that nothing disturbed; else it is told what differs."""
+    """Assert that the tables are those of an undisturbed load, and name a table that differs."""
     found = tables_of(night.project)
     for table, expected in night.after.items():
         lost, doubled = Counter(expected), Counter(found[table])
@@ -93,8 +92,8 @@ def assert_loaded(night: Night) -> None:
         assert not doubled - lost, f"{table} has {len(list((doubled - lost).elements()))} too many"
 
 
-def start(night: Night, chance: random.Random) -> tuple[subprocess.Popen, str]:
-    """A load that has come to a random instant, and what it logged until then."""
+def start_and_wait(night: Night, chance: random.Random) -> tuple[subprocess.Popen, str]:
+    """Start a load and wait for a random instant. Return the process and its log so far."""
     process = night.project.start("etl.py", "--verbose")
     lines, said = chance.randrange(night.lines), ""
     while len(LINE.findall(said)) < lines and (line := process.stderr.readline()):
@@ -103,17 +102,17 @@ def start(night: Night, chance: random.Random) -> tuple[subprocess.Popen, str]:
     return process, said
 
 
-def reached(said: str) -> str:
-    """The last thing that a log tells of."""
+def find_last_step(said: str) -> str:
+    """Return the last step in a log."""
     return (LINE.findall(said) or ["nothing yet"])[-1]
 
 
-def test_etl_killed_at_a_random_instant_leaves_all_or_nothing(night, fault_seed, record_property):
+def test_a_load_killed_at_a_random_instant_leaves_all_or_nothing(night, fault_seed, record_property):
     chance = random.Random(f"etl {fault_seed}")
-    process, said = start(night, chance)
+    process, said = start_and_wait(night, chance)
     process.send_signal(signal.SIGKILL)
-    record_property("reached", reached(said + ended(process).stderr))
-    if chance.random() < 0.5:  # else it runs again while the server may still work for the dead one
+    record_property("reached", find_last_step(said + finish(process).stderr))
+    if chance.random() < 0.5:  # else the next load starts while the server may still work for the killed one
         wait_until_no_session_is_left(night.project)
         assert tables_of(night.project) in (night.before, night.after)
     night.project.load()
@@ -127,12 +126,12 @@ def test_a_server_killed_at_a_random_instant_leaves_all_or_nothing(
     chance = random.Random(f"server {fault_seed}")
     retries = chance.choice((0, 3))
     night.project.configure(RETRIES=str(retries))
-    process, said = start(night, chance)
+    process, said = start_and_wait(night, chance)
     chance.choice((tcp.crash, tcp.kill))()
     tcp.start()
     night.project.disconnect()
-    done = ended(process)
-    record_property("reached", f"{retries} retries: {reached(said + done.stderr)}")
+    done = finish(process)
+    record_property("reached", f"{retries} retries: {find_last_step(said + done.stderr)}")
     if retries or done.returncode == 0:
         assert done.returncode == 0, done.stderr
         assert_loaded(night)

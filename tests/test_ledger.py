@@ -1,4 +1,4 @@
-"""What a load does about files that are new, changed, gone, empty or archived, source by source."""
+"""Loads of new, changed, missing, empty and archived files, source by source."""
 
 import json
 
@@ -6,15 +6,15 @@ import pytest
 from support.documents import event, song
 from support.faulty_s3 import refuse as refuse_request
 from support.project import FOLDED, LASTING, STAR, Project
-from support.runs import load_by_prefix, load_here, refused
-from support.sessions import lose_rows, plays
+from support.runs import expect_refusal, load_by_prefix, load_here
+from support.sessions import count_plays, lose_rows
 from support.tcp_project import LOG, SONG
 
 from warehouse import rejected_rows
 
 
-def versions(project: Project, table: str) -> dict[tuple, tuple]:
-    """Where each row of a table lies and what wrote it: a row that was written again differs."""
+def read_versions(project: Project, table: str) -> dict[tuple, tuple]:
+    """Return the place and the writing transaction of each row. They change if it is written again."""
     columns = [name for name, in project.query(
         f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
         " ORDER BY ordinal_position")]
@@ -22,51 +22,51 @@ def versions(project: Project, table: str) -> dict[tuple, tuple]:
         f"SELECT CAST(ctid AS text), CAST(xmin AS text), {', '.join(columns)} FROM {table}")}
 
 
-def body(content: dict | list[dict]) -> bytes:
+def encode(content: dict | list[dict]) -> bytes:
     documents = content if isinstance(content, list) else [content]
     return "".join(json.dumps(document) + "\n" for document in documents).encode()
 
 
 # ------------------------------------------------------------------------------------ new or whole
 
-def test_a_changed_song_file_reads_no_log(by_s3, s3, bucket):
-    by_s3.load()
-    bucket.put_object(Key=SONG[1:], Body=body(song("SO2", artist_id="AR3")))
+def test_a_changed_song_file_reads_no_log(s3_project, s3, bucket):
+    s3_project.load()
+    bucket.put_object(Key=SONG[1:], Body=encode(song("SO2", artist_id="AR3")))
     s3.asked.clear()
-    by_s3.load()
+    s3_project.load()
     read = [line.split()[1] for line in s3.asked if "_data/" in line and "prefix=" not in line]
     assert sorted({url.removeprefix(f"/{bucket.name}") for url in read}) == [
         "/song_data/1.json", "/song_data/2.json"]
-    assert by_s3.query("SELECT artist_id FROM songs ORDER BY song_id") == [("AR1",), ("AR3",)]
+    assert s3_project.query("SELECT artist_id FROM songs ORDER BY song_id") == [("AR1",), ("AR3",)]
 
 
-def test_a_changed_log_file_reads_no_song(by_s3, s3, bucket):
-    by_s3.load()
-    bucket.put_object(Key=LOG[1:], Body=body([event(1), event(2)]))
+def test_a_changed_log_file_reads_no_song(s3_project, s3, bucket):
+    s3_project.load()
+    bucket.put_object(Key=LOG[1:], Body=encode([event(1), event(2)]))
     s3.asked.clear()
-    by_s3.load()
+    s3_project.load()
     assert any(LOG in line for line in s3.asked)
     assert not any("/song_data/" in line and "prefix=" not in line for line in s3.asked)
-    assert plays(by_s3) == 2
+    assert count_plays(s3_project) == 2
 
 
-def test_a_log_that_grew_and_in_which_loaded_lines_were_corrected_is_loaded_whole(by_s3, s3, bucket):
-    by_s3.load()
+def test_a_log_that_grew_and_in_which_loaded_lines_were_corrected_is_loaded_whole(s3_project, s3, bucket):
+    s3_project.load()
     corrected = [event(1, song="Corrected"), event(2), event(5), event(6), event(7)]
-    bucket.put_object(Key=LOG[1:], Body=body(corrected))
-    assert "log_data/1.json grew, and loaded lines were corrected" in by_s3.load().stderr
-    assert by_s3.query("SELECT COUNT(*) FROM songplays WHERE song_title = 'Corrected'") == [(1,)]
-    found = by_s3.snapshot(STAR + FOLDED)
-    by_s3.load("--full")
-    assert by_s3.snapshot(STAR + FOLDED) == found
+    bucket.put_object(Key=LOG[1:], Body=encode(corrected))
+    assert "log_data/1.json grew, and loaded lines were corrected" in s3_project.load().stderr
+    assert s3_project.query("SELECT COUNT(*) FROM songplays WHERE song_title = 'Corrected'") == [(1,)]
+    found = s3_project.snapshot(STAR + FOLDED)
+    s3_project.load("--full")
+    assert s3_project.snapshot(STAR + FOLDED) == found
 
 
-def test_a_log_that_only_grew_is_loaded_as_grown_after_one_look_at_its_beginning(by_s3, s3, bucket):
-    by_s3.load()
+def test_a_log_that_only_grew_is_loaded_as_grown_after_one_look_at_its_beginning(s3_project, s3, bucket):
+    s3_project.load()
     old = bucket.Object(LOG[1:]).get()["Body"].read()
-    bucket.put_object(Key=LOG[1:], Body=old + body([event(7)]))
+    bucket.put_object(Key=LOG[1:], Body=old + encode([event(7)]))
     s3.asked.clear()
-    said = by_s3.load().stderr
+    said = s3_project.load().stderr
     assert "0 new, 1 changed" in said and "corrected" not in said
     ranges = [line for line in s3.asked if LOG in line]
     assert len(ranges) == 2, s3.asked  # the comparison, and COPY
@@ -78,7 +78,7 @@ def upload_in_parts(bucket, key: str, content: bytes) -> None:
     upload.complete(MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
 
 
-UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers later, and what is said of it
+UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers later, and the message
     "of several parts": (upload_in_parts, None, ""),
     "with a key of KMS": (
         lambda bucket, key, content: bucket.put_object(Key=key, Body=content, ServerSideEncryption="aws:kms"),
@@ -90,36 +90,36 @@ UNCOMPARED = {  # how the log was stored when it was loaded, how S3 answers late
 
 
 @pytest.mark.parametrize("store, answer, reason", UNCOMPARED.values(), ids=UNCOMPARED)
-def test_a_log_that_grew_and_cannot_be_compared_is_loaded_as_grown_and_said_so_once(
-        by_s3, s3, bucket, store, answer, reason):
-    store(bucket, LOG[1:], body([event(1), event(2)]))
-    by_s3.load()
-    store(bucket, LOG[1:], body([event(1, song="Zebra"), event(2), event(7)]))
+def test_a_grown_log_that_cannot_be_compared_is_loaded_as_grown_with_one_message(
+        s3_project, s3, bucket, store, answer, reason):
+    store(bucket, LOG[1:], encode([event(1), event(2)]))
+    s3_project.load()
+    store(bucket, LOG[1:], encode([event(1, song="Zebra"), event(2), event(7)]))
     if answer:
         s3.on(f"GET /{bucket.name}{LOG}", answer)
-    said = by_s3.load().stderr
+    said = s3_project.load().stderr
     assert said.count("1.json grew, and was not compared with its loaded content") == 1
     assert reason in said and "run etl.py --full" in said
     # of two versions the first by content stays: "The Song"
-    assert by_s3.query("SELECT COUNT(*) FROM songplays WHERE song_title = 'Zebra'") == [(0,)]
-    assert "was not compared" not in by_s3.load().stderr
+    assert s3_project.query("SELECT COUNT(*) FROM songplays WHERE song_title = 'Zebra'") == [(0,)]
+    assert "was not compared" not in s3_project.load().stderr
 
 
-def test_a_local_log_that_grew_is_loaded_as_grown_and_said_so(loaded):
+def test_a_grown_local_log_is_loaded_as_grown_with_a_message(loaded):
     loaded.write("log_data/1.json", [event(1, song="Zebra"), event(2), event(7)])
     assert "log_data/1.json grew, and was not compared" in loaded.load().stderr
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):
-    """other.json has Another; from now on it is The Song."""
+    """other.json held the song Another. Now it holds The Song."""
     loaded.write("log_data/2.json", [
         event(3, song="Another"), event(4, song="Third"), event(5, artist="Others")])
     loaded.load()
-    before = versions(loaded, "songplays")
+    before = read_versions(loaded, "songplays")
     loaded.write("song_data/other.json", song("SO0", artist_id="AR0"))
     loaded.load()
-    after = versions(loaded, "songplays")
+    after = read_versions(loaded, "songplays")
     kept = {row: place for row, place in after.items() if before.get(row) == place}
     assert sorted(row[9:11] for row in kept) == [("The Song", "Others"), ("Third", "The Band")]
     assert loaded.query(
@@ -132,61 +132,61 @@ def test_a_corrected_song_rewrites_only_the_plays_whose_match_changes(loaded):
 def test_whole_songs_leave_users_time_and_all_other_songs_and_artists_untouched(loaded):
     loaded.write("song_data/2.json", song("SO2", artist_id="AR2", artist_name="Others"))
     loaded.load()
-    before = {table: versions(loaded, table) for table in LASTING}
+    before = {table: read_versions(loaded, table) for table in LASTING}
     loaded.write("song_data/other.json", song("SO0", artist_id="AR9"))
     loaded.load()
     for table in ("users", "latest_events", "time"):
-        assert versions(loaded, table) == before[table], table
+        assert read_versions(loaded, table) == before[table], table
     for table in ("songs", "artists"):
-        kept = set(versions(loaded, table).items()) & set(before[table].items())
+        kept = set(read_versions(loaded, table).items()) & set(before[table].items())
         assert [row[0] for row, _ in kept] in (["SO2"], ["AR2"]), table
 
 
 def test_whole_logs_leave_songs_artists_and_the_catalogue_untouched(loaded):
-    before = {table: versions(loaded, table) for table in ("songs", "artists", "catalogue")}
+    before = {table: read_versions(loaded, table) for table in ("songs", "artists", "catalogue")}
     loaded.write("log_data/1.json", [event(1)])
     loaded.load()
-    assert {table: versions(loaded, table) for table in before} == before
-    assert plays(loaded) == 1
+    assert {table: read_versions(loaded, table) for table in before} == before
+    assert count_plays(loaded) == 1
 
 
 def test_a_load_of_songs_runs_nothing_on_users_latest_events_and_time(loaded):
     loaded.write("song_data/late.json", song())
-    assert not names_run(loaded) & {
+    assert not list_statements_run(loaded) & {
         f"{what} {table}" for what in ("insert", "delete", "choose", "ANALYZE", "touch")
         for table in ("users", "latest_events", "time", "events", "plays")}
 
 
-def test_a_load_of_logs_writes_and_proves_nothing_of_songs(loaded):
+def test_a_load_of_logs_writes_and_checks_nothing_of_songs(loaded):
     loaded.write("log_data/2.json", [event(5)])
-    ran = names_run(loaded)
+    ran = list_statements_run(loaded)
     assert "insert songplays" in ran
     assert not any(name.split()[-1] in ("songs", "artists", "catalogue", "touched_songs")
                    and not name.startswith("match ") for name in ran), ran
     assert not any(name.startswith(("catalogue_", "songs_", "artists_")) for name in ran), ran
 
 
-def names_run(project: Project) -> set[str]:
-    """The names of the statements that a load executes."""
+def list_statements_run(project: Project) -> set[str]:
+    """Load. Return the names of the executed statements."""
     said = project.load("--verbose").stderr
     return {line.partition(" DEBUG ")[2].strip().rpartition(" in ")[0]
             for line in said.splitlines() if " DEBUG " in line}
 
 
-def test_plays_that_are_written_again_are_not_changed_as_earlier_ones(loaded):
+def test_plays_that_a_load_writes_again_do_not_count_as_changed(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     loaded.write("song_data/late.json", song())
-    assert "update songplays" not in names_run(loaded)
+    assert "update songplays" not in list_statements_run(loaded)
     assert loaded.query("SELECT COUNT(song_id) FROM songplays") == [(3,)]
 
 
 def test_a_night_without_a_play_brings_its_users_and_touches_no_play(loaded):
-    before = {table: versions(loaded, table) for table in ("songplays", "time")}
+    before = {table: read_versions(loaded, table) for table in ("songplays", "time")}
     loaded.write("log_data/2.json", [
         event(5, page="Home", level="paid"), event(6, page="Home", userId="8")])
-    ran = names_run(loaded)
+    ran = list_statements_run(loaded)
     assert loaded.query("SELECT user_id, level FROM users ORDER BY 1") == [(7, "paid"), (8, "free")]
-    assert {table: versions(loaded, table) for table in before} == before
+    assert {table: read_versions(loaded, table) for table in before} == before
     assert not ran & {"delete songplays", "insert time", "songplays_unique", "time_unique"}
     assert "users_unique" in ran
 
@@ -202,7 +202,7 @@ EVERYTHING = (*LASTING, "staging_events", "staging_songs", "loaded_files", "load
 
 
 def size_of(project: Project, name: str) -> int:
-    """Bytes of the source of a file, which is alone there."""
+    """Return the size of a file, the only one of its source."""
     return (project.folder / name).stat().st_size
 
 
@@ -212,9 +212,9 @@ def test_a_reload_above_max_reload_is_refused_with_three_ways_out(loaded, name, 
     size = size_of(loaded, name)
     loaded.configure(MAX_RELOAD=str(size - 1))
     before = loaded.snapshot(EVERYTHING)
-    refused(loaded, 3, f"{size:,} bytes, more than MAX_RELOAD = {size - 1:,}.", "changed",
-            "all files of staging_", "(1 in total)", "etl.py --no-reload", "etl.py --force",
-            "etl.py --full to load")
+    expect_refusal(loaded, 3, f"{size:,} bytes, more than MAX_RELOAD = {size - 1:,}.", "changed",
+                   "all files of staging_", "(1 in total)", "etl.py --no-reload", "etl.py --force",
+                   "etl.py --full to load")
     assert loaded.snapshot(EVERYTHING) == before
 
 
@@ -238,7 +238,7 @@ def test_max_reload_does_not_bind_new_and_grown_files(loaded):
     loaded.write("log_data/1.json", [event(1), event(2), event(3)])
     loaded.write("song_data/2.json", song())
     loaded.load()
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 def test_max_reload_does_not_bind_a_first_load_or_loads_by_prefix_or_the_first_one_after_them(
@@ -251,7 +251,7 @@ def test_max_reload_does_not_bind_a_first_load_or_loads_by_prefix_or_the_first_o
     for _ in range(2):
         load_by_prefix(warehouse, monkeypatch)
     assert "rows of a load by prefix" in warehouse.load().stderr
-    assert plays(warehouse) == 1
+    assert count_plays(warehouse) == 1
 
 
 @pytest.mark.parametrize("only_event, only_song", [
@@ -320,7 +320,7 @@ def test_a_vanished_log_does_not_stop_a_reload_of_the_songs(two_of_each):
     said = two_of_each.load().stderr
     assert "files of staging_events that are gone and stay loaded: 1" in said
     assert "all for staging_songs are loaded" in said
-    assert plays(two_of_each) == 3
+    assert count_plays(two_of_each) == 3
     assert two_of_each.query("SELECT artist_id FROM songs ORDER BY 1") == [("AR0",), ("AR3",)]
 
 
@@ -338,7 +338,8 @@ def test_max_reload_is_for_all_files_of_each_source_by_itself(two_of_each):
     larger = max(sum(file.stat().st_size for file in (two_of_each.folder / source).iterdir())
                  for source in ("log_data", "song_data"))
     two_of_each.configure(MAX_RELOAD=str(larger - 1))
-    refused(two_of_each, 3, "(2 in total) would be loaded again", f"{larger:,} bytes, more than MAX_RELOAD")
+    expect_refusal(two_of_each, 3, "(2 in total) would be loaded again",
+                   f"{larger:,} bytes, more than MAX_RELOAD")
     two_of_each.configure(MAX_RELOAD=str(larger))
     two_of_each.load()
 
@@ -352,8 +353,8 @@ def test_a_vanished_file_stops_a_reload_of_its_own_source_unless_forced(
     (two_of_each.folder / gone).unlink()
     two_of_each.write(changed, content)
     before = two_of_each.snapshot(EVERYTHING)
-    refused(two_of_each, 3, changed, "would lose the rows of loaded files that are gone (1)", gone,
-            "etl.py --no-reload", "etl.py --force", "etl.py --full --force")
+    expect_refusal(two_of_each, 3, changed, "would lose the rows of loaded files that are gone (1)", gone,
+                   "etl.py --no-reload", "etl.py --force", "etl.py --full --force")
     assert two_of_each.snapshot(EVERYTHING) == before
     two_of_each.load("--force")
     by_force = two_of_each.snapshot(LASTING)
@@ -372,8 +373,8 @@ def test_a_vanished_file_does_not_stop_a_load_without_a_reload(two_of_each):
 def test_a_full_load_that_would_lose_a_song_is_refused_unless_forced(two_of_each):
     (two_of_each.folder / "song_data/2.json").unlink()
     before = two_of_each.snapshot(EVERYTHING)
-    refused(two_of_each, 3, "all files of staging_songs (1 in total)", "song_data/2.json", "--full --force",
-            arguments=("--full",))
+    expect_refusal(two_of_each, 3, "all files of staging_songs (1 in total)", "song_data/2.json",
+                   "--full --force", arguments=("--full",))
     assert two_of_each.snapshot(EVERYTHING) == before
     two_of_each.load("--full", "--force")
     assert two_of_each.query("SELECT song_id FROM songs") == [("SO0",)]
@@ -394,13 +395,13 @@ def test_an_empty_file_is_no_file(loaded):
 def test_the_rows_of_a_log_that_is_empty_now_go_and_come_again(two_of_each):
     two_of_each.write("log_data/1.json", "")
     assert "log_data/1.json changed without growing" in two_of_each.load().stderr
-    assert plays(two_of_each) == 1
+    assert count_plays(two_of_each) == 1
     assert two_of_each.query("SELECT bytes FROM loaded_files WHERE url LIKE '%log_data/1.json'") == [
         (0,)]
     assert "found nothing new" in two_of_each.load().stderr
     two_of_each.write("log_data/1.json", [event(1)])
     two_of_each.load()
-    assert plays(two_of_each) == 2
+    assert count_plays(two_of_each) == 2
 
 
 def test_the_song_of_a_file_that_is_empty_now_goes(two_of_each):
@@ -420,19 +421,19 @@ def test_without_a_reload_a_file_that_is_empty_now_is_recorded_and_keeps_its_row
     assert "found nothing new" in two_of_each.load().stderr
 
 
-def test_a_log_in_s3_that_is_empty_now_is_recorded_and_not_in_the_manifest(by_s3, bucket):
-    bucket.put_object(Key="log_data/2.json", Body=body(event(9)))
-    by_s3.configure(MANIFESTS=f"s3://{bucket.name}/manifests/")
-    by_s3.load()
+def test_a_log_in_s3_that_is_empty_now_is_recorded_and_not_in_the_manifest(s3_project, bucket):
+    bucket.put_object(Key="log_data/2.json", Body=encode(event(9)))
+    s3_project.configure(MANIFESTS=f"s3://{bucket.name}/manifests/")
+    s3_project.load()
     bucket.objects.filter(Prefix="manifests/").delete()
     bucket.put_object(Key="log_data/2.json", Body=b"")
-    by_s3.load()
-    assert plays(by_s3) == 4
+    s3_project.load()
+    assert count_plays(s3_project) == 4
     [manifest] = [found for found in bucket.objects.filter(Prefix="manifests/")
                   if found.key.endswith("staging_events.manifest")]
     entries = json.load(manifest.get()["Body"])["entries"]
     assert [entry["url"].rpartition("/")[2] for entry in entries] == ["1.json"]
-    assert by_s3.query("SELECT bytes FROM loaded_files WHERE url LIKE '%log_data/2.json'") == [(0,)]
+    assert s3_project.query("SELECT bytes FROM loaded_files WHERE url LIKE '%log_data/2.json'") == [(0,)]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--full",), ("--force",), ("--no-reload",)],
@@ -442,8 +443,9 @@ def test_a_prefix_whose_only_file_is_empty_now_is_an_error_and_nothing_is_emptie
 ):
     before = loaded.snapshot(EVERYTHING)
     loaded.write("log_data/1.json", "")
-    refused(loaded, 1, f"LOG_DATA: there is no object under {loaded.folder}/log_data/, or only empty ones.",
-            arguments=arguments)
+    expect_refusal(loaded, 1,
+                   f"LOG_DATA: there is no object under {loaded.folder}/log_data/, or only empty ones.",
+                   arguments=arguments)
     assert loaded.snapshot(EVERYTHING) == before
 
 
@@ -453,38 +455,39 @@ ARCHIVES = pytest.mark.parametrize("archive", ["GLACIER", "DEEP_ARCHIVE"])
 
 
 @ARCHIVES
-def test_a_new_log_that_is_archived_stops_the_load_and_is_named(by_s3, bucket, archive):
-    by_s3.load()
-    before = by_s3.snapshot(EVERYTHING)
-    bucket.put_object(Key="log_data/2.json", Body=body(event(9)))
-    bucket.put_object(Key="log_data/3.json", Body=body(event(10)), StorageClass=archive)
-    refused(by_s3, 1, f"s3://{bucket.name}/log_data/3.json is archived in {archive}, and this load would"
-                      " read it", "Restore it")
-    assert by_s3.snapshot(EVERYTHING) == before
+def test_a_new_log_that_is_archived_stops_the_load_and_is_named(s3_project, bucket, archive):
+    s3_project.load()
+    before = s3_project.snapshot(EVERYTHING)
+    bucket.put_object(Key="log_data/2.json", Body=encode(event(9)))
+    bucket.put_object(Key="log_data/3.json", Body=encode(event(10)), StorageClass=archive)
+    expect_refusal(s3_project, 1, f"s3://{bucket.name}/log_data/3.json is archived in {archive}, and this"
+                   " load would read it", "Restore it")
+    assert s3_project.snapshot(EVERYTHING) == before
 
 
 @ARCHIVES
-def test_a_loaded_log_that_is_archived_stops_only_a_load_that_would_read_it(by_s3, bucket, archive):
-    by_s3.load()
+def test_a_loaded_log_that_is_archived_stops_only_a_load_that_would_read_it(s3_project, bucket, archive):
+    s3_project.load()
     bucket.put_object(Key=LOG[1:], Body=bucket.Object(LOG[1:]).get()["Body"].read(),
                       StorageClass=archive)
-    assert "found nothing new" in by_s3.load().stderr
-    bucket.put_object(Key="log_data/2.json", Body=body(event(9)))
-    by_s3.load()
-    assert plays(by_s3) == 5
-    bucket.put_object(Key=SONG[1:], Body=body(song("SO2", artist_id="AR3")))
-    by_s3.load()
-    before = by_s3.snapshot(EVERYTHING)
-    refused(by_s3, 1, f"{LOG} is archived in {archive}, and this load would read it", arguments=("--full",))
-    assert by_s3.snapshot(EVERYTHING) == before
+    assert "found nothing new" in s3_project.load().stderr
+    bucket.put_object(Key="log_data/2.json", Body=encode(event(9)))
+    s3_project.load()
+    assert count_plays(s3_project) == 5
+    bucket.put_object(Key=SONG[1:], Body=encode(song("SO2", artist_id="AR3")))
+    s3_project.load()
+    before = s3_project.snapshot(EVERYTHING)
+    expect_refusal(s3_project, 1, f"{LOG} is archived in {archive}, and this load would read it",
+                   arguments=("--full",))
+    assert s3_project.snapshot(EVERYTHING) == before
 
 
-def test_a_log_that_is_restored_or_in_an_archive_of_instant_access_is_read(by_s3, bucket):
-    bucket.put_object(Key="log_data/2.json", Body=body(event(9)), StorageClass="GLACIER")
+def test_a_log_that_is_restored_or_in_an_archive_of_instant_access_is_read(s3_project, bucket):
+    bucket.put_object(Key="log_data/2.json", Body=encode(event(9)), StorageClass="GLACIER")
     bucket.Object("log_data/2.json").restore_object(RestoreRequest={"Days": 1})
-    bucket.put_object(Key="log_data/3.json", Body=body(event(10)), StorageClass="GLACIER_IR")
-    by_s3.load()
-    assert plays(by_s3) == 6
+    bucket.put_object(Key="log_data/3.json", Body=encode(event(10)), StorageClass="GLACIER_IR")
+    s3_project.load()
+    assert count_plays(s3_project) == 6
 
 
 # ----------------------------------------------------------------------------------- other letters
@@ -529,7 +532,7 @@ def test_a_late_song_makes_the_artist_of_earlier_plays_known_ambiguous_and_known
 
 # ------------------------------------------------------------------------------------ rejected rows
 
-def test_rejected_rows_are_counted_by_what_copy_says_where_the_views_of_them_are_empty(
+def test_rejected_rows_are_counted_by_copys_notice_when_the_views_of_them_are_empty(
     loaded, monkeypatch, caplog
 ):
     monkeypatch.setenv("SPARKIFY_STANDIN", str(loaded.server.folder))
@@ -542,7 +545,7 @@ def test_rejected_rows_are_counted_by_what_copy_says_where_the_views_of_them_are
             and "; this run could not read them" in caplog.text)
     assert summary.splitlines()[1].split()[:4] == ["staging_events", "1", "1", "2"]
     assert loaded.query("SELECT rejected FROM loads ORDER BY begun_at DESC LIMIT 1") == [(2,)]
-    assert plays(loaded) == 3
+    assert count_plays(loaded) == 3
 
 
 # ------------------------------------------------------------------------------ settings in the wrong place
@@ -550,11 +553,12 @@ def test_rejected_rows_are_counted_by_what_copy_says_where_the_views_of_them_are
 def test_swapped_settings_are_an_error_that_says_so_and_change_nothing(loaded):
     before = loaded.snapshot()
     loaded.configure(LOG_DATA="song_data/", SONG_DATA="log_data/")
-    refused(loaded, 2, "LOG_DATA: ", "was loaded into staging_songs before: are LOG_DATA and SONG_DATA"
-            " swapped")
+    expect_refusal(loaded, 2, "LOG_DATA: ", "was loaded into staging_songs before: are LOG_DATA and SONG_DATA"
+                   " swapped")
     assert loaded.snapshot() == before
 
 
-def test_wildcards_are_named_for_what_they_are(loaded):
+def test_wildcards_are_called_wildcards(loaded):
     loaded.configure(LOG_DATA="log_data/*.json")
-    refused(loaded, 1, "there is no object under", "COPY has no wildcards: write the text that the keys")
+    expect_refusal(loaded, 1, "there is no object under",
+                   "COPY has no wildcards: write the text that the keys")

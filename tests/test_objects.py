@@ -1,4 +1,4 @@
-"""Objects in S3 and files in a folder: one meaning of a prefix, nothing cut short, nothing overwritten."""
+"""Objects in S3 and files in a folder: a prefix means the same, and nothing is truncated or overwritten."""
 
 import threading
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from warehouse.objects import ObjectError
 
 
 class Folder:
-    """Files, by the keys that they would have in S3."""
+    """Files of a folder, by the keys that they would have in S3."""
 
     def __init__(self, path):
         self.path = path
@@ -36,7 +36,7 @@ class Bucket:
 
 @pytest.fixture(params=["folder", "s3"])
 def place(request, tmp_path):
-    """A place for objects; every test that asks for it runs in a folder and in S3."""
+    """A place for objects. Each of its tests runs once in a folder and once in S3."""
     return Folder(tmp_path) if request.param == "folder" else Bucket(request.getfixturevalue("bucket"))
 
 
@@ -70,7 +70,7 @@ def test_a_prefix_is_text_and_no_folder(place, prefix, found):
     assert keys(place, prefix) == found
 
 
-def test_the_order_is_that_of_the_keys_whatever_the_depth(place):
+def test_objects_at_any_depth_are_in_the_order_of_their_keys(place):
     names = ["a/z/1", "a-b/1", "a/b", "a/B", "a0/1", "a/é", "a/z.json", "a/10", "a/9"]
     for name in names:
         place.put(name)
@@ -97,7 +97,7 @@ def test_a_file_with_a_line_break_in_its_name_is_listed_and_read(tmp_path):
     assert objects.read(f"{place.root}new\nline") == b"x"
 
 
-def test_a_listing_tells_sizes_and_etags_that_change_with_the_content(place):
+def test_a_listing_gives_sizes_and_etags_that_change_with_the_content(place):
     place.put("a", b"12345")
     place.put("empty", b"")
     file, empty = objects.list_objects(place.root)
@@ -131,7 +131,7 @@ def test_links_to_folders_are_followed_at_any_depth(tmp_path):
 def test_a_link_that_leads_in_a_circle_is_named(tmp_path, links):
     place = Folder(tmp_path)
     place.put("log_data/2018/1.json")
-    for number in range(links):  # two of them would give more names than could ever be listed
+    for number in range(links):  # two of them would give an endless list of names
         (tmp_path / f"log_data/2018/up{number}").symlink_to("..")
     with pytest.raises(ObjectError, match="log_data/2018/up[01] leads back to a folder"):
         keys(place, "log_data/")
@@ -175,7 +175,7 @@ def test_a_url_without_a_bucket_is_refused():
 def no_credentials(monkeypatch, tmp_path):
     import boto3
 
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers those of other tests
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has cached those of other tests
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
                  "AWS_ENDPOINT_URL_S3", "AWS_WEB_IDENTITY_TOKEN_FILE",
                  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
@@ -202,7 +202,7 @@ def test_an_endpoint_that_is_no_url_says_how_one_begins(no_credentials, monkeypa
 
 @contextmanager
 def serving(monkeypatch, answer):
-    """S3 for this process is a server that answers every GET and HEAD with answer(handler)."""
+    """Let this process use an S3 that answers every GET and HEAD by answer(handler)."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -229,7 +229,7 @@ def serving(monkeypatch, answer):
         objects.s3.cache_clear()
 
 
-def cut_short(handler: BaseHTTPRequestHandler) -> None:
+def send_half(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100")
     handler.end_headers()
@@ -245,32 +245,32 @@ def test_a_body_that_is_cut_short_is_never_taken_for_whole(monkeypatch, size):
             while stream.read(size):
                 pass
 
-    with serving(monkeypatch, cut_short):
+    with serving(monkeypatch, send_half):
         with pytest.raises(ObjectError, match="s3://bucket/key.json"):
             read_all()
 
 
 def test_an_answer_of_access_denied_names_the_rights_to_give(monkeypatch):
-    def denied(handler):
+    def deny(handler):
         body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
         handler.send_response(403)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
 
-    with serving(monkeypatch, denied):
+    with serving(monkeypatch, deny):
         for act in (objects.list_objects, objects.read):
             with pytest.raises(ObjectError, match="AccessDenied.*s3:ListBucket.*s3:GetObject"):
                 act("s3://bucket/key")
 
 
 def test_an_archived_object_whose_restore_is_under_way_is_refused(monkeypatch):
-    def under_way(handler):
+    def answer_restoring(handler):
         handler.send_response(200)
         handler.send_header("x-amz-restore", 'ongoing-request="true"')
         handler.end_headers()
 
-    with serving(monkeypatch, under_way):
+    with serving(monkeypatch, answer_restoring):
         with pytest.raises(ObjectError, match="s3://bucket/key is archived in GLACIER"):
             objects.refuse_archived([objects.Object("s3://bucket/key", 1, "e", "GLACIER")])
 

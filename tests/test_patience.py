@@ -1,4 +1,4 @@
-"""Connecting to a server that is not ready yet, and what exactly a server is sent."""
+"""Connecting to a server that is not ready yet, and the exact requests that it gets."""
 
 import contextlib
 import itertools
@@ -8,8 +8,8 @@ import time
 
 import psycopg2
 import pytest
-from support.recording_server import RESET, SSL_REQUEST, recording_server
-from support.tcp_server import free_port, tcp_server
+from support.recording_server import RESET, SSL_REQUEST, running_recording_server
+from support.tcp_server import find_free_port, running_tcp_server
 
 from warehouse import WarehouseError
 from warehouse.database import connection, errors, retry
@@ -30,10 +30,10 @@ def keys(port: int, **changes: str) -> dict[str, str]:
 
 # ------------------------------------------------------------------------------------ what is sent
 
-def test_redshift_is_sent_nothing_that_it_refuses(configured, monkeypatch):
-    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")  # which Redshift does not know
-    with recording_server() as server:
-        config = configured("STATEMENT_TIMEOUT = 90\n", **keys(server.port))
+def test_redshift_is_sent_nothing_that_it_refuses(make_config, monkeypatch):
+    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")  # a parameter that Redshift does not know
+    with running_recording_server() as server:
+        config = make_config("STATEMENT_TIMEOUT = 90\n", **keys(server.port))
         connect(config, query_group="etl-0a1b2c").close()
     assert server.requests == [SSL_REQUEST]  # and no GSSAPI
     assert server.startups == [{"user": "IAM:etl", "database": "dwh"}]
@@ -43,9 +43,9 @@ def test_redshift_is_sent_nothing_that_it_refuses(configured, monkeypatch):
         "SET query_group TO 'etl-0a1b2c'", "SET statement_timeout TO 90000", "COMMIT"]
 
 
-def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(configured):
-    with recording_server() as server:
-        with contextlib.closing(connect(configured(**keys(server.port)))) as connected:
+def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(make_config):
+    with running_recording_server() as server:
+        with contextlib.closing(connect(make_config(**keys(server.port)))) as connected:
             with socket.socket(fileno=connected.fileno()) as opened:
                 option = opened.getsockopt
                 assert option(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -71,9 +71,9 @@ def test_a_peer_that_is_gone_is_noticed_before_a_nat_gateway_forgets(configured)
     "terminating connection due to unexpected postmaster exit",
     RESET,
 ])
-def test_what_passes_is_waited_for(configured, quick, caplog, refusal):
-    with recording_server(refusal, refusal) as server, caplog.at_level("INFO", "warehouse"):
-        connect(configured(SOON, **keys(server.port))).close()
+def test_a_failure_that_passes_is_waited_for(make_config, quick, caplog, refusal):
+    with running_recording_server(refusal, refusal) as server, caplog.at_level("INFO", "warehouse"):
+        connect(make_config(SOON, **keys(server.port))).close()
     assert len(server.startups) == 3
     waits = [said for said in caplog.messages if said.startswith("waiting for 127.0.0.1: ")]
     assert len(waits) == 2
@@ -89,42 +89,42 @@ def test_what_passes_is_waited_for(configured, quick, caplog, refusal):
     'unrecognized configuration parameter "lock_timeout"',
     "anything that is new to us",
 ])
-def test_nothing_else_is_tried_a_second_time(configured, quick, refusal):
-    with recording_server(refusal, refusal) as server:
+def test_nothing_else_is_tried_a_second_time(make_config, quick, refusal):
+    with running_recording_server(refusal, refusal) as server:
         with pytest.raises(WarehouseError, match=refusal[:25]):
-            connect(configured(SOON, **keys(server.port)))
+            connect(make_config(SOON, **keys(server.port)))
         assert len(server.startups) == 1
 
 
-def test_a_server_that_starts_meanwhile_is_reached(configured, quick, caplog):
-    port = free_port()
+def test_a_server_that_starts_meanwhile_is_reached(make_config, quick, caplog):
+    port = find_free_port()
     with contextlib.ExitStack() as stack, caplog.at_level("INFO", "warehouse"):
         starting = threading.Timer(
-            0.3, lambda: stack.enter_context(recording_server(port=port)))
+            0.3, lambda: stack.enter_context(running_recording_server(port=port)))
         starting.start()
-        connect(configured(SOON, **keys(port))).close()
+        connect(make_config(SOON, **keys(port))).close()
         starting.join()
     assert "waiting for 127.0.0.1: connection to server" in caplog.text
     assert "Connection refused; next try in" in caplog.text
 
 
-def test_a_user_with_too_many_sessions_waits_for_one_to_end(configured, quick):
-    with tcp_server() as server:
+def test_a_user_with_too_many_sessions_waits_for_one_to_end(make_config, quick):
+    with running_tcp_server() as server:
         parameters = server.connect_parameters("postgres")
         with contextlib.closing(psycopg2.connect(**parameters)) as other, other:
             other.cursor().execute("CREATE ROLE etl LOGIN PASSWORD 'x' CONNECTION LIMIT 1;"
                                    " GRANT ALL ON DATABASE postgres TO etl")
         held = psycopg2.connect(**parameters | {"user": "etl", "password": "x"})
         threading.Timer(0.3, held.close).start()
-        connect(configured(SOON, **server.settings(DB_USER="etl", DB_PASSWORD="x"))).close()
+        connect(make_config(SOON, **server.settings(DB_USER="etl", DB_PASSWORD="x"))).close()
         assert held.closed
 
 
-def test_patience_ends(configured, quick, caplog):
-    with recording_server(*["the database system is starting up"] * 1000) as server:
+def test_connecting_gives_up_after_connect_timeout(make_config, quick, caplog):
+    with running_recording_server(*["the database system is starting up"] * 1000) as server:
         began = time.monotonic()
         with caplog.at_level("INFO", "warehouse"), pytest.raises(WarehouseError) as raised:
-            connect(configured("CONNECT_TIMEOUT = 1\n", **keys(server.port)))
+            connect(make_config("CONNECT_TIMEOUT = 1\n", **keys(server.port)))
         assert 1 <= time.monotonic() - began < 4
         assert 4 < len(server.startups) < 20  # the pauses grow
     assert "is starting up. Is the cluster running and not paused" in str(raised.value)
@@ -132,8 +132,8 @@ def test_patience_ends(configured, quick, caplog):
 
 @pytest.mark.parametrize("said, waits", [
     ("Name or service not known", False), ("Temporary failure in name resolution", True)])
-def test_a_host_that_does_not_exist_is_given_up_after_seconds_and_a_silent_resolver_is_not(
-    configured, quick, monkeypatch, said, waits
+def test_a_missing_host_is_given_up_after_seconds_and_a_silent_resolver_is_not(
+    make_config, quick, monkeypatch, said, waits
 ):
     tries = []
 
@@ -144,14 +144,14 @@ def test_a_host_that_does_not_exist_is_given_up_after_seconds_and_a_silent_resol
     monkeypatch.setattr(connection.psycopg2, "connect", refuse)
     monkeypatch.setattr(connection, "UNKNOWN_HOST_TIMEOUT", 0.2)
     with pytest.raises(WarehouseError, match="Check HOST"):
-        connect(configured(load="CONNECT_TIMEOUT = 2", **keys(1)))
+        connect(make_config(load="CONNECT_TIMEOUT = 2", **keys(1)))
     assert (tries[-1] - tries[0] > 1) == waits
 
 
-def test_a_server_that_is_silent_is_given_up(configured):
+def test_a_server_that_is_silent_is_given_up(make_config):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         with pytest.raises(WarehouseError, match="timeout expired. Is the cluster running"):
-            connect(configured("CONNECT_TIMEOUT = 1\n", **keys(silent.getsockname()[1])))
+            connect(make_config("CONNECT_TIMEOUT = 1\n", **keys(silent.getsockname()[1])))
 
 
 @pytest.mark.parametrize("first, limit, growth", [(0.5, 15, 2), (1, 60, 4)])
@@ -179,10 +179,10 @@ def test_a_host_of_two_addresses_is_not_waited_for_if_one_refuses_the_password()
     assert errors.pick_message(error).endswith('password authentication failed for user "etl"')
 
 
-def test_login_is_asked_anew_at_each_try(configured, quick, monkeypatch):
+def test_each_attempt_asks_for_the_login_again(make_config, quick, monkeypatch):
     logins = []
     monkeypatch.setattr(connection, "make_parameters",
                         lambda config: logins.append(config) or make_parameters(config))
-    with recording_server("the database system is starting up") as server:
-        connect(configured(SOON, **keys(server.port))).close()
+    with running_recording_server("the database system is starting up") as server:
+        connect(make_config(SOON, **keys(server.port))).close()
     assert len(logins) == 2

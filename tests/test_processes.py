@@ -1,20 +1,21 @@
-"""The two ways in which the tests begin a script: what it says, and how it ends, are the same."""
+"""The tests start a script or fork it. Its output and its exit status are the same."""
 
 import signal
+import subprocess
 
 import pytest
-from support import ROOT
+from support import ROOT, processes
 from support.documents import song
-from support.processes import Forked, forked, started
+from support.processes import FORKS, Forked, fork, start
 from support.sessions import BETWEEN_INSERTS, waiting_at
 
-WAYS = {"of its own Python": started, "forked": forked}
+WAYS = {"started": start, "forked": fork}  # the same where FORKS is False
 
 
 @pytest.mark.parametrize("arguments", [
     ("etl.py", "--help"), ("etl.py", "--nonsense"), ("etl.py", "--config", "nowhere/dwh.cfg"),
     ("create_tables.py", "--version")], ids=" ".join)
-def test_a_script_says_and_exits_the_same(project, arguments):
+def test_a_forked_script_prints_and_exits_like_a_started_one(project, arguments):
     script, *rest = arguments
     ends = []
     for launch in WAYS.values():
@@ -36,16 +37,17 @@ sys.stdout.reconfigure(errors="replace")
 """
 
 
-def test_a_script_sees_the_same(tmp_path, project):
+def test_a_forked_script_sees_what_a_started_one_sees(tmp_path, project):
     script = tmp_path / "script.py"
     script.write_text(WHAT_IT_SEES)
     environment = project.process_environment | {"TZ": "Asia/Tokyo", "TMPDIR": str(tmp_path)}
-    own, fork = (launch([script, "--an", "argument"], environment) for launch in WAYS.values())
-    assert own.communicate() == fork.communicate() and own.returncode == fork.returncode == 0
+    started, forked = (launch([script, "--an", "argument"], environment) for launch in WAYS.values())
+    assert started.communicate() == forked.communicate()
+    assert started.returncode == forked.returncode == 0
 
 
 @pytest.mark.parametrize("launch", WAYS.values(), ids=WAYS)
-def test_a_script_that_minds_no_signal_is_interrupted(tmp_path, project, launch):
+def test_ctrl_c_interrupts_a_script_that_handles_no_signal(tmp_path, project, launch):
     script = tmp_path / "script.py"
     script.write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
     process = launch([script], project.process_environment)
@@ -68,18 +70,25 @@ def test_a_script_dies_of_a_signal(loaded, launch, number, status):
         assert process.poll() == status
 
 
-def test_each_forked_process_is_one_of_its_own(project):
-    processes = [forked([ROOT / "etl.py", "--version"], project.process_environment) for _ in range(3)]
-    assert len({process.pid for process in processes}) == 3
-    assert [process.communicate()[0] for process in processes] == [processes[0].communicate()[0]] * 3
+def test_each_forked_script_has_a_process_of_its_own(project):
+    forks = [fork([ROOT / "etl.py", "--version"], project.process_environment) for _ in range(3)]
+    assert len({process.pid for process in forks}) == 3
+    assert [process.communicate()[0] for process in forks] == [forks[0].communicate()[0]] * 3
+
+
+def launch_version(project, **environment: str) -> type:
+    """Launch etl.py --version. Return the class of the process."""
+    process = fork([ROOT / "etl.py", "--version"], project.process_environment | environment)
+    process.communicate()
+    return type(process)
 
 
 @pytest.mark.parametrize("name", ["PYTHONUTF8", "LC_ALL", "LANG", "HOME"])
-def test_an_environment_that_python_reads_when_it_starts_is_given_to_a_new_one(project, name):
-    def fork(**more: str):
-        process = forked([ROOT / "etl.py", "--version"], project.process_environment | more)
-        process.communicate()
-        return type(process)
+def test_a_variable_that_python_reads_when_it_starts_needs_a_python_that_starts(project, name):
+    assert launch_version(project) is (Forked if FORKS else subprocess.Popen)
+    assert launch_version(project, **{name: "C"}) is subprocess.Popen
 
-    assert fork() is Forked
-    assert fork(**{name: "C"}) is not Forked
+
+def test_platforms_other_than_linux_start_every_script(project, monkeypatch):
+    monkeypatch.setattr(processes, "FORKS", False)
+    assert launch_version(project) is subprocess.Popen

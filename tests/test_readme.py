@@ -95,14 +95,14 @@ def test_every_link_leads_to_a_file_or_a_heading():
 
 
 def headings_of(text: str) -> set[str]:
-    """The headings as links name them; lines of code blocks, which may begin with #, do not count."""
+    """Return the headings in the form of links. Lines of code blocks may begin with # and do not count."""
     lines = re.sub("```.*?```", "", text, flags=re.DOTALL).splitlines()
     return {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
             for line in lines if line.startswith("#")}
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's list of files")
-def test_the_top_level_holds_what_the_card_says_and_nothing_else():
+def test_the_top_level_holds_these_files_and_nothing_else():
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = {name.partition("/")[0] for name in files.stdout.splitlines()}
     assert {name for name in names if not name.startswith(".")} == {
@@ -110,7 +110,7 @@ def test_the_top_level_holds_what_the_card_says_and_nothing_else():
         "sparkifydb_erd.png", "tests", "warehouse", "deploy"}
 
 
-def test_the_requirements_are_those_of_the_card():
+def test_the_requirements_are_these():
     names = {
         line.partition(">")[0].partition("[")[0]
         for line in (ROOT / "requirements.txt").read_text().splitlines()

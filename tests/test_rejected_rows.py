@@ -1,7 +1,7 @@
-"""What is said of rows that a COPY rejected, and of COPYs that cannot begin.
+"""Messages about rows that a COPY rejected, and about COPYs that cannot begin.
 
-The stand-in's own errors where it has them; where it has not, the server raises the words that
-were recorded of Redshift.
+The errors are the stand-in's own if it has them. Otherwise the server raises errors in the words that
+were recorded on Redshift.
 """
 
 import re
@@ -12,12 +12,12 @@ import sys
 import psycopg2
 import pytest
 from support import ROOT
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import Project
-from support.proxy import DENIED, NO_ROLE, block, cut, fail, instead
-from support.runs import refused
-from support.sessions import execute, plays
+from support.proxy import DENIED, NO_ROLE, block, cut, fail, replace_by
+from support.runs import expect_refusal
+from support.sessions import count_plays, execute
 from support.tcp_project import assert_permanent
 
 from warehouse import WarehouseError, config, rejected_rows
@@ -30,13 +30,13 @@ WAY_OUT = "\nOr set MAX_ERRORS in dwh.cfg to leave such rows out."
 
 # ------------------------------------------------------------------------------------ rejected rows
 
-def test_a_text_that_is_too_long_says_what_to_do_and_that_works(warehouse, monkeypatch):
+def test_the_advice_about_a_text_that_is_too_long_works(warehouse, monkeypatch):
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, auth="é" * 60)])
-    said = refused(warehouse, 3, "copy staging_events: rows were rejected:",
-                   "log_data/1.json:2: column auth (varchar ", "(error 1204)", "in 'ééé",
-                   "widen auth to at least 120 bytes: ALTER TABLE", WAY_OUT,
-                   arguments=("--quiet",))
+    said = expect_refusal(warehouse, 3, "copy staging_events: rows were rejected:",
+                          "log_data/1.json:2: column auth (varchar ", "(error 1204)", "in 'ééé",
+                          "widen auth to at least 120 bytes: ALTER TABLE", WAY_OUT,
+                          arguments=("--quiet",))
     assert "\n  COPY stopped there: the files may hold more such rows.\n" in said
     assert len(said.splitlines()) == 5
     monkeypatch.setenv("SPARKIFY_STANDIN", str(warehouse.server.folder))
@@ -59,9 +59,9 @@ def many_bad_rows(warehouse):
     return warehouse
 
 
-def test_of_many_rejected_rows_three_of_each_kind_are_shown_and_all_are_counted(many_bad_rows):
+def test_three_rejected_rows_of_each_kind_are_shown_and_all_are_counted(many_bad_rows):
     many_bad_rows.configure(MAX_ERRORS="105")
-    said = refused(many_bad_rows, 3, "copy staging_events: rows were rejected:", WAY_OUT)
+    said = expect_refusal(many_bad_rows, 3, "copy staging_events: rows were rejected:", WAY_OUT)
     assert re.findall(r"log_data/(\d).json:(\d+): column (\w+)", said) == [
         ("1", "101", "ts"), ("1", "102", "ts"), ("1", "103", "ts"),
         ("1", "1", "userid"), ("1", "2", "userid"), ("1", "3", "userid"), ("2", "1", "userid")]
@@ -85,7 +85,7 @@ def test_rows_rejected_within_max_errors_are_listed_and_counted(many_bad_rows):
         ["staging_events", "2", "1", "106"], ["staging_songs", "2", "1", "1"]]
 
 
-def test_a_table_of_rows_has_a_limit_and_says_what_is_left():
+def test_a_table_of_rejected_rows_has_a_limit_and_says_how_many_are_left_out():
     row = Row("f", 1, "c", "int4", "", 1207, "Invalid digit", None, alike=1, rejected=12_345)
     assert describe_rows([row])[-1] == "  and 12,344 more in other files or columns"
     assert describe_rows([]) == []
@@ -113,10 +113,10 @@ def test_each_code_has_its_advice(code, kind, reason, value, told):
     assert told in said
 
 
-# --------------------------------------------------------------------------- seen, mended, loaded
+# ---------------------------------------------------------------------------- seen, fixed, loaded
 
-def looked_up(project: Project) -> list[list[str]]:
-    """What the guide's query finds, in the stand-in's psql."""
+def look_up(project: Project) -> list[list[str]]:
+    """Run the guide's query in the stand-in's psql. Return the rows."""
     guide = (ROOT / "deploy" / "README.md").read_text()
     sql, = re.findall("```sql\n([^`]*FROM sys_load_error_detail.*?)```", guide, re.DOTALL)
     done = subprocess.run(
@@ -126,7 +126,7 @@ def looked_up(project: Project) -> list[list[str]]:
     return [line.split("|") for line in done.stdout.splitlines()]
 
 
-def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
+def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_fixed(
     warehouse, server, tables, tmp_path_factory
 ):
     bad_song = song("SO2", duration="99x5")
@@ -136,9 +136,9 @@ def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
              warehouse.write("song_data/2.json", bad_song)]
     warehouse.configure(MAX_ERRORS="2")
     warehouse.load()
-    assert plays(warehouse) == 2
+    assert count_plays(warehouse) == 2
     digit = "Invalid digit, Value 'x', Pos {}, Type: Decimal".format
-    assert looked_up(warehouse) == [  # the songs were copied last
+    assert look_up(warehouse) == [  # the songs were copied last
         [str(paths[2]), "1", "duration", "1207", digit(2)],
         [str(paths[0]), "2", "length", "1207", digit(3)],
         [str(paths[1]), "1", "length", "1207", digit(0)]]
@@ -147,14 +147,14 @@ def test_a_rejected_row_is_found_by_sql_and_loaded_once_its_file_is_mended(
     warehouse.write("log_data/2.json", [event(3), event(4)])  # longer
     said = warehouse.load().stderr
     assert "(0 new, 1 changed)" in said and "because" not in said and "WARNING" not in said
-    assert plays(warehouse) == 3
-    warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # as long as before
+    assert count_plays(warehouse) == 3
+    warehouse.write("log_data/1.json", [event(1), event(2, length="200.5")])  # the size stays the same
     warehouse.write("song_data/2.json", bad_song | {"duration": "99.5"})
     said = warehouse.load().stderr
     assert f"all for staging_songs are loaded, because song file {paths[2]} changed" in said
     assert f"because log file {paths[0]} changed without growing" in said
 
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         never_failed = Project(tmp_path_factory.mktemp("never"), server, name)
         for folder in ("log_data", "song_data"):
             shutil.copytree(warehouse.folder / folder, never_failed.folder / folder, dirs_exist_ok=True)
@@ -174,19 +174,19 @@ def bad_row(fresh):
     return fresh
 
 
-def test_without_the_first_table_the_second_tells(bad_row, proxy, load_fresh, caplog):
+def test_without_the_first_table_the_second_serves(bad_row, proxy, load_fresh, caplog):
     proxy.on("standin.sys_load_error_detail", fail("permission denied for relation x", "42501"))
     said = assert_permanent(load_fresh, 3, caplog)
     assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" in said
 
 
-def test_without_the_second_table_the_first_tells_without_values(bad_row, proxy, load_fresh, caplog):
+def test_without_the_second_table_the_first_serves_without_values(bad_row, proxy, load_fresh, caplog):
     proxy.on("standin.stl_load_errors", fail("relation x does not exist", "42P01"))
     said = assert_permanent(load_fresh, 3, caplog)
     assert "log_data/1.json:2: column userid (int8" in said and "in 'abc'" not in said
 
 
-def test_a_user_who_may_read_neither_table_is_told_the_first_error(bad_row, loader, load_fresh, caplog):
+def test_a_user_who_may_read_neither_table_sees_the_first_error(bad_row, loader, load_fresh, caplog):
     execute(bad_row, "REVOKE SELECT ON standin.sys_load_error_detail, standin.stl_load_errors"
                      " FROM PUBLIC")
     said = assert_permanent(load_fresh, 3, caplog)
@@ -204,8 +204,8 @@ def test_a_connection_lost_before_the_report_does_not_hide_the_first_error(
     assert "server closed the connection unexpectedly" in said
 
 
-def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, load_fresh, caplog):
-    """COPY says itself how many there are."""
+def test_rejected_rows_are_counted_when_no_table_lists_them(bad_row, proxy, load_fresh, caplog):
+    """COPY's notice has their number."""
     bad_row.configure(MAX_ERRORS="1")
     proxy.on("standin.sys_load_error_detail", cut)
     assert load_fresh() == 1
@@ -214,12 +214,12 @@ def test_rejected_rows_are_counted_where_no_table_tells_which(bad_row, proxy, lo
     assert bad_row.query("SELECT rejected, songplays FROM loads WHERE kind = 'load'") == [(1, 1)]
 
 
-def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
+def test_rejected_rows_that_copy_did_not_count_are_an_unknown_number(
     bad_row, proxy, load_fresh, caplog, monkeypatch
 ):
     monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # for rows of songs, of which there are none
     bad_row.configure(MAX_ERRORS="1")
-    proxy.on("standin.say", instead("SELECT 1"), times=4)
+    proxy.on("standin.say", replace_by("SELECT 1"), times=4)
     assert load_fresh() == 1
     assert "rejected rows of staging_events, within MAX_ERRORS: an unknown number; " in caplog.text
     assert "log_data/1.json:2: column userid" in caplog.text
@@ -229,7 +229,7 @@ def test_rejected_rows_that_copy_did_not_count_are_never_silently_none(
 def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones(
     bad_row, load_fresh, caplog
 ):
-    """Redshift uses the numbers of sessions again."""
+    """Redshift reuses the numbers of sessions."""
     execute(bad_row, """
         CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             INSERT INTO standin.load (copy_id, query_id, user_id, session_id, table_id, start_time)
@@ -247,7 +247,7 @@ def test_rows_that_another_session_of_the_same_number_rejected_are_not_this_ones
 
 
 @pytest.mark.parametrize("max_errors", ["0", "5"])
-def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_errors):
+def test_late_views_are_queried_again(bad_row, load_fresh, caplog, max_errors):
     execute(bad_row, f"ALTER DATABASE {bad_row.database} SET standin.views_late = '2s'")
     bad_row.configure(MAX_ERRORS=max_errors)
     if max_errors == "0":
@@ -258,8 +258,8 @@ def test_views_that_are_late_are_asked_again(bad_row, load_fresh, caplog, max_er
     assert "log_data/1.json:2: column userid (int8): Invalid digit" in said and "in 'abc'" in said
 
 
-def test_as_on_a_cluster_log_summary_and_history_tell_of_three_rejected_rows(warehouse):
-    """Two families of ids, views that are late by two seconds, and no value in raw_field_value."""
+def test_as_on_a_cluster_log_summary_and_history_count_three_rejected_rows(warehouse):
+    """SYS and STL ids differ, the views are two seconds late, and raw_field_value is empty."""
     execute(warehouse, f"ALTER DATABASE {warehouse.database} SET standin.views_late = '2s'")
     warehouse.write("song_data/1.json", song())
     warehouse.write("log_data/1.json", [event(1), event(2, userId="abc"), event(3, ts="soon"), event(4),
@@ -314,7 +314,7 @@ RECORDED = {
 }
 
 
-def test_what_redshift_says_of_a_copy_that_cannot_begin_comes_with_the_next_step(redshift):
+def test_redshifts_error_about_a_copy_that_cannot_begin_comes_with_the_next_step(redshift):
     sql = "-- copy staging_events: as Redshift fails\nSELECT standin.fail(%(said)s, 'XX000')"
     for said, step in RECORDED.items():
         with pytest.raises(WarehouseError) as raised, transactions.transaction(redshift) as cursor:
@@ -337,8 +337,8 @@ def test_a_jsonpaths_file_with_too_few_paths_comes_with_the_next_step(warehouse)
     warehouse.write("log_data/1.json", [event(1)])
     warehouse.write("song_data/1.json", song())
     warehouse.configure(LOG_JSONPATH="paths.json")
-    refused(warehouse, 1, "copy staging_events: ", "JSONPath size: 2, Number of columns",
-            "needs one path for each column of staging_events that COPY fills")
+    expect_refusal(warehouse, 1, "copy staging_events: ", "JSONPath size: 2, Number of columns",
+                   "needs one path for each column of staging_events that COPY fills")
 
 
 def test_a_malformed_manifest_comes_with_the_next_step(redshift, tmp_path):

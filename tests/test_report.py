@@ -1,4 +1,4 @@
-"""The report: its numbers agree, what the logs wrote stays text, the page stands alone."""
+"""The report: its numbers agree, texts of the logs stay text, and the page needs no other file."""
 
 import contextlib
 import io
@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from support import ROOT, SAMPLE
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
-from support.project import Project, bring
+from support.project import Project, copy_data
 from support.runs import assert_refused
 from support.sessions import age_the_history, execute
 from support.views import DAY, VIEWS, load_events
@@ -40,23 +40,23 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def sample(server, tables, tmp_path_factory):
     """A project that has loaded the sample."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("sample"), server, name)
-        bring(project, SAMPLE)
+        copy_data(project, SAMPLE)
         project.load()
         yield project
 
 
 @pytest.fixture
 def hostile(emptied):
-    """A project whose log says what no log should."""
+    """A project with hostile texts in its log."""
     return load_events(emptied, [
         event(n, song=text, artist=text, location=text, userAgent=text, userId=str(n), sessionId=n,
               level="paid", ts=1541105830796 + n * DAY) for n, text in enumerate(HOSTILE)])
 
 
 def run(project: Project, *arguments: str) -> subprocess.CompletedProcess:
-    """The command, as somebody in the toolkit's folder runs it."""
+    """Run the command in the toolkit's folder, as a user does."""
     project.write_config()
     return subprocess.run(
         [sys.executable, "-m", "warehouse.report", "--config", project.config, *arguments],
@@ -73,13 +73,13 @@ def connecting(project: Project, monkeypatch):
 
 
 def ask(project: Project, monkeypatch, top: int = 10) -> answers.Report:
-    """What the views say, without a process of its own."""
+    """Return the report of the views, made in this process."""
     with connecting(project, monkeypatch) as connection, connection.cursor() as cursor:
         return questions.make_report(cursor, top)
 
 
-class Parsed(HTMLParser):
-    """A page as a browser understands it: its elements with their attributes, and its texts."""
+class ParsedPage(HTMLParser):
+    """A page as a browser reads it: its elements with their attributes, and its texts."""
 
     def __init__(self, html: str):
         super().__init__()
@@ -98,7 +98,7 @@ class Parsed(HTMLParser):
 
 
 def svgs(html: str) -> dict[str, ElementTree.Element]:
-    """The charts, parsed as XML, by the id of their section."""
+    """Return the charts, parsed as XML, by the id of their section."""
     found = re.findall(r'<section id="(\w+)">(.*?)</section>', html, re.DOTALL)
     return {name: ElementTree.fromstring(re.search("<svg.*</svg>", body, re.DOTALL)[0])
             for name, body in found}
@@ -140,7 +140,7 @@ def test_top_is_how_many_are_listed(sample, monkeypatch):
     assert all(len(answer.end_rows) == 1 for answer in everything.answers)
 
 
-def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
+def test_a_count_of_one_is_in_the_singular(emptied, monkeypatch):
     load_events(emptied, [event(1)])
     shown = ask(emptied, monkeypatch)
     assert report.format_report(shown).startswith("1 play by 1 listener in 1 session, ")
@@ -150,7 +150,7 @@ def test_what_is_one_is_told_in_the_singular(emptied, monkeypatch):
     assert "\n1 other " in report.format_report(ask(emptied, monkeypatch, top=1))
 
 
-def test_of_as_many_plays_the_first_in_order_are_listed(emptied, monkeypatch):
+def test_rows_of_equally_many_plays_are_listed_in_order(emptied, monkeypatch):
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     load_events(emptied, [
         event(n, song=letters[n], artist=letters[n], location=letters[n], userId=str(n))
@@ -193,10 +193,10 @@ def test_weekdays_are_counted_as_a_calendar_has_them(days):
 
 
 def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypatch):
-    """A load that commits while the report reads does not show in half of it."""
+    """A load that commits during the report changes none of its numbers."""
     plays = sample.query("SELECT COUNT(*) FROM songplays")[0][0]
 
-    def executed_while_somebody_loads(cursor, sql, values):
+    def execute_while_somebody_loads(cursor, sql, values):
         done = execute_really(cursor, sql, values)
         if "report" in sql.partition("\n")[0]:
             execute(sample, "INSERT INTO songplays (songplay_id, start_time, level, session_id)"
@@ -204,7 +204,7 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
         return done
 
     counted, execute_really = list(range(99)), questions.execute
-    monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
+    monkeypatch.setattr(questions, "execute", execute_while_somebody_loads)
     try:
         with connecting(sample, monkeypatch) as connection:
             monkeypatch.setattr(report, "connecting",
@@ -222,13 +222,13 @@ def test_all_numbers_are_of_one_moment_and_nothing_is_left_open(sample, monkeypa
 
 # ------------------------------------------------------------------------------- as of which load
 
-def newest(project: Project, kind: str = "load") -> str:
+def find_newest(project: Project, kind: str = "load") -> str:
     finished, = project.query(f"SELECT MAX(finished_at) FROM loads WHERE kind = '{kind}'")[0]
     return f"{finished:%Y-%m-%d %H:%M}"
 
 
-def as_of(project: Project) -> str:
-    """What the terminal shows below the totals; the page has to show the same."""
+def read_as_of(project: Project) -> str:
+    """Return the line below the totals on the terminal. The page must show the same."""
     said = run(project).stdout.splitlines()
     line = said[2] if said[0].startswith("1 play ") else said[1]
     file = project.folder / "report.html"
@@ -238,19 +238,19 @@ def as_of(project: Project) -> str:
     return line
 
 
-def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new(warehouse):
-    assert as_of(warehouse) == (
-        f"No load has succeeded since the reset of {newest(warehouse, 'reset')} UTC.")
+def test_the_report_names_its_latest_load_even_if_it_found_nothing_new(warehouse):
+    assert read_as_of(warehouse) == (
+        f"No load has succeeded since the reset of {find_newest(warehouse, 'reset')} UTC.")
     warehouse.write("log_data/1.json", [event(1)])
     warehouse.write("song_data/1.json", song())
     warehouse.load()
     age_the_history(warehouse, 30)
-    assert as_of(warehouse) == f"As of the load of {newest(warehouse)} UTC."
+    assert read_as_of(warehouse) == f"As of the load of {find_newest(warehouse)} UTC."
     warehouse.load()
-    assert as_of(warehouse) == f"As of the load of {newest(warehouse, 'nothing new')} UTC."
+    assert read_as_of(warehouse) == f"As of the load of {find_newest(warehouse, 'nothing new')} UTC."
     assert warehouse.run("create_tables.py").returncode == 0
-    assert as_of(warehouse) == (
-        f"No load has succeeded since the reset of {newest(warehouse, 'reset')} UTC.")
+    assert read_as_of(warehouse) == (
+        f"No load has succeeded since the reset of {find_newest(warehouse, 'reset')} UTC.")
 
 
 @pytest.mark.parametrize("change, said", [
@@ -259,15 +259,15 @@ def test_the_load_is_named_as_of_which_it_speaks_also_one_that_found_nothing_new
      'The time of the load is unknown: the table "loads" is missing, or this user cannot read it.'),
     ("ALTER TABLE loads DROP COLUMN finished_at",
      'The time of the load is unknown: the table "loads" is missing, or this user cannot read it.')])
-def test_a_history_that_is_empty_missing_or_of_other_columns_is_told_and_no_failure(
+def test_a_history_that_is_empty_missing_or_of_other_columns_is_reported_and_no_failure(
         warehouse, change, said):
     execute(warehouse, change)
-    assert as_of(warehouse) == said
+    assert read_as_of(warehouse) == said
 
 
-def test_the_load_is_the_one_whose_numbers_are_shown(sample, monkeypatch):
-    """One that commits after the first number was read is not named."""
-    def executed_while_somebody_loads(cursor, sql, values):
+def test_the_report_names_the_load_whose_numbers_it_shows(sample, monkeypatch):
+    """A load that commits after the first query is not named."""
+    def execute_while_somebody_loads(cursor, sql, values):
         done = execute_really(cursor, sql, values)
         if sql == questions.ALL_PLAYS:
             execute(sample, "INSERT INTO loads (run, kind, begun_at, finished_at)"
@@ -275,7 +275,7 @@ def test_the_load_is_the_one_whose_numbers_are_shown(sample, monkeypatch):
         return done
 
     execute_really = questions.execute
-    monkeypatch.setattr(questions, "execute", executed_while_somebody_loads)
+    monkeypatch.setattr(questions, "execute", execute_while_somebody_loads)
     try:
         first = ask(sample, monkeypatch).as_of
         assert first.startswith("As of the load of 20") and "2099" not in first
@@ -328,7 +328,7 @@ def test_a_text_is_cut_by_the_columns_it_takes(text, most, cut):
     ("e" + "\u0301" * 400 + "f\u0301", "e" + "\u0301" * 4 + "f\u0301"),
     ("a" + "\u200d" * 400, "a" + "\u200d" * 4),
 ])
-def test_what_a_language_needs_stays_and_what_spoils_a_line_does_not(text, printed):
+def test_characters_that_a_language_needs_stay_and_those_that_spoil_a_line_do_not(text, printed):
     assert texts.clean(text) == printed
 
 
@@ -423,7 +423,7 @@ def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
     html = file.read_text()
     assert f"wrote {file}: {len(html.encode()):,} bytes" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    parsed = Parsed(html)
+    parsed = ParsedPage(html)
     assert not parsed.tags() & {"script", "iframe", "object", "embed", "img", "base", "form"}
     links = [value for _, attributes in parsed.elements for name, value in attributes.items()
              if name in ("src", "href", "srcset", "action", "data") or name.startswith("on")]
@@ -437,7 +437,7 @@ def test_the_page_is_written_whole_and_holds_all_it_needs(sample, tmp_path):
     assert "2,730" in parsed.texts
 
 
-def test_each_chart_is_xml_is_told_in_words_and_has_a_table_behind_it(sample, monkeypatch):
+def test_each_chart_is_xml_with_a_description_and_a_table(sample, monkeypatch):
     shown = ask(sample, monkeypatch)
     html = page.make_page(shown)
     found = svgs(html)
@@ -473,10 +473,10 @@ def test_a_level_that_is_neither_free_nor_paid_is_drawn_as_well(emptied, monkeyp
     assert ">other<" in html
 
 
-def test_what_the_logs_wrote_is_text_and_never_markup(hostile, monkeypatch):
+def test_a_text_of_the_logs_is_never_markup(hostile, monkeypatch):
     html = page.make_page(ask(hostile, monkeypatch, top=100))
-    parsed = Parsed(html)
-    known = Parsed(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
+    parsed = ParsedPage(html)
+    known = ParsedPage(page.make_page(ask(hostile, monkeypatch, top=1))).tags()
     assert parsed.tags() == known and "script" not in known
     assert not [name for _, attributes in parsed.elements for name in attributes
                 if name.startswith("on")]
@@ -544,7 +544,7 @@ def test_views_that_are_missing_are_named_with_the_command_that_makes_them(wareh
     assert run(warehouse).returncode == 0
 
 
-def test_whoever_may_select_the_views_may_have_the_report_and_nobody_else(warehouse):
+def test_a_user_needs_select_on_the_views_and_nothing_else_for_the_report(warehouse):
     role = f"{warehouse.database}_analyst"
     execute(warehouse, f"CREATE ROLE {role} LOGIN")
     warehouse.configure(HOST=str(warehouse.server.socket_folder), DB_PORT="5432", DB_USER=role)

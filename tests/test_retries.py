@@ -1,7 +1,7 @@
-"""What a run does about failures that pass by themselves, and about those that do not.
+"""Runs with failures that pass by themselves, and with failures that do not.
 
-What only Redshift says is said in the server's place by the proxy, word for word as recorded of
-Redshift; everything else really happens to a PostgreSQL.
+Errors that only Redshift raises come from the proxy, in the words recorded on Redshift. All others
+really happen in a PostgreSQL.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import time
 import psycopg2
 import pytest
 from support.documents import event
-from support.project import LASTING, ended
+from support.project import LASTING, finish
 from support.proxy import (
     CONNECT,
     DENIED,
@@ -27,18 +27,18 @@ from support.proxy import (
     forward,
     lose_the_reply,
 )
-from support.runs import NOTHING, assert_refused, refused
+from support.runs import NOTHING, assert_refused, expect_refusal
 from support.sessions import (
     BETWEEN_INSERTS,
     IN_COPY,
     WAITING,
-    connection_to,
+    connect_to,
     execute,
     wait_until_somebody_waits_for,
     waiting_at,
 )
 from support.tcp_project import LAST, assert_permanent
-from support.tcp_server import free_port
+from support.tcp_server import find_free_port
 
 from warehouse import WarehouseError, rejected_rows
 from warehouse.database import retry, transactions
@@ -53,8 +53,8 @@ def administrate(server, sql: str) -> None:
     connection.close()
 
 
-def attempts(said: str) -> list[str]:
-    """Which attempts a log tells of, from the second on."""
+def list_attempts(said: str) -> list[str]:
+    """Return the attempts in a log, from the second on."""
     return re.findall(r"INFO    attempt (\d of \d) in \d+\.\d s: ", said)
 
 
@@ -62,7 +62,7 @@ def attempts(said: str) -> list[str]:
 
 SLOW_DOWN = "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown,Rid 4A"
 INTERNAL = "S3ServiceException:We encountered an internal error.,Status 500,Error InternalError"
-TRANSIENT = (  # in the order in which a run comes to them
+TRANSIENT = (  # in the order of a run
     ("LOCK etl_lock", "connection lost", cut),
     ("FROM loaded_files", "workgroup resuming", fail(
         "Query cancelled.", "57014", F="../src/pg/src/backend/tcop/node_fault_tolerance.c",
@@ -130,7 +130,7 @@ def test_a_stale_start_in_redshifts_words_begins_again_without_a_new_attempt(
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load_fresh, undisturbed, caplog):
+def test_a_commit_whose_reply_is_lost_is_recognised_as_done(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("COMMIT", lose_the_reply, after=LAST)
     assert load_fresh() == 2
     assert DOUBT not in caplog.records[-1].message
@@ -138,7 +138,7 @@ def test_a_commit_whose_reply_is_lost_is_found_done(fresh, proxy, load_fresh, un
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_commit_that_never_arrived_is_made_up_for(fresh, proxy, load_fresh, undisturbed, caplog):
+def test_a_commit_that_never_arrived_is_repeated(fresh, proxy, load_fresh, undisturbed, caplog):
     proxy.on("COMMIT", cut, after=LAST)
     assert load_fresh() == 2
     assert caplog.text.count("committed 7 tables") == 1 and "found nothing new" not in caplog.text
@@ -160,20 +160,20 @@ def test_a_load_survives_a_restart_of_the_server(fresh, tcp, undisturbed, trigge
         tcp.crash()
         tcp.start()
         fresh.disconnect()
-        done = ended(process)
+        done = finish(process)
     assert done.returncode == 0, done.stderr
-    assert "2 of 4" in attempts(done.stderr)
+    assert "2 of 4" in list_attempts(done.stderr)
     assert len(done.stdout.splitlines()) == 9  # the summary of the attempt that succeeded, alone
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_load_survives_the_end_of_its_session_amid_a_copy(fresh, undisturbed):
+def test_a_load_survives_the_end_of_its_session_during_a_copy(fresh, undisturbed):
     with waiting_at(fresh, IN_COPY) as (process, holder):
         fresh.query(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE {WAITING}")
         holder.close()
-        done = ended(process)
+        done = finish(process)
     assert done.returncode == 0, done.stderr
-    assert attempts(done.stderr) == ["2 of 4"]
+    assert list_attempts(done.stderr) == ["2 of 4"]
     assert "terminating connection due to administrator command (session ended" in done.stderr
     assert fresh.snapshot() == undisturbed
 
@@ -190,7 +190,7 @@ def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
         ghost.release.set()
         forward(session, message)
 
-    proxy.on("svv_transactions", end_the_ghost)  # which who waited in vain asks for the holder
+    proxy.on("svv_transactions", end_the_ghost)  # the query for the holder, after a wait in vain
     fresh.configure(LOCK_TIMEOUT="1")
     assert load_fresh() == 3
     assert "attempt 3 of 4" in caplog.text and "another load or reset is running" in caplog.text
@@ -200,29 +200,29 @@ def test_a_load_waits_for_the_end_of_a_session_that_it_lost_itself(
 def test_a_load_survives_a_deadlock(fresh, undisturbed):
     execute(fresh, f"ALTER DATABASE {fresh.database} SET deadlock_timeout = '10ms'")
     with waiting_at(fresh, BETWEEN_INSERTS) as (process, holder):
-        with contextlib.closing(connection_to(fresh)) as other, other.cursor() as cursor:
-            cursor.execute("SET deadlock_timeout = '1h'")  # so that the load gives way
+        with contextlib.closing(connect_to(fresh)) as other, other.cursor() as cursor:
+            cursor.execute("SET deadlock_timeout = '1h'")  # so that the server cancels the load
             cursor.execute("LOCK TABLE loaded_files IN EXCLUSIVE MODE")
             blocked = threading.Thread(target=cursor.execute, args=("LOCK TABLE artists",))
             blocked.start()
             wait_until_somebody_waits_for(fresh, "artists")
             holder.close()
             blocked.join()
-        done = ended(process)
+        done = finish(process)
     assert done.returncode == 0, done.stderr
-    assert attempts(done.stderr) == ["2 of 4"] and "deadlock detected" in done.stderr
+    assert list_attempts(done.stderr) == ["2 of 4"] and "deadlock detected" in done.stderr
     assert fresh.snapshot() == undisturbed
 
 
-def test_a_load_survives_that_somebody_else_changed_its_rows(fresh, load_fresh, undisturbed):
+def test_a_load_survives_a_change_of_its_rows_by_another_session(fresh, load_fresh, undisturbed):
     load_fresh()
     fresh.write("log_data/2.json", [event(6)])
     with waiting_at(fresh, IN_COPY) as (process, holder):
         execute(fresh, "UPDATE latest_events SET lastname = 'Other'")
         holder.close()
-        done = ended(process)
+        done = finish(process)
     assert done.returncode == 0, done.stderr
-    assert attempts(done.stderr) == ["2 of 4"] and "could not serialize access" in done.stderr
+    assert list_attempts(done.stderr) == ["2 of 4"] and "could not serialize access" in done.stderr
     assert fresh.snapshot(LASTING) == {table: undisturbed[table] for table in LASTING}
 
 
@@ -231,7 +231,7 @@ def test_create_tables_is_tried_again(fresh, proxy):
     proxy.on("CREATE TABLE songplays", cut)
     done = fresh.run("create_tables.py")
     assert done.returncode == 0, done.stderr
-    assert attempts(done.stderr) == ["2 of 4"]
+    assert list_attempts(done.stderr) == ["2 of 4"]
     assert fresh.query("SELECT COUNT(*) FROM songplays") == [(0,)]
 
 
@@ -241,19 +241,19 @@ def test_a_load_that_fails_every_time_says_how_often_and_how_long(fresh, proxy):
     before = fresh.snapshot()
     fresh.configure(RETRIES="1")
     proxy.on("INSERT INTO users", cut, times=9)
-    said = refused(fresh, 1, "insert users: server closed the connection unexpectedly",
-                   arguments=("--quiet",))
+    said = expect_refusal(fresh, 1, "insert users: server closed the connection unexpectedly",
+                          arguments=("--quiet",))
     assert re.search(r"Nothing was committed\. Gave up after 2 attempts in \d+\.\d s\.$", said)
     assert len(said.splitlines()) == 1
     assert fresh.snapshot() == before
 
 
-def test_a_commit_whose_reply_is_lost_at_the_last_attempt_is_told_to_be_in_doubt(
+def test_a_commit_whose_reply_is_lost_at_the_last_attempt_is_reported_as_in_doubt(
     fresh, proxy, undisturbed
 ):
     fresh.configure(RETRIES="0")
     proxy.on("COMMIT", lose_the_reply, after=LAST)
-    refused(fresh, 1, DOUBT, rolled_back=False)
+    expect_refusal(fresh, 1, DOUBT, rolled_back=False)
     assert fresh.snapshot() == undisturbed
 
 
@@ -266,7 +266,7 @@ def test_a_load_that_is_tried_again_and_succeeds_is_quiet(fresh, proxy, undistur
 
 def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load_fresh, monkeypatch):
     for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(retry, pause, 4.0)  # of which at least half is waited
+        monkeypatch.setattr(retry, pause, 4.0)  # at least half of it is a pause
     fresh.configure(RETRY_TIMEOUT="1")
     proxy.on("LOCK etl_lock", cut, times=9)
     with pytest.raises(WarehouseError) as raised:
@@ -275,7 +275,7 @@ def test_no_attempt_begins_after_retry_timeout(fresh, proxy, load_fresh, monkeyp
 
 
 def test_a_connection_that_is_lost_meanwhile_does_not_hide_an_error(fresh):
-    with contextlib.closing(connection_to(fresh)) as lost:
+    with contextlib.closing(connect_to(fresh)) as lost:
         pid = lost.info.backend_pid
         with (
             pytest.raises(WarehouseError, match="no object") as raised,
@@ -305,7 +305,7 @@ def test_a_signal_ends_the_pause_at_once(fresh, proxy):
         pass  # it comes after a pause of two seconds or more
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
-    done = ended(process)
+    done = finish(process)
     assert time.monotonic() - sent < 1.5
     assert_refused(done, 130, "interrupted by SIGINT")
 
@@ -316,7 +316,7 @@ def test_a_signal_in_the_pause_after_a_commit_in_doubt_leaves_the_doubt(fresh, p
     while "attempt 2 of 4" not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGTERM)
-    assert_refused(ended(process), 143, "interrupted by SIGTERM", DOUBT, rolled_back=False)
+    assert_refused(finish(process), 143, "interrupted by SIGTERM", DOUBT, rolled_back=False)
 
 
 def send_a_signal_that_cancels_nothing(process, proxy) -> None:
@@ -338,9 +338,9 @@ def test_a_signal_that_comes_while_commit_is_on_its_way_does_not_hide_that_it_wa
     process = fresh.start("etl.py")
     commit.reached.wait()
     send_a_signal_that_cancels_nothing(process, proxy)
-    time.sleep(2.5)  # longer than a signal leaves to anything but a COMMIT
+    time.sleep(2.5)  # longer than a signal lets any statement but COMMIT run
     commit.release.set()
-    done = ended(process)
+    done = finish(process)
     assert done.returncode == 0 and "committed 7 tables" in done.stderr
     assert fresh.snapshot() == undisturbed
 
@@ -352,7 +352,7 @@ def test_a_signal_that_comes_during_the_last_statement_keeps_commit_from_being_s
     last.reached.wait()
     send_a_signal_that_cancels_nothing(process, proxy)
     last.release.set()
-    assert_refused(ended(process), 143, "interrupted by SIGTERM")
+    assert_refused(finish(process), 143, "interrupted by SIGTERM")
     assert fresh.snapshot() == before
 
 
@@ -372,7 +372,7 @@ PERMANENT = {
 
 
 def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog, monkeypatch):
-    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # there are none to tell of
+    monkeypatch.setattr(rejected_rows, "PATIENCE", 0.5)  # there are no such lines
     before = fresh.snapshot()
     for statement, action, status in PERMANENT.values():
         proxy.on(statement, action)
@@ -380,7 +380,7 @@ def test_permanent_failures_are_not_tried_again(fresh, proxy, load_fresh, caplog
     assert fresh.snapshot() == before
 
 
-def test_what_is_wrong_in_the_database_is_not_tried_again(fresh, load_fresh, caplog):
+def test_a_fault_in_the_database_is_not_tried_again(fresh, load_fresh, caplog):
     for sql, part in (
         ("DROP VIEW listening_by_user; ALTER TABLE users ALTER last_name TYPE VARCHAR(2)",
          "insert users: value too long"),
@@ -413,7 +413,7 @@ def test_a_login_that_is_wrong_is_not_tried_again(fresh, load_fresh, caplog, set
 
 
 def test_a_server_that_is_down_is_waited_for_and_then_not_tried_again(fresh, load_fresh, caplog):
-    fresh.configure(DB_PORT=str(free_port()), CONNECT_TIMEOUT="1")
+    fresh.configure(DB_PORT=str(find_free_port()), CONNECT_TIMEOUT="1")
     assert "Connection refused" in assert_permanent(load_fresh, 1, caplog, rolled_back=False)
     assert "waiting for 127.0.0.1" in caplog.text
 
@@ -421,17 +421,17 @@ def test_a_server_that_is_down_is_waited_for_and_then_not_tried_again(fresh, loa
 def test_a_cancelled_statement_is_not_tried_again(fresh):
     with waiting_at(fresh, BETWEEN_INSERTS) as (process, _):
         fresh.query(f"SELECT pg_cancel_backend(pid) FROM pg_locks WHERE {WAITING}")
-        done = ended(process)
+        done = finish(process)
     assert_refused(done, 1, "insert songs: canceling statement due to user request")
-    assert attempts(done.stderr) == []
+    assert list_attempts(done.stderr) == []
 
 
 def test_a_statement_that_takes_too_long_is_not_tried_again(fresh):
     fresh.configure(STATEMENT_TIMEOUT="1")
     with waiting_at(fresh, BETWEEN_INSERTS) as (process, _):
-        done = ended(process)
+        done = finish(process)
     assert_refused(done, 1, "insert songs: canceling statement due to statement timeout")
-    assert attempts(done.stderr) == []
+    assert list_attempts(done.stderr) == []
 
 
 def test_a_commit_that_the_server_refuses_is_not_in_doubt(fresh, load_fresh, caplog):

@@ -1,4 +1,4 @@
-"""Files of JSON documents: what is a row, what is an error, on which line, whatever the chunks."""
+"""Files of JSON documents: rows, errors and their lines, for chunks of any size."""
 
 import io
 import json
@@ -29,7 +29,7 @@ COLUMNS = [
 
 
 def read(data, mapping=None, columns=COLUMNS, options=ROUNDED, header=0):
-    """The lines of a file, and its errors as (line, column, code, reason, value, raw line)."""
+    """Read a file. Return its lines, and its errors as (line, column, code, reason, value, raw line)."""
     errors = []
 
     def reject(url: str, line: int, rejected: Rejected) -> None:
@@ -46,8 +46,8 @@ def read(data, mapping=None, columns=COLUMNS, options=ROUNDED, header=0):
     return lines, errors
 
 
-def ids(data, **options):
-    """The ids loaded, and the lines with errors."""
+def read_ids(data, **options):
+    """Read a file. Return the loaded ids, and the lines with errors."""
     lines, errors = read(data, **options)
     return [int(line.split(SEPARATOR)[0]) for line in lines], [error[0] for error in errors]
 
@@ -77,7 +77,7 @@ def ids(data, **options):
     pytest.param('{"id":1,"name":' + "[" * 5000 + "]" * 5000 + '}\n{"id":2}', [2], [1], id="deep"),
 ])
 def test_a_file_is_read_document_by_document(data, loaded, wrong):
-    assert ids(data) == (loaded, wrong)
+    assert read_ids(data) == (loaded, wrong)
 
 
 @pytest.mark.parametrize("header, loaded, wrong", [
@@ -85,17 +85,17 @@ def test_a_file_is_read_document_by_document(data, loaded, wrong):
 ], ids="J23-{0} J23-1 J23-2 J23-3 J23-4 J23-9".split())
 def test_a_header_is_so_many_physical_lines_of_every_file(header, loaded, wrong):
     data = 'a header\n{"id":1}\nx\n{"id":2}'
-    assert ids(data, header=header) == (loaded, wrong)
+    assert read_ids(data, header=header) == (loaded, wrong)
 
 
 def test_a_header_ends_inside_a_document_if_it_says_so():
-    assert ids('{"id":1,\n"name":"x"}\n{"id":2}', header=1) == ([2], [2])
+    assert read_ids('{"id":1,\n"name":"x"}\n{"id":2}', header=1) == ([2], [2])
 
 
 def test_j21_a_document_of_4_megabytes_loads_and_a_larger_one_fails():
     fits = '{"id":1,"x":"' + "é" * 2_097_144 + '"}'
     assert len(fits.encode()) == MAX_DOCUMENT - 1
-    assert ids(f"{fits}\n{{\"id\":2}}") == ([1, 2], [])
+    assert read_ids(f"{fits}\n{{\"id\":2}}") == ([1, 2], [])
     without_end = "[" + "1,\n" * 3_000_000
     for larger in (fits.replace("é", "éé", 1), f'{{"x":"{"a" * 9_000_000}"}}', without_end):
         lines, errors = read(f"{larger}\n{{\"id\":2}}")
@@ -110,7 +110,7 @@ def test_stray_text_without_end_is_one_error():
 
 def test_the_errors_of_a_file_are_in_the_order_of_its_lines():
     data = '{"id":"a"}\n{"id":}\n{"id":"b"}\n,\n{"id":"c"}\n{"id":1}\n{"id":"d"}'
-    assert ids(data) == ([1], [1, 2, 3, 4, 5, 7])
+    assert read_ids(data) == ([1], [1, 2, 3, 4, 5, 7])
 
 
 def test_an_error_has_the_value_and_the_text_from_its_document_on():
@@ -135,7 +135,7 @@ def test_the_lines_of_a_file_are_counted(data, lines):
 
 def test_a_character_that_a_chunk_cuts_does_not_end_the_file(monkeypatch):
     monkeypatch.setattr(documents, "CHUNK", 1)
-    assert ids('{"id":1}\ufeff\n{"id":2}\n{"id":3}') == ([1, 2, 3], [1])
+    assert read_ids('{"id":1}\ufeff\n{"id":2}\n{"id":3}') == ([1, 2, 3], [1])
 
 
 @pytest.mark.parametrize("path, steps", [
@@ -199,7 +199,7 @@ def test_a_document_that_fits_no_column_is_rejected_where_a_date_may_be_anything
         assert len(lines) == 1 and [error[:3] for error in errors] == [(1, "", 1216)]
 
 
-# ------------------------------------------------------------------------------ quick and careful
+# ---------------------------------------------------------------------------------- fast and slow
 
 KINDS = [
     Column("id", "int4"), Column("name", "varchar", 12), Column("price", "numeric", 8, 2),
@@ -237,7 +237,7 @@ MAPPINGS = (
 
 
 def random_file(chance: random.Random, documents: int) -> bytes:
-    """Documents, most of them usual, and what else may stand in them and between them."""
+    """Make a file of documents, most of them ordinary, with odd values in them and between them."""
     pieces = []
     oddity, damage = chance.choice((0, 0.02, 0.3)), chance.choice((0, 0.02, 0.3))
     for _ in range(documents):
@@ -257,8 +257,8 @@ def random_file(chance: random.Random, documents: int) -> bytes:
     return b"".join(pieces)
 
 
-def as_loaded(*args, **how):
-    """What is read, with the lines as the table shows them: 12 and 12.00 are one NUMERIC(8, 2)."""
+def read_as_loaded(*args, **how):
+    """Read a file. Return values as the table has them: 12 and 12.00 are one NUMERIC(8, 2)."""
     try:
         lines, errors = read(*args, **how)
     except NotEmulated as error:
@@ -276,25 +276,25 @@ def as_loaded(*args, **how):
 
 
 @pytest.mark.parametrize("part", range(40))
-def test_the_quick_way_the_careful_way_and_small_chunks_read_alike(
-    part, documents_compared, monkeypatch
+def test_the_fast_path_the_slow_path_and_small_chunks_read_alike(
+    part, document_count, monkeypatch
 ):
-    """The same rows and the same errors in the same order (--documents=100000 for many more)."""
+    """They give the same rows, and the same errors in the same order (--documents=100000 tries more)."""
     compared, chance = 0, random.Random(part)
-    while compared < documents_compared / 40:
+    while compared < document_count / 40:
         size = chance.choice((1, 5, 20, 100))
         data, compared = random_file(chance, size), compared + size
         how = {"columns": KINDS, "mapping": chance.choice(MAPPINGS),
                "options": chance.choice(OPTIONS)}
-        found = as_loaded(data, **how)
+        found = read_as_loaded(data, **how)
         for chunk in (None, chance.randrange(1, 40), chance.randrange(40, 5000)):
             with monkeypatch.context() as patch:
                 if chunk:
                     patch.setattr(documents, "CHUNK", chunk)
                     patch.setattr(rows, "CHUNK", chance.choice((1, chunk, 100_000)))
-                assert as_loaded(data, **how) == found
+                assert read_as_loaded(data, **how) == found
                 patch.setattr(rows, "FAST", False)
-                assert as_loaded(data, **how) == found
+                assert read_as_loaded(data, **how) == found
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -1,4 +1,4 @@
-"""What a load does when S3 refuses, stalls, cuts short or changes under it: all of it, or nothing."""
+"""Loads while S3 refuses, stalls, truncates or changes objects: they load everything or nothing."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import botocore.config
 import pytest
 from support.documents import event, song
-from support.faulty_s3 import LIST, Stall, after_it, corrupt, refuse, short
+from support.faulty_s3 import LIST, Stall, answer_after, corrupt, refuse, send_half
 from support.runs import NOTHING, load_here
-from support.sessions import plays
+from support.sessions import count_plays
 from support.tcp_project import LOG, SONG
 
 from warehouse import WarehouseError, objects
@@ -18,7 +18,7 @@ ALWAYS = 99
 
 
 @contextmanager
-def waits_for_an_answer(seconds: float):
+def limiting_waits(seconds: float):
     true_config = botocore.config.Config
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.config.Config",
@@ -32,7 +32,7 @@ REFUSED = {
     "403 on the list": (LIST, refuse(403, "AccessDenied"), ("AccessDenied", "s3:ListBucket")),
     "403 on one object": (LOG, refuse(403, "AccessDenied"), (LOG, "AccessDenied", "s3:GetObject")),
     "an expired token": (LIST, refuse(400, "ExpiredToken"), ("ExpiredToken", "get new ones")),
-    "a token that expires amid the load": (
+    "a token that expires during the load": (
         SONG, refuse(400, "ExpiredToken"), (SONG, "ExpiredToken", "get new ones")),
     "a clock that is wrong": (
         LIST, refuse(403, "RequestTimeTooSkewed"), ("RequestTimeTooSkewed", "The clock of this")),
@@ -43,20 +43,20 @@ REFUSED = {
         LIST, refuse(301, "PermanentRedirect"), ("PermanentRedirect", "set REGION and AWS_REGION")),
     "throttling that does not end": (LIST, refuse(503, "SlowDown"), ("log_data/", "SlowDown")),
     "500 for ever on one object": (LOG, refuse(500, "InternalError"), (LOG, "InternalError")),
-    "a body that is short": (LOG, short, (LOG,)),
+    "a body that is short": (LOG, send_half, (LOG,)),
     "a body that is corrupt": (LOG, corrupt, (LOG, "checksum")),
-    "a list that is short": (LIST, short, ("log_data/",)),
+    "a list that is short": (LIST, send_half, ("log_data/",)),
     "a body that stalls": (LOG, Stall(), (LOG, "Read timeout")),
     "a list that stalls": (LIST, Stall(), ("log_data/", "timeout")),
 }
 
 
-def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):
+def test_a_fault_of_s3_is_one_message_and_nothing_is_loaded(stored, s3, undisturbed):
     before = stored.snapshot()
     for fault, (text, action, parts) in REFUSED.items():
         s3.asked.clear()
         s3.on(text, action, ALWAYS)
-        with (waits_for_an_answer(0.5 if isinstance(action, Stall) else 30),
+        with (limiting_waits(0.5 if isinstance(action, Stall) else 30),
               pytest.raises(WarehouseError) as raised):
             load_here(stored)
         said = str(raised.value)
@@ -70,14 +70,14 @@ def test_what_s3_does_wrong_is_one_message_and_nothing_is_loaded(stored, s3, und
 
 
 def chain(error: BaseException | None) -> str:
-    """All that an error says, and what led to it."""
+    """Return the texts of an error, of its notes, and of its causes."""
     if error is None:
         return ""
     notes = getattr(error, "__notes__", [])
     return "\n".join([repr(error), str(error), *notes, chain(error.__cause__ or error.__context__)])
 
 
-def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, caplog):
+def test_no_fault_of_s3_shows_a_secret(stored, s3, monkeypatch, caplog):
     secrets = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "canary/secret+key",
                "AWS_SESSION_TOKEN": "canary//session+token=="}
     for name, value in secrets.items():
@@ -100,7 +100,7 @@ def test_no_secret_is_shown_whatever_s3_does_wrong(stored, s3, monkeypatch, capl
     assert not re.search("(?i)canary", "".join(said))
 
 
-def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):
+def test_a_request_whose_failure_passes_is_repeated(stored, s3, undisturbed):
     for text in (LIST, LOG, SONG):
         s3.on(text, refuse(503, "SlowDown"), times=2)
         s3.on(text, refuse(500, "InternalError"), times=2)
@@ -109,7 +109,7 @@ def test_what_passes_by_itself_is_asked_again(stored, s3, undisturbed):
     assert stored.snapshot() == undisturbed
 
 
-def test_a_refusal_is_not_asked_again(stored, s3):
+def test_a_refused_request_is_not_repeated(stored, s3):
     s3.on(LIST, refuse(403, "AccessDenied"), ALWAYS)
     with pytest.raises(WarehouseError):
         load_here(stored)
@@ -118,13 +118,13 @@ def test_a_refusal_is_not_asked_again(stored, s3):
 
 def test_an_object_that_vanishes_after_it_was_listed_stops_the_load(stored, s3, bucket):
     before, key = stored.snapshot(), LOG[1:]
-    s3.on("prefix=log_data/", after_it(bucket.Object(key).delete))
+    s3.on("prefix=log_data/", answer_after(bucket.Object(key).delete))
     with pytest.raises(WarehouseError, match=f"{key} is mandatory in the manifest .*, and is not there"):
         load_here(stored)
     assert stored.snapshot() == before
     bucket.put_object(Key=key, Body=json.dumps(event(9)).encode())
     load_here(stored)
-    assert plays(stored) == 1
+    assert count_plays(stored) == 1
 
 
 def test_an_object_that_changes_after_it_was_listed_is_loaded_as_found_and_again(
@@ -134,15 +134,15 @@ def test_an_object_that_changes_after_it_was_listed_is_loaded_as_found_and_again
         lines = "".join(json.dumps(event(n)) + "\n" for n in (1, 2, 5, 6, 7))
         bucket.put_object(Key=LOG[1:], Body=lines.encode())
 
-    s3.on("prefix=log_data/", after_it(grow))
+    s3.on("prefix=log_data/", answer_after(grow))
     load_here(stored)
-    assert plays(stored) == 5
+    assert count_plays(stored) == 5
     with caplog.at_level("INFO", "warehouse"):
         load_here(stored)
         assert "(0 new, 1 changed)" in caplog.text
         load_here(stored)
     assert "found nothing new" in caplog.text
-    assert plays(stored) == 5
+    assert count_plays(stored) == 5
 
 
 def test_markers_of_folders_empty_objects_and_a_sibling_prefix_are_no_files(
@@ -172,7 +172,7 @@ def test_objects_of_odd_names_are_loaded_once_each(stored, bucket):
         bucket.put_object(Key=f"log_data/{name}", Body=json.dumps(event(number)).encode())
         bucket.put_object(Key=f"song_data/{name}", Body=json.dumps(song(f"SO{number}")).encode())
     load_here(stored)
-    assert plays(stored) == 4 + len(odd)
+    assert count_plays(stored) == 4 + len(odd)
     load_here(stored)
     assert stored.query("SELECT COUNT(*), COUNT(DISTINCT url) FROM loaded_files") == [
         (3 + 2 * len(odd),) * 2]

@@ -1,4 +1,4 @@
-"""The private PostgreSQL server, on real servers in folders of their own; nothing stays behind."""
+"""The private PostgreSQL server: real servers in folders of their own, which are removed."""
 
 import logging
 import os
@@ -29,8 +29,8 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @contextmanager
-def folder_for_servers():
-    """A folder that the serving account can reach (pytest's own are closed to it)."""
+def making_folder():
+    """Yield a folder that the server's account can reach, unlike pytest's own folders."""
     folder = Path(tempfile.mkdtemp(prefix="standin-test-", dir="/tmp"))
     folder.chmod(0o755)
     try:
@@ -43,7 +43,7 @@ def folder_for_servers():
 
 @pytest.fixture
 def place():
-    with folder_for_servers() as folder:
+    with making_folder() as folder:
         yield folder
 
 
@@ -55,7 +55,7 @@ def server(place):
 @pytest.fixture(scope="module")
 def stopped():
     """A server that has its cluster."""
-    with folder_for_servers() as folder:
+    with making_folder() as folder:
         server = Server(folder / "state")
         server.start()
         server.stop()
@@ -64,7 +64,7 @@ def stopped():
 
 @pytest.fixture
 def cluster(server, stopped):
-    """For tests that are not about creation, which takes long: a copy, owners and all."""
+    """A copy of a cluster, with its owners, because creating one takes long."""
     subprocess.run(["cp", "-a", stopped.folder, server.folder], check=True)
 
 
@@ -81,7 +81,7 @@ def postmaster(server):
 
 
 def kill(server):
-    """SIGKILL to the server, as the kernel does when memory runs out."""
+    """Send SIGKILL to the server, as the kernel does when memory runs out."""
     pid = postmaster(server)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not server.is_running())
@@ -95,13 +95,13 @@ def wait_until(condition, seconds=10):
 
 
 def python(*arguments, project=ROOT, **environment):
-    """The command and the environment of a Python process with `project` on its path."""
+    """Return the command and the environment of a Python process with `project` on its path."""
     kept = {key: value for key, value in os.environ.items() if key != "SPARKIFY_STANDIN"}
     return {"args": [sys.executable, *arguments], "cwd": "/",
             "env": kept | {"PYTHONPATH": str(project)} | environment}
 
 
-def test_it_starts_from_nothing_answers_and_stops(server, caplog):
+def test_a_server_starts_from_nothing_answers_and_stops(server, caplog):
     caplog.set_level(logging.INFO)
     assert not server.is_running()
     assert not server.folder.exists()
@@ -128,7 +128,7 @@ def test_a_second_start_changes_nothing_and_is_quick(server, caplog):
 
 
 @with_cluster
-def test_it_is_reached_by_its_socket_only_whatever_the_environment_says(server, monkeypatch):
+def test_a_server_is_reached_by_its_socket_only_in_any_environment(server, monkeypatch):
     monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nonexistent")
@@ -164,7 +164,7 @@ def test_databases_are_created_once_however_many_ask(server):
     assert ask(server, "SELECT current_database()", 'a "b" c') == 'a "b" c'
 
 
-def test_two_processes_may_start_it_at_once(server):
+def test_two_processes_may_start_a_server_at_once(server):
     command = python("-c", START, SPARKIFY_STANDIN=str(server.folder))
     both = [subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             for _ in range(2)]
@@ -182,7 +182,7 @@ def test_piped_output_does_not_hang_and_the_server_has_its_own_session(server):
 
 
 @with_cluster
-def test_after_kill_9_it_starts_again_with_its_data(server):
+def test_a_server_starts_again_with_its_data_after_kill_9(server):
     server.start()
     ask(server, "CREATE TABLE kept AS SELECT 7 AS n")
     with closing(psycopg2.connect(**server.connect_parameters("postgres"))):  # an orphan session
@@ -193,7 +193,7 @@ def test_after_kill_9_it_starts_again_with_its_data(server):
 
 @linux_only
 @with_cluster
-def test_a_pid_that_another_program_has_now_is_no_server(server):
+def test_a_pid_that_now_belongs_to_another_program_is_no_server(server):
     server.start()
     owner = server.data.stat().st_uid
     kill(server)
@@ -285,7 +285,7 @@ def test_a_state_folder_that_the_account_cannot_reach_is_named(place):
     assert (place / "closed").stat().st_mode & 0o777 == 0o700
 
 
-def test_the_project_may_lie_where_the_account_may_not_enter(place):
+def test_the_project_may_be_in_a_folder_closed_to_the_account(place):
     project = place / "closed"
     shutil.copytree(ROOT / "warehouse", project / "warehouse")
     project.chmod(0o700)
@@ -343,7 +343,7 @@ def test_a_cluster_of_a_version_that_is_gone_says_so(server):
 
 @pytest.fixture
 def older(tmp_path, monkeypatch):
-    """The folder of the only PostgreSQL there is, which says that it is of version 14.12."""
+    """The folder of the only PostgreSQL on this machine, which claims to be version 14.12."""
     for name in ("initdb", "pg_ctl", "postgres"):
         (tmp_path / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 14.12'\n")
         (tmp_path / name).chmod(0o755)
@@ -384,24 +384,24 @@ def test_a_start_that_fails_shows_the_end_of_the_log_and_a_long_log_is_put_aside
 
 
 def test_status_psql_and_stop_say_what_they_find(server):
-    def command(*arguments):
+    def run_command(*arguments):
         options = python("-m", "warehouse.standin", *arguments, SPARKIFY_STANDIN=str(server.folder))
         done = subprocess.run(**options, capture_output=True, text=True, timeout=20)
         return done.returncode, done.stdout + done.stderr
 
-    assert command("status")[0] == 3
-    assert command("psql") == (
+    assert run_command("status")[0] == 3
+    assert run_command("psql") == (
         1, f"there is no stand-in in {server.folder} yet. Run create_tables.py first.\n")
     server.start()
     server.ensure_database("dwh")
-    code, text = command("status")
+    code, text = run_command("status")
     assert code == 0
     assert all(part in text for part in ("PostgreSQL", str(server.socket_folder), "dwh ("))
-    assert command("stop") == (0, f"stopped the stand-in in {server.folder}\n")
-    assert command("stop") == (0, f"the stand-in was not running in {server.folder}\n")
-    assert command("status")[0] == 3
-    code, text = command("psql", "-Atc", "SELECT current_database()")  # starts it
+    assert run_command("stop") == (0, f"stopped the stand-in in {server.folder}\n")
+    assert run_command("stop") == (0, f"the stand-in was not running in {server.folder}\n")
+    assert run_command("status")[0] == 3
+    code, text = run_command("psql", "-Atc", "SELECT current_database()")  # starts it
     assert (code, text.splitlines()[0]) == (0, "dwh")
     assert "started PostgreSQL" in text
-    assert command("psql", "postgres", "-Atc", "SELECT 1 + 1") == (0, "2\n")
-    assert command("nonsense")[0] == 2
+    assert run_command("psql", "postgres", "-Atc", "SELECT 1 + 1") == (0, "2\n")
+    assert run_command("nonsense")[0] == 2

@@ -8,8 +8,8 @@ import time
 
 import pytest
 from support.faulty_s3 import LIST, Stall
-from support.project import ended
-from support.proxy import CONNECT, Hold, instead
+from support.project import finish
+from support.proxy import CONNECT, Hold, replace_by
 from support.runs import assert_refused
 from support.sessions import (
     hold,
@@ -24,23 +24,23 @@ from warehouse.signals import INTERRUPTION, Interrupted
 
 SIGNALS = pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 UNDONE = "The server rolls back what was not committed."
-SOON = 10  # seconds: far more than it takes, far less than it would take by itself
+SOON = 10  # seconds: much more than a signal takes, and much less than a load without one
 
 
 @SIGNALS
 @pytest.mark.parametrize("what", [LIST, LOG], ids=["list", "object"])
-def test_a_signal_ends_a_load_that_waits_for_s3(by_s3, s3, what, number, status):
-    before = by_s3.snapshot()
+def test_a_signal_ends_a_load_that_waits_for_s3(s3_project, s3, what, number, status):
+    before = s3_project.snapshot()
     stall = s3.on(what, Stall(), 99)
-    process = by_s3.start("etl.py")
+    process = s3_project.start("etl.py")
     stall.reached.wait()
     sent = time.monotonic()
     process.send_signal(number)
-    assert_refused(ended(process), status, f"interrupted by {number.name}. {UNDONE}",
+    assert_refused(finish(process), status, f"interrupted by {number.name}. {UNDONE}",
                    rolled_back=False)
     assert time.monotonic() - sent < SOON
-    wait_until_no_session_is_left(by_s3)
-    assert by_s3.snapshot() == before
+    wait_until_no_session_is_left(s3_project)
+    assert s3_project.snapshot() == before
 
 
 @SIGNALS
@@ -52,7 +52,7 @@ def test_a_signal_ends_a_load_whose_server_is_silent(fresh, proxy, number, statu
     sent = time.monotonic()
     process.send_signal(number)
     cancelling.reached.wait()
-    assert_refused(ended(process), status, UNDONE, rolled_back=False)
+    assert_refused(finish(process), status, UNDONE, rolled_back=False)
     assert time.monotonic() - sent < SOON
 
 
@@ -64,7 +64,7 @@ def test_a_second_signal_ends_a_load_at_once(fresh, proxy):
     process.send_signal(signal.SIGINT)
     cancelling.reached.wait()
     process.send_signal(signal.SIGTERM)
-    done = ended(process)
+    done = finish(process)
     assert done.returncode == 143 and "ERROR" not in done.stderr
 
 
@@ -74,7 +74,7 @@ def test_a_signal_ends_a_load_that_waits_for_the_lock(fresh, number, status):
     process = fresh.start("etl.py")
     wait_until_somebody_waits_for(fresh, "etl_lock")
     process.send_signal(number)
-    assert_refused(ended(process), status, f"interrupted by {number.name}")
+    assert_refused(finish(process), status, f"interrupted by {number.name}")
     wait_until(fresh, "SELECT COUNT(*) = 0 FROM pg_locks WHERE NOT granted")
     holder.close()
     wait_until_no_session_is_left(fresh)
@@ -82,12 +82,12 @@ def test_a_signal_ends_a_load_that_waits_for_the_lock(fresh, number, status):
 
 @SIGNALS
 def test_a_signal_ends_a_load_that_checks(fresh, proxy, undisturbed, number, status):
-    proxy.on("-- users_unique", instead("SELECT pg_sleep(600)"))
+    proxy.on("-- users_unique", replace_by("SELECT pg_sleep(600)"))
     process = fresh.start("etl.py")
     wait_until(fresh, "SELECT COUNT(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
                       " AND datname = current_database()")
     process.send_signal(number)
-    assert_refused(ended(process), status, f"interrupted by {number.name}")
+    assert_refused(finish(process), status, f"interrupted by {number.name}")
     wait_until_no_session_is_left(fresh)
     fresh.load()
     assert fresh.snapshot() == undisturbed

@@ -14,7 +14,7 @@ from draw_erd import read_table
 from psycopg2 import extensions, extras
 from psycopg2.extensions import AsIs
 from support import ROOT, SAMPLE
-from support.databases import new_database
+from support.databases import creating_database
 from support.every_statement import (
     ASKERS,
     EVERY_STATEMENT,
@@ -22,9 +22,9 @@ from support.every_statement import (
     NAMED,
     OF_ONE_LINE,
     RUN_ORDERS,
-    named_in,
+    find_statements,
 )
-from support.loading import copies_on
+from support.loading import opening_copies
 from support.project import STAR
 
 import etl
@@ -71,7 +71,7 @@ every_statement = pytest.mark.parametrize("sql", EVERY_STATEMENT.values(), ids=E
 # -------------------------------------------------------------------------------------------- rules
 
 def code_of(sql: str) -> str:
-    """The statement without comments, its texts empty."""
+    """Return the statement without comments and with empty string literals."""
     return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", sql))
 
 
@@ -99,14 +99,14 @@ def types_without_a_size(sql: str) -> list[str]:
 
 
 def items(text: str) -> int:
-    """How many expressions stand between the commas that are in no brackets."""
+    """Count the expressions in a list. Commas in brackets do not separate them."""
     while "(" in text:
         text = re.sub(r"\([^()]*\)", "", text)
     return text.count(",") + 1
 
 
 def insert_counts(sql: str) -> tuple[int, int]:
-    """How many columns an INSERT names, and how many its VALUES or its outermost SELECT give."""
+    """Return the number of columns of an INSERT, and of its VALUES or outermost SELECT."""
     code = re.sub(r"%\(\w+\)s", "x", code_of(sql))
     named, rest = re.search(r"INSERT INTO \w+ \(([^)]*)\)(.*)", code, re.DOTALL).groups()
     if rest.split()[0] == "VALUES":
@@ -152,7 +152,7 @@ def test_a_statement_keeps_every_rule(sql):
     (unequal_insert, "INSERT INTO t (a) SELECT DISTINCT a, b FROM x"),
     (unequal_insert, "INSERT INTO t (a, b)\nVALUES (%(a)s)"),
 ])
-def test_a_rule_notices_who_breaks_it(rule, sql):
+def test_a_rule_notices_a_statement_that_breaks_it(rule, sql):
     assert rule(sql)
 
 
@@ -169,8 +169,10 @@ OF_ANY_TIME = {
 
 
 def reads_of_any_time(sql: str) -> list[str]:
-    """songplays and time where a statement reads them or takes rows away, as often as it lacks a span
-    of start_time, by which Redshift finds the blocks."""
+    """Return each read of songplays or time, or deletion from them, without a span of start_time.
+
+    Redshift finds the blocks by the span.
+    """
     reads = re.findall(r"\b(?:FROM|JOIN|USING|UPDATE)\s+(songplays|time)\b", code_of(sql))
     spans = re.findall(r"\bstart_time BETWEEN %\(first_(\w+)\)s AND %\(last_\1\)s", code_of(sql))
     return reads[len(spans):]
@@ -196,8 +198,7 @@ def test_a_read_without_a_span_is_noticed(sql):
 
 
 def moves_of_rows(sql: str) -> list[str]:
-    """songplays and time where a statement joins them without start_time, by which they are
-    distributed."""
+    """Return songplays and time if a statement joins them without start_time, their DISTKEY."""
     code = code_of(sql)
     if not re.search(r"\bJOIN\b|\bUSING\b|\bUPDATE\b", code):
         return []
@@ -220,8 +221,8 @@ def test_a_join_that_moves_rows_is_noticed(sql):
     assert moves_of_rows(sql) == ["songplays"]
 
 
-def test_the_ledger_alone_asks_for_the_time_of_the_transaction():
-    """By it the files of the load at hand are known."""
+def test_only_the_ledger_uses_the_time_of_the_transaction():
+    """The ledger finds the files of the current load by it."""
     times = r"\b(?:SYSDATE|GETDATE|CURRENT_DATE|CURRENT_TIMESTAMP|NOW)\b"
     assert {name for name, sql in EVERY_STATEMENT.items() if re.search(times, code_of(sql))} == {
         "loaded_files_table_create", "loaded_files_unique", "loaded_files_forget"}
@@ -256,13 +257,13 @@ def test_every_statement_and_every_run_order_is_used():
 
 
 @pytest.mark.parametrize("module", ASKERS, ids=lambda module: module.__name__)
-def test_a_statement_that_stands_beside_the_function_that_asks_is_asked_there(module):
-    """A question is asked where all of QUESTIONS are."""
+def test_a_statement_in_the_package_is_used_in_its_own_module(module):
+    """For a question, the module is the one that uses all of QUESTIONS."""
     code = Path(module.__file__).read_text()
-    assert named_in(module)
-    names = {name.partition(".")[0] for name in named_in(module)}
+    assert find_statements(module)
+    names = {name.partition(".")[0] for name in find_statements(module)}
     assert [name for name in names if len(re.findall(rf"\b{name}\b", code)) < 2] == []
-    assert code.count('"""-- ') == len(named_in(module))
+    assert code.count('"""-- ') == len(find_statements(module))
 
 
 def test_no_other_module_holds_a_statement():
@@ -278,14 +279,14 @@ def test_the_run_orders_have_the_names_that_such_projects_use():
 
 
 def test_the_docstring_lists_the_parts_of_the_file_in_their_order():
-    """By the first word of each: there are two parts of what a load touches."""
+    """Compared by the first word of each, because two parts are about what a load touches."""
     *parts, last = re.findall(r"^# -+ (\w+)", (ROOT / "sql_queries.py").read_text(), re.MULTILINE)
     told = sql_queries.__doc__.splitlines()[0].partition(": ")[2].rstrip(".").split(", ")
     assert [part.split()[0] for part in told] == list(dict.fromkeys(parts))
     assert last == "run"
 
 
-def test_what_a_load_deletes_of_a_table_it_inserts_again_later():
+def test_a_load_inserts_later_into_each_table_that_it_deletes_from():
     queries = [*WHOLE.replace_queries, sql_queries.loaded_files_copy]
     deletes = {place: found[1] for place, sql in enumerate(queries)
                if (found := re.search(r"^DELETE FROM (\w+) ?(?:USING|WHERE|\n)", sql, re.MULTILINE))}
@@ -295,7 +296,7 @@ def test_what_a_load_deletes_of_a_table_it_inserts_again_later():
                    for sql in queries[place:]), table
 
 
-def test_the_summary_counts_rows_of_what_a_load_runs():
+def test_the_summary_counts_the_rows_of_statements_that_a_load_runs():
     assert set(sql_queries.insert_table_queries) <= set(WHOLE.replace_queries)
 
 
@@ -318,7 +319,7 @@ def test_there_is_one_copy_per_table_for_manifest_or_prefix_and_with_noload_or_w
 ):
     values = VALUES | {"noload": AsIs(noload), "staging_events_manifest": AsIs(manifest),
                        "staging_songs_manifest": AsIs(manifest)}
-    copy = statement.parse_copy(tokenize(bound(sql, values)))
+    copy = statement.parse_copy(tokenize(bind(sql, values)))
     table = statements.subject_of(sql)
     assert copy.table == f'"{table}"'
     assert ("noload" in copy.options) == bool(noload)
@@ -335,14 +336,14 @@ def test_every_table_is_emptied_and_dropped_but_for_the_lock_and_the_history():
     assert dropped == emptied | {"staging_catalogue"}  # of an older version
 
 
-def bound(sql: str, values: dict[str, object]) -> str:
+def bind(sql: str, values: dict[str, object]) -> str:
     return sql % {name: extensions.adapt(value).getquoted().decode()
                   for name, value in values.items()}
 
 
 @every_statement
 def test_the_stand_in_accepts_the_statement(sql):
-    tokens = tokenize(bound(sql, VALUES))
+    tokens = tokenize(bind(sql, VALUES))
     if first_word(tokens) == "copy":
         assert statement.parse_copy(tokens)
     else:
@@ -358,7 +359,7 @@ def test_the_stand_in_would_refuse_what_redshift_refuses():
 # -------------------------------------------------------------------------------- a load in process
 
 def values_for(folder) -> dict[str, object]:
-    """The sample, loaded by prefix, and a ledger of its files, written into the folder."""
+    """Write a ledger of the sample's files. Return the values of a load of the sample by prefix."""
     ledger = folder / "loaded_files.json"
     ledger.write_text("".join(
         json.dumps({"url": str(file), "etag": "1", "bytes": file.stat().st_size,
@@ -375,9 +376,10 @@ def values_for(folder) -> dict[str, object]:
 
 
 def load_sample(cursor, values) -> None:
-    """What etl.run does between BEGIN and COMMIT, without the checks of the star.
+    """Run what etl.run does between BEGIN and COMMIT, without the checks of the star.
 
-    Then changed_plays_known is about every play, as after a load of all songs but no logs."""
+    changed_plays_known is then about every play, as after a load of all songs but no logs.
+    """
     etl.run_all(cursor, values, sql_queries.create_table_queries)
     summary = console.Summary()
     etl.run_all(cursor, values, WHOLE.empty_queries)
@@ -389,9 +391,9 @@ def load_sample(cursor, values) -> None:
 
 @pytest.fixture(scope="module")
 def sample_load(server, tmp_path_factory):
-    """A load of the sample that is never committed: its cursor and the values of its SQL."""
+    """An uncommitted load of the sample: its cursor and the values of its SQL."""
     folder = tmp_path_factory.mktemp("sample_load")
-    with copies_on(server, folder) as copies:
+    with opening_copies(server, folder) as copies:
         copies.connection.autocommit = False
         values = values_for(folder)
         with copies.connection.cursor() as cursor:
@@ -402,8 +404,8 @@ def sample_load(server, tmp_path_factory):
 
 # --------------------------------------------------------------------------------------------- keys
 
-def with_keys(sql: str) -> str:
-    """A CREATE TABLE as PostgreSQL takes it, its keys kept."""
+def keep_keys(sql: str) -> str:
+    """Translate a CREATE TABLE for PostgreSQL, but keep its keys."""
     kept = [line for line in sql.splitlines()
             if not re.match(r"(DISTSTYLE|DISTKEY|SORTKEY)\b", line)]
     return "\n".join(kept).replace("SYSDATE", "CURRENT_TIMESTAMP")
@@ -412,7 +414,7 @@ def with_keys(sql: str) -> str:
 @pytest.fixture(scope="module")
 def plain(server):
     """A plain connection to an empty database."""
-    with new_database(server) as name, closing(
+    with creating_database(server) as name, closing(
             psycopg2.connect(**server.connect_parameters(name))) as connection:
         yield connection
 
@@ -422,7 +424,7 @@ def keyed(plain):
     """A cursor on plain PostgreSQL, with every table and its keys enforced."""
     with plain.cursor() as cursor:
         for sql in CREATES.values():
-            cursor.execute(with_keys(sql))
+            cursor.execute(keep_keys(sql))
         yield cursor
     plain.rollback()
 
@@ -441,7 +443,7 @@ def insert(cursor, table: str, rows: list[tuple]) -> None:
 
 
 def insert_star(cursor, star: dict[str, list[tuple]]) -> None:
-    """In the order in which the tables are created, which is one that the keys allow."""
+    """Insert in the order in which the tables are created, which the keys allow."""
     for table in CREATES:
         if table in star:
             insert(cursor, table, star[table])
@@ -459,8 +461,8 @@ def test_the_tables_are_created_with_keys_and_dropped_without_cascade(keyed):
 
 
 def test_the_star_alone_declares_keys():
-    """The planner trusts a key. What a load folds into is proved by counting its rows, which a
-    planner that trusts a PRIMARY KEY there might leave out."""
+    """The planner trusts a key. The checks of other tables count rows, and a planner that trusts a
+    PRIMARY KEY there might skip that."""
     assert {table for table, sql in CREATES.items() if re.search(" KEY ", code_of(sql))} == set(STAR)
 
 
@@ -508,7 +510,7 @@ A_MATCHED_PLAY = "songplay_id = (SELECT MIN(songplay_id) FROM songplays WHERE so
 AN_UNMATCHED_PLAY = "songplay_id = (SELECT MIN(songplay_id) FROM songplays WHERE song_id IS NULL)"
 ANOTHER_ARTIST = ("(SELECT MIN(artist_id) FROM artists WHERE artist_id <>"
                   f" (SELECT artist_id FROM songplays WHERE {A_MATCHED_PLAY}))")
-A_SONG_OF_SEVERAL = (  # that was played, and that its artist did not make alone under that name
+A_SONG_OF_SEVERAL = (  # a played song, whose artist has others under the same name
     "song_id = (SELECT MIN(plays.song_id) FROM songplays AS plays JOIN catalogue AS others"
     " ON others.artist_id = plays.artist_id AND others.artist_name = plays.artist_name"
     " AND others.song_id <> plays.song_id)")
@@ -518,21 +520,21 @@ AN_ARTIST = "artist_id = (SELECT MIN(artist_id) FROM artists)"
 AN_INSTANT = "start_time = (SELECT MIN(start_time) FROM time)"
 
 
-def twice(table: str, row: str) -> str:
-    """SQL that makes a row of a table a double."""
+def double(table: str, row: str) -> str:
+    """Return SQL that doubles a row of a table."""
     return f"INSERT INTO {table} SELECT * FROM {table} WHERE {row}"
 
 
-def without(table: str, row: str) -> str:
+def delete(table: str, row: str) -> str:
     return f"DELETE FROM {table} WHERE {row}"
 
 
-def altered(table: str, change: str, row: str) -> str:
+def alter(table: str, change: str, row: str) -> str:
     return f"UPDATE {table} SET {change} WHERE {row}"
 
 
-def one_more_play(**changes: str) -> str:
-    """SQL that invents a play: as one that is there, with these columns otherwise."""
+def invent_play(**changes: str) -> str:
+    """Return SQL that adds a copy of a play, with other values in these columns."""
     columns = ["songplay_id", "start_time", "user_id", "level", "session_id"]
     selected = ", ".join(changes.get(column, column) for column in columns)
     return (f"INSERT INTO touched_plays ({', '.join(columns)}) SELECT {selected}"
@@ -554,87 +556,87 @@ def nullable_columns(table: str) -> list[str]:
 
 
 DEFECTS = [
-    ("staging_events_complete", "a lost event", without("staging_events", AN_EVENT)),
-    ("staging_events_complete", "an event too many", twice("staging_events", AN_EVENT)),
-    ("staging_songs_complete", "a lost song", without("staging_songs", A_SONG)),
-    ("staging_songs_complete", "a song too many", twice("staging_songs", A_SONG)),
-    ("staging_events_required", "a blank page", altered("staging_events", "page = ''", AN_EVENT)),
-    ("staging_events_required", "a blank level", altered("staging_events", "level = ''", AN_EVENT)),
+    ("staging_events_complete", "a lost event", delete("staging_events", AN_EVENT)),
+    ("staging_events_complete", "an event too many", double("staging_events", AN_EVENT)),
+    ("staging_songs_complete", "a lost song", delete("staging_songs", A_SONG)),
+    ("staging_songs_complete", "a song too many", double("staging_songs", A_SONG)),
+    ("staging_events_required", "a blank page", alter("staging_events", "page = ''", AN_EVENT)),
+    ("staging_events_required", "a blank level", alter("staging_events", "level = ''", AN_EVENT)),
     ("staging_events_ts_plausible", "seconds",
-     altered("staging_events", "ts = ts / 1000", AN_EVENT)),
+     alter("staging_events", "ts = ts / 1000", AN_EVENT)),
     ("staging_events_ts_plausible", "microseconds",
-     altered("staging_events", "ts = ts * 1000", AN_EVENT)),
+     alter("staging_events", "ts = ts * 1000", AN_EVENT)),
     *(("staging_songs_required", f"a blank {column}",
-       altered("staging_songs", f"{column} = ''", A_SONG))
+       alter("staging_songs", f"{column} = ''", A_SONG))
       for column in ("song_id", "title", "artist_id", "artist_name")),
-    *((f"{table}_filled", f"no {column}", altered(table, f"{column} = NULL", "1 = 1"))
+    *((f"{table}_filled", f"no {column}", alter(table, f"{column} = NULL", "1 = 1"))
       for table in ("staging_events", "staging_songs") for column in nullable_columns(table)),
     ("staging_events_next_song", "no play",
-     altered("staging_events", "page = 'Home'", "page = 'NextSong'")),
-    ("staging_events_levels", "another level", altered("staging_events", "level = 'trial'", AN_EVENT)),
-    ("catalogue_unique", "a song twice", twice("catalogue", A_CATALOGUE_SONG)),
-    ("catalogue_unique", "a missing song", without("catalogue", A_CATALOGUE_SONG)),
+     alter("staging_events", "page = 'Home'", "page = 'NextSong'")),
+    ("staging_events_levels", "another level", alter("staging_events", "level = 'trial'", AN_EVENT)),
+    ("catalogue_unique", "a song twice", double("catalogue", A_CATALOGUE_SONG)),
+    ("catalogue_unique", "a missing song", delete("catalogue", A_CATALOGUE_SONG)),
     ("catalogue_first", "a later title",
-     altered("catalogue", "title = title || 'z'", A_CATALOGUE_SONG)),
+     alter("catalogue", "title = title || 'z'", A_CATALOGUE_SONG)),
     ("catalogue_first", "the same but for the last of its columns",
-     altered("catalogue", "artist_longitude = NULL",
-             "song_id = (SELECT MIN(song_id) FROM catalogue WHERE artist_longitude IS NOT NULL)")),
-    ("latest_events_unique", "a user twice", twice("latest_events", A_LATEST_EVENT)),
-    ("latest_events_unique", "a missing user", without("latest_events", A_LATEST_EVENT)),
+     alter("catalogue", "artist_longitude = NULL",
+           "song_id = (SELECT MIN(song_id) FROM catalogue WHERE artist_longitude IS NOT NULL)")),
+    ("latest_events_unique", "a user twice", double("latest_events", A_LATEST_EVENT)),
+    ("latest_events_unique", "a missing user", delete("latest_events", A_LATEST_EVENT)),
     ("latest_events_unique", "a missing user of another page", AN_EVENT_OF_A_STRANGER),
     ("latest_events_latest", "an earlier event",
-     altered("latest_events", "ts = ts - 1", A_LATEST_EVENT)),
+     alter("latest_events", "ts = ts - 1", A_LATEST_EVENT)),
     ("latest_events_latest", "the same but for the last of its columns",
-     altered("latest_events", "gender = 'Z'", A_LATEST_EVENT)),
-    ("users_unique", "a user twice", twice("users", A_USER)),
-    ("users_unique", "a missing user", without("users", A_USER)),
+     alter("latest_events", "gender = 'Z'", A_LATEST_EVENT)),
+    ("users_unique", "a user twice", double("users", A_USER)),
+    ("users_unique", "a missing user", delete("users", A_USER)),
     ("users_unique", "a missing user of another page", AN_EVENT_OF_A_STRANGER),
-    ("songs_unique", "a song twice", twice("songs", A_SONG)),
-    ("songs_unique", "a missing song", without("songs", A_SONG)),
-    ("songs_unique", "a song that should be gone", without("catalogue", A_CATALOGUE_SONG)),
-    ("artists_unique", "an artist twice", twice("artists", AN_ARTIST)),
-    ("artists_unique", "a missing artist", without("artists", AN_ARTIST)),
-    ("artists_unique", "an artist that should be gone", without("catalogue", AN_ARTIST)),
-    ("songplays_unique", "a play twice", twice("songplays", A_PLAY)),
-    ("songplays_unique", "a missing play", without("songplays", A_PLAY)),
+    ("songs_unique", "a song twice", double("songs", A_SONG)),
+    ("songs_unique", "a missing song", delete("songs", A_SONG)),
+    ("songs_unique", "a song that should be gone", delete("catalogue", A_CATALOGUE_SONG)),
+    ("artists_unique", "an artist twice", double("artists", AN_ARTIST)),
+    ("artists_unique", "a missing artist", delete("artists", AN_ARTIST)),
+    ("artists_unique", "an artist that should be gone", delete("catalogue", AN_ARTIST)),
+    ("songplays_unique", "a play twice", double("songplays", A_PLAY)),
+    ("songplays_unique", "a missing play", delete("songplays", A_PLAY)),
     ("songplays_unique", "a play under another id",
-     altered("songplays", "songplay_id = 'another'", A_PLAY)),
+     alter("songplays", "songplay_id = 'another'", A_PLAY)),
     ("songplays_unique", "a touched play at another time",
-     one_more_play(start_time="start_time + INTERVAL '0.001 second'")),
-    ("time_unique", "an instant twice", twice("time", AN_INSTANT)),
-    ("time_unique", "a missing instant", without("time", AN_INSTANT)),
-    ("touched_plays_complete", "a touched play too few", without("touched_plays", A_PLAY)),
-    ("touched_plays_complete", "a touched play under another id", one_more_play(songplay_id="'invented'")),
+     invent_play(start_time="start_time + INTERVAL '0.001 second'")),
+    ("time_unique", "an instant twice", double("time", AN_INSTANT)),
+    ("time_unique", "a missing instant", delete("time", AN_INSTANT)),
+    ("touched_plays_complete", "a touched play too few", delete("touched_plays", A_PLAY)),
+    ("touched_plays_complete", "a touched play under another id", invent_play(songplay_id="'invented'")),
     ("touched_plays_complete", "a play that was another page",
-     altered("staging_events", "page = 'Home'", A_NEXT_SONG)),
+     alter("staging_events", "page = 'Home'", A_NEXT_SONG)),
     ("songplays_real", "a play that was another page",
-     altered("staging_events", "page = 'Home'", A_NEXT_SONG)),
+     alter("staging_events", "page = 'Home'", A_NEXT_SONG)),
     ("songplays_real", "a play of another user",
-     altered("songplays", "user_id = user_id + 1000000", A_PLAY)),
-    ("songplays_real", "a play without its user", altered("songplays", "user_id = NULL", A_PLAY)),
+     alter("songplays", "user_id = user_id + 1000000", A_PLAY)),
+    ("songplays_real", "a play without its user", alter("songplays", "user_id = NULL", A_PLAY)),
     ("songplays_real", "a play in another session",
-     altered("songplays", "session_id = session_id + 1000000", A_PLAY)),
-    ("songplays_real", "an event at another time", altered("staging_events", "ts = ts + 1", A_NEXT_SONG)),
-    ("songplays_users_known", "a missing user", without("users", A_PLAYER)),
+     alter("songplays", "session_id = session_id + 1000000", A_PLAY)),
+    ("songplays_real", "an event at another time", alter("staging_events", "ts = ts + 1", A_NEXT_SONG)),
+    ("songplays_users_known", "a missing user", delete("users", A_PLAYER)),
     *((check, what, defect) for check in ("songplays_songs_known", "changed_plays_known")
       for what, defect in (
           ("a missing song",
-           without("catalogue", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
-          ("an unknown song", altered("songplays", "song_id = 'SOUNKNOWN'", A_MATCHED_PLAY)),
+           delete("catalogue", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
+          ("an unknown song", alter("songplays", "song_id = 'SOUNKNOWN'", A_MATCHED_PLAY)),
           ("the artist of another song",
-           altered("songplays", f"artist_id = {ANOTHER_ARTIST}", A_MATCHED_PLAY)),
+           alter("songplays", f"artist_id = {ANOTHER_ARTIST}", A_MATCHED_PLAY)),
           ("a song whose artist has the name by another",
-           altered("catalogue", "artist_name = 'Renamed'", A_SONG_OF_SEVERAL)),
-          ("a song without its artist", altered("songplays", "artist_id = NULL", A_MATCHED_PLAY)),
-          ("an unknown artist", altered("songplays", "artist_id = 'ARUNKNOWN'", AN_UNMATCHED_PLAY)),
+           alter("catalogue", "artist_name = 'Renamed'", A_SONG_OF_SEVERAL)),
+          ("a song without its artist", alter("songplays", "artist_id = NULL", A_MATCHED_PLAY)),
+          ("an unknown artist", alter("songplays", "artist_id = 'ARUNKNOWN'", AN_UNMATCHED_PLAY)),
           ("an artist of another name",
-           altered("songplays", f"artist_id = {ANOTHER_ARTIST}", AN_UNMATCHED_PLAY)))),
-    # What the check of songs found before it read the catalogue.
+           alter("songplays", f"artist_id = {ANOTHER_ARTIST}", AN_UNMATCHED_PLAY)))),
+    # Found by the check of songs before that check read the catalogue.
     ("songs_unique", "the missing song of a play",
-     without("songs", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
-    ("songs_artists_known", "a missing artist", without("artists", AN_ARTIST)),
+     delete("songs", f"song_id = (SELECT song_id FROM songplays WHERE {A_MATCHED_PLAY})")),
+    ("songs_artists_known", "a missing artist", delete("artists", AN_ARTIST)),
     ("loaded_files_unique", "a file twice in this load",
-     twice("loaded_files", "url = (SELECT MIN(url) FROM loaded_files)")),
+     double("loaded_files", "url = (SELECT MIN(url) FROM loaded_files)")),
     ("loaded_files_unique", "an earlier version of a file",
      "INSERT INTO loaded_files (url, etag, bytes, loaded_into, loaded_at)"
      " SELECT MIN(url), 'earlier', 1, 'staging_events', TIMESTAMP '2018-11-01 00:00:00'"
@@ -646,9 +648,11 @@ FOREIGN_KEYS = [(table.name, column, *referred) for table in map(read_table, CRE
                 for column, referred in table.foreign.items()]
 
 
-def trusted_joins(sql: str) -> list[str]:
-    """The foreign keys along which a statement joins. The planner trusts them, and may leave out a
-    join of which they foretell the outcome."""
+def find_trusted_joins(sql: str) -> list[str]:
+    """Return the foreign keys along which a statement joins.
+
+    The planner trusts them, and may skip a join whose result they determine.
+    """
     code = code_of(sql)
     tables = set(re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", code))
     return [f"{table}.{column}" for table, column, other, key in FOREIGN_KEYS
@@ -659,7 +663,7 @@ def trusted_joins(sql: str) -> list[str]:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_no_check_joins_along_a_declared_foreign_key(name):
-    assert trusted_joins(CHECKS[name]) == []
+    assert find_trusted_joins(CHECKS[name]) == []
 
 
 @pytest.mark.parametrize("sql, key", [
@@ -676,13 +680,15 @@ def test_no_check_joins_along_a_declared_foreign_key(name):
      "songs.artist_id"),
 ])
 def test_a_join_along_a_declared_foreign_key_is_noticed(sql, key):
-    assert trusted_joins(sql) == [key]
+    assert find_trusted_joins(sql) == [key]
 
 
 @contextmanager
-def undone_afterwards(load):
-    """What happens within is undone, and the load's transaction goes on. Redshift has no
-    savepoints, so they are made behind the stand-in's back."""
+def undoing(load):
+    """Undo the block and let the load's transaction go on.
+
+    Redshift has no savepoints, so this bypasses the stand-in.
+    """
     with load.connection.cursor(cursor_factory=extensions.cursor) as behind:
         behind.execute("SAVEPOINT before")
         try:
@@ -705,7 +711,7 @@ def test_a_check_passes_on_a_good_load(sample_load, name):
     ids=[f"{name}-{what}".replace(" ", "_") for name, what, _ in DEFECTS])
 def test_a_check_fails_on_its_defect_and_passes_again_without(sample_load, name, defect):
     sql = CHECKS[name]
-    with undone_afterwards(sample_load):
+    with undoing(sample_load):
         sample_load.cursor.execute(defect)
         assert sample_load.cursor.rowcount > 0
         failure = statements.find_failure(sample_load.cursor, sql, sample_load.values)
@@ -716,7 +722,7 @@ def test_a_check_fails_on_its_defect_and_passes_again_without(sample_load, name,
 
 
 def test_a_failed_check_names_three_rows_and_counts_them_all(sample_load):
-    with undone_afterwards(sample_load):
+    with undoing(sample_load):
         sample_load.cursor.execute("DELETE FROM users")
         sql = sql_queries.users_unique
         failure = statements.find_failure(sample_load.cursor, sql, sample_load.values)
@@ -726,7 +732,7 @@ def test_a_failed_check_names_three_rows_and_counts_them_all(sample_load):
     assert failure.count("times = 0") == 3
 
 
-def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
+def test_the_server_sends_three_of_a_thousand_offending_rows(sample_load):
     sql = "-- early: no event is among the first\nSELECT ts FROM staging_events LIMIT 1000\n"
     failure = statements.find_failure(sample_load.cursor, sql, sample_load.values)
     assert sample_load.cursor.rowcount == 3
@@ -736,9 +742,9 @@ def test_of_a_thousand_rows_that_offend_the_server_sends_three(sample_load):
     assert failure.count("ts = ") == 3
 
 
-def test_all_checks_that_fail_are_told_at_once(sample_load):
-    with undone_afterwards(sample_load):
-        sample_load.cursor.execute(without("users", A_PLAYER))
+def test_all_checks_that_fail_are_reported_at_once(sample_load):
+    with undoing(sample_load):
+        sample_load.cursor.execute(delete("users", A_PLAYER))
         with pytest.raises(DataError) as raised:
             etl.check(sample_load.cursor, sample_load.values, WHOLE.star_checks)
     failed = re.findall(r"^check (\w+) failed", str(raised.value), re.MULTILINE)
@@ -746,11 +752,11 @@ def test_all_checks_that_fail_are_told_at_once(sample_load):
 
 
 def test_a_column_may_be_empty_in_a_few_events(sample_load):
-    """A night of a handful of events may well have no play in it."""
+    """A night with few events may have no play."""
     sql = sql_queries.staging_events_filled
-    with undone_afterwards(sample_load):
-        sample_load.cursor.execute(altered("staging_events", "song = NULL", "1 = 1"))
-        sample_load.cursor.execute(without("staging_events", "page = 'NextSong'"))
+    with undoing(sample_load):
+        sample_load.cursor.execute(alter("staging_events", "song = NULL", "1 = 1"))
+        sample_load.cursor.execute(delete("staging_events", "page = 'NextSong'"))
         sample_load.cursor.execute(
             "DELETE FROM staging_events WHERE ts > (SELECT MAX(ts) FROM (SELECT ts FROM"
             " staging_events ORDER BY ts LIMIT 50) first_ones)")

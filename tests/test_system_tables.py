@@ -1,4 +1,4 @@
-"""What the system tables and the session know of a COPY afterwards, as Redshift tells it."""
+"""What the system tables and the session show after a COPY, as on Redshift."""
 
 import time
 import uuid
@@ -9,14 +9,14 @@ import pytest
 from support.loading import LAST_COPY, Copies, document
 
 
-def of_last_copy(copies, columns: str) -> list[tuple]:
-    """What the stand-in knows of the rows that the last COPY rejected."""
+def query_last_copy(copies, columns: str) -> list[tuple]:
+    """Return what the stand-in recorded about the rows that the last COPY rejected."""
     return copies.plain(f"SELECT {columns} FROM standin.load_error"
                         " WHERE copy_id = (SELECT MAX(copy_id) FROM standin.load) ORDER BY n")
 
 
-def test_stl_load_errors_tells_of_json_what_redshift_tells(copies):
-    """A blank and a zero for the value, and the text from the document on."""
+def test_stl_load_errors_shows_of_json_what_redshift_shows(copies):
+    """The value is blank, its position is 0, and raw_line starts at the document."""
     content = '{"i":1}\n{"i":"1é","x":\n[1]}\n{"i":2}\n'
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load("i INT, t VARCHAR(20)", content)
@@ -34,14 +34,14 @@ def test_stl_load_errors_tells_of_json_what_redshift_tells(copies):
                     err_code=1207, raw_line='{"i":"1.","x":\n[1]}\n{"i":2}', raw_field_value="",
                     err_reason="Invalid digit, Value 'é', Pos 1, Type: Integer", copy_job_id=0)
     assert {name: found[name] for name in expected} == expected
-    assert of_last_copy(copies, "position, value") == [(1, "1é")]  # which the toolkit does not read
+    assert query_last_copy(copies, "position, value") == [(1, "1é")]  # not read by the toolkit
 
 
 @pytest.mark.parametrize("kind, value, length", [
     ("VARCHAR(3)", '"long"', "3"), ("CHAR(2)", '"long"', "2"), ("DECIMAL(8,2)", '"x"', "8, 2"),
     ("DECIMAL(18,0)", '"x"', "18, 0"), ("BIGINT", '"x"', "0"), ("TIMESTAMP", '"x"', "0"),
 ])
-def test_the_type_and_length_of_the_column_are_told(copies, kind, value, length):
+def test_the_type_and_length_of_the_column_are_shown(copies, kind, value, length):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load(f"v {kind}", f'{{"v":{value}}}')
     name = {"VARCHAR(3)": "varchar", "CHAR(2)": "char", "BIGINT": "int8",
@@ -52,11 +52,11 @@ def test_the_type_and_length_of_the_column_are_told(copies, kind, value, length)
 def test_text_that_no_column_can_hold_is_shown_escaped(copies):
     with pytest.raises(psycopg2.errors.InternalError_):
         copies.load("v VARCHAR(9)", b'{"v":"a\\u0000\xff\\\\t\\ud800"}')
-    assert of_last_copy(copies, "value") == [(r"a\x00\udcff\t\ud800",)]
+    assert query_last_copy(copies, "value") == [(r"a\x00\udcff\t\ud800",)]
 
 
 def test_replaced_characters_are_listed(copies):
-    """One line for a row, with the first column that needed it; a hundred at most."""
+    """There is one line per row, about the first such column, and at most a hundred lines."""
     content = b'{"v":"ok"}\n{"v":"a\xff","w":"b\xff"}\n' + b'{"w":"\xff"}\n' * 120
     copies.fill("v VARCHAR(9), w VARCHAR(9)", content, "ACCEPTINVCHARS AS '^'")
     assert copies.rows()[1:3] == [("a^", "b^"), (None, "^")]
@@ -142,7 +142,7 @@ def test_the_sys_views_know_a_copy_by_another_number_than_the_stl_tables(copies)
                         ) == table.startswith("stl_"), table
 
 
-def test_the_views_tell_session_transaction_user_and_table(copies):
+def test_the_views_name_session_transaction_user_and_table(copies):
     copies.create("i INT")
     path = copies.write("a", document(1) + '{"i":"x"}\n')
     copies.connection.autocommit = False
@@ -163,7 +163,7 @@ def test_the_views_tell_session_transaction_user_and_table(copies):
                         " WHERE query = pg_last_copy_id()") == [(session, user, table, start)]
 
 
-def test_a_user_sees_what_became_of_his_own_copies_and_a_superuser_of_all(copies):
+def test_a_user_sees_the_outcome_of_his_own_copies_and_a_superuser_of_all(copies):
     with pytest.raises(psycopg2.Error):
         copies.load("i INT", '{"i":"x"}')
     name = f"user_{uuid.uuid4().hex[:8]}"
@@ -185,7 +185,7 @@ def test_a_user_sees_what_became_of_his_own_copies_and_a_superuser_of_all(copies
 
 @pytest.fixture
 def late(copies):
-    """Copies on a connection made after the views of its database were made a second late."""
+    """Copies on a new connection to a database whose views are a second late."""
     database = copies.connection.info.dbname
     copies.plain(f"ALTER DATABASE {database} SET standin.views_late = '1s'")
     try:
@@ -196,15 +196,15 @@ def late(copies):
         copies.plain(f"ALTER DATABASE {database} RESET standin.views_late")
 
 
-def test_the_views_may_tell_late(late):
-    """As on Redshift, whose system views have another consistency than tables."""
+def test_the_views_may_be_late(late):
+    """On Redshift, system views are not consistent with the tables at once."""
     tables = ("sys_load_history", "sys_load_error_detail", "stl_load_errors", "stl_load_commits",
               "sys_load_detail")
 
     def counts() -> list[int]:
         return [late.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables]
 
-    time.sleep(1)  # until all is told of the COPYs of other tests
+    time.sleep(1)  # until the views show the COPYs of other tests
     before = counts()
     late.load("i INT", document(1) + '{"i":"x"}', "MAXERROR 2")
     ended = time.monotonic()
@@ -216,7 +216,7 @@ def test_the_views_may_tell_late(late):
     assert time.monotonic() > ended + 0.7
 
 
-def test_redshifts_notices_are_the_connections(copies):
+def test_a_connection_has_redshifts_notices(copies):
     del copies.connection.notices[:]
     copies.load("i INT", document(1) * 2 + '{"i":"x"}\n', "MAXERROR 2")
     assert copies.connection.notices == [

@@ -1,10 +1,10 @@
-"""TLS against a real PostgreSQL with certificates of the test's own."""
+"""TLS on a real PostgreSQL with the test's own certificates."""
 
 import contextlib
 import shutil
 
 import pytest
-from support.configuration import answer
+from support.configuration import ask
 
 from warehouse import ConfigError, WarehouseError
 from warehouse.database import connection
@@ -14,13 +14,13 @@ IS_ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
 @pytest.fixture
-def settings(configured, tls_server):
-    """A function that reads a dwh.cfg for the server by its name, with these keys."""
-    return lambda **keys: configured(**tls_server.settings(HOST="localhost") | keys)
+def settings(make_config, tls_server):
+    """A function that reads a dwh.cfg with these keys and with the server's name as HOST."""
+    return lambda **keys: make_config(**tls_server.settings(HOST="localhost") | keys)
 
 
 def refusal(config, caplog) -> str:
-    """The message of a connection that fails, at once: nothing is waited for."""
+    """Return the message of a connection that fails at once, without waiting."""
     with pytest.raises(WarehouseError) as raised:
         connect(config)
     assert "waiting" not in caplog.text
@@ -29,11 +29,11 @@ def refusal(config, caplog) -> str:
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
 def test_the_right_authority_passes(settings, certificates, sslmode):
-    assert answer(settings(SSLMODE=sslmode, SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
+    assert ask(settings(SSLMODE=sslmode, SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
 
 
-def test_tls_is_used_without_a_word_about_it(settings):
-    assert answer(settings(), IS_ENCRYPTED)
+def test_tls_is_used_without_any_setting(settings):
+    assert ask(settings(), IS_ENCRYPTED)
 
 
 def test_an_authority_alone_means_verify_full(settings, certificates):
@@ -41,9 +41,9 @@ def test_an_authority_alone_means_verify_full(settings, certificates):
     assert connection.make_parameters(config)["sslmode"] == "verify-full"
 
 
-def test_the_file_of_the_authority_is_looked_for_beside_dwh_cfg(settings, certificates, tmp_path):
+def test_the_file_of_the_authority_is_relative_to_dwh_cfg(settings, certificates, tmp_path):
     shutil.copy(certificates / "root.crt", tmp_path)
-    assert answer(settings(SSLMODE="verify-full", SSLROOTCERT="root.crt"), IS_ENCRYPTED)
+    assert ask(settings(SSLMODE="verify-full", SSLROOTCERT="root.crt"), IS_ENCRYPTED)
 
 
 @pytest.mark.parametrize("sslmode", ["verify-ca", "verify-full"])
@@ -63,8 +63,8 @@ def test_the_right_authority_and_another_name_is_refused(settings, certificates,
 
 
 def test_verify_ca_takes_another_name(settings, certificates):
-    assert answer(settings(HOST="127.0.0.1", SSLMODE="verify-ca",
-                           SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
+    assert ask(settings(HOST="127.0.0.1", SSLMODE="verify-ca",
+                        SSLROOTCERT=certificates / "root.crt"), IS_ENCRYPTED)
 
 
 def test_a_file_of_authorities_that_is_not_there(settings, tmp_path, caplog):
@@ -81,7 +81,7 @@ def test_the_authorities_of_the_system_are_found_and_used(
 ):
     config = settings(**keys)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "root.crt"))
-    assert answer(config, IS_ENCRYPTED)
+    assert ask(config, IS_ENCRYPTED)
     monkeypatch.delenv("SSL_CERT_FILE")
     with contextlib.suppress(ConfigError):  # a machine without authorities
         bundle = connection.find_system_roots()

@@ -1,7 +1,7 @@
-"""Two boxes whose cron begins the load at the same instant: the tables are those of one load.
+"""Two machines that start the load at the same instant by cron: the tables are those of one load.
 
-They share the database and S3, and nothing else: each has its own dwh.cfg, folders and environment.
-Which of them is first is left to the machine; --faults=50 asks it fifty times.
+They share only the database and S3. Each has its own dwh.cfg, folders and environment. Either may be
+first, so --faults=50 tries it fifty times.
 """
 
 import random
@@ -11,15 +11,15 @@ import boto3
 import pytest
 from generate import generate
 from support.databases import administrate
-from support.project import Project, ended
+from support.project import Project, finish
 from support.s3 import S3_ENVIRONMENT, upload
 from support.sessions import tables_of, wait_until_no_session_is_left
 
 BUCKET = "two-boxes"
 
 
-def box(folder, tcp, database: str, endpoint: str) -> Project:
-    """What one box has of its own."""
+def make_box(folder, tcp, database: str, endpoint: str) -> Project:
+    """Make a machine: a project with its own folder and environment."""
     folder.mkdir()
     project = Project(folder, tcp, database)
     project.configure(
@@ -42,7 +42,7 @@ def a_night(tcp, s3_endpoint, tmp_path_factory):
         aws_secret_access_key="test").Bucket(BUCKET)
     bucket.create(CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
 
-    once = box(folder / "once", tcp, f"once_{tcp.port}", s3_endpoint)
+    once = make_box(folder / "once", tcp, f"once_{tcp.port}", s3_endpoint)
     administrate(tcp, f"CREATE DATABASE {once.database} TEMPLATE template0")
     assert once.run("create_tables.py").returncode == 0
     upload(bucket, folder / "data", files[:3] + files[8:-5])
@@ -67,14 +67,14 @@ def test_two_boxes_that_load_at_the_same_instant_load_once(
     chance = random.Random(f"boxes {fault_seed}")
     database = f"boxes_{tcp.port}"
     administrate(tcp, f"CREATE DATABASE {database} TEMPLATE {earlier}")
-    boxes = [box(tmp_path / name, tcp, database, s3_endpoint) for name in ("one", "two")]
+    boxes = [make_box(tmp_path / name, tcp, database, s3_endpoint) for name in ("one", "two")]
     try:
         processes = []
         for project in boxes:
             processes.append(project.start("etl.py"))
             time.sleep(chance.choice((0, 0, chance.uniform(0, 0.1))))
-        assert processes[0].poll() is None  # so that they did meet
-        done = [ended(process) for process in processes]
+        assert processes[0].poll() is None  # so they were concurrent
+        done = [finish(process) for process in processes]
         said = "".join(one.stderr for one in done)
         assert [one.returncode for one in done] == [0, 0], said
         assert said.count("committed 7 tables") == 1 and said.count("found nothing new") == 1, said

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 import psycopg2
 import pytest
-from support.loading import copies_on
+from support.loading import opening_copies
 
 from warehouse.standin.copy.fast import END, convert_empty, encode_line, plain_pattern
 from warehouse.standin.copy.types import make_converter
@@ -20,7 +20,7 @@ from warehouse.standin.copy.values import NULL, Column, Number, Options, Rejecte
 
 @pytest.fixture(scope="module")
 def copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("values")) as copies:
+    with opening_copies(server, tmp_path_factory.mktemp("values")) as copies:
         yield copies
 
 
@@ -30,7 +30,7 @@ def case(name: str, kind: str, value: str, expected: object, options: str = ""):
 
 
 def check(copies, kind, value, options, expected):
-    """Load {"v": value}; expected is the text in the table, None for NULL, or an error's code."""
+    """Load {"v": value}. Expect a text in the table, None for NULL, or the code of an error."""
     document = b'{"v":' + (value if isinstance(value, bytes) else value.encode()) + b"}"
     if isinstance(expected, int):
         with pytest.raises(psycopg2.errors.InternalError_, match="sys_load_error_detail"):
@@ -144,7 +144,7 @@ NUMBERS = [
     case("T19", "DECIMAL(8,2)", '"20.259"', "20.25"),
     case("T19", "DECIMAL(8,2)", "-20.259", "-20.25"),
     case("T19", "DECIMAL(8,2)", "-20.259", "-20.26", "ROUNDEC"),
-    case("§1.4", "DECIMAL(8,2)", "0.29", "0.28"),  # the double next to 0.29 is smaller: cut
+    case("§1.4", "DECIMAL(8,2)", "0.29", "0.28"),  # cut, because the double next to 0.29 is smaller
     case("§1.4", "DECIMAL(8,2)", "0.29", "0.29", "ROUNDEC"),
     case("§1.4", "DECIMAL(8,2)", '"0.29"', "0.29"),  # quoted it is exact
     case("§1.4", "DECIMAL(12,5)", "218.93179", "218.93179", "ROUNDEC"),
@@ -251,7 +251,7 @@ MOMENTS = [
     case("§1.5 auto", "TIMESTAMP", "true", 1206, "TIMEFORMAT 'auto'"),
     case("§1.5 auto", "TIMESTAMP", '["2018-11-01"]', 1206, "TIMEFORMAT 'auto'"),
 ]
-# Dates to Redshift, or maybe: examples of the guide, and what it is silent about.
+# Dates on Redshift, or perhaps: examples of the guide, and cases that it does not mention.
 FORMS = (
     "J2451187", "J2345678 04:05:06.789", "Jan-08-95 BC", "Jan-08-1999", "Jan-08-95", "20181101",
     "19960108 040809", "960108 040809", "1996.008", "17 Dec 07:37:16 1997 PST", "11/30/2018",
@@ -280,9 +280,9 @@ def test_a_date_or_time_loads_as_redshift_loads_it(copies, kind, value, options,
     ("DATE", "DATEFORMAT 'auto'"), ("TIMESTAMP", "TIMEFORMAT 'auto'"),
     ("TIMESTAMPTZ", "TIMEFORMAT 'auto' NOLOAD"),
 ])
-def test_a_form_of_auto_that_is_not_emulated_fails_the_copy_whatever_it_tolerates(
+def test_a_form_of_auto_that_is_not_emulated_fails_the_copy_at_any_maxerror(
         copies, kind, options, form):
-    """A row left out or a NULL would look like success, and load otherwise on Redshift."""
+    """A missing row or a NULL would look like success, and differ from Redshift."""
     content = f'{{"v":"2018-11-01"}}\n{{"v":"{form}"}}'
     tolerant = "ACCEPTANYDATE MAXERROR 9" if kind == "DATE" else "MAXERROR 9"
     with pytest.raises(psycopg2.errors.FeatureNotSupported) as caught:
@@ -325,7 +325,7 @@ def test_a_rejected_value_is_explained_in_redshifts_words(copies, kind, value, r
     (b"\xed\xa0\x80", "ed a0 80", 5), (b"\xf4\x90\x80\x80", "f4 90 80 80", 8),
     (b"\xc0\x80", "c0 80", 9), (b"\xe0\x80\x80", "e0 80 80", 9),
 ])
-def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
+def test_the_reason_names_the_bytes_that_are_no_utf8_and_their_fault(data, sequence, kind):
     text = Column("v", "varchar", 99)
     with pytest.raises(Rejected) as caught:
         make_converter(text, Options()).convert(data.decode("utf-8", "surrogateescape"))
@@ -340,7 +340,7 @@ def test_bytes_that_are_no_utf8_are_told_apart(data, sequence, kind):
     "YYYY YYYY", "YYYY-MM", "YYYY-MM-DD HH12:MI", "YYYY-MM-DD HH:MI AM", "MON-DD-YYYY", "DD-MM-YY",
     "YYYY-MM-DD HH HH24", "", "Q",
 ])
-def test_a_format_that_is_not_emulated_is_none(form):
+def test_a_format_that_is_not_emulated_is_not_compiled(form):
     assert compile_format(form) is None
 
 
@@ -367,8 +367,8 @@ COLUMNS = [
     Options(blanksasnull=True, truncatecolumns=True),
 ], ids=["plain", "roundec", "empty", "blanks"])
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda c: f"{c.type}{c[2:]}")
-def test_what_is_plain_is_what_value_by_value_gives(column, options):
-    """A field that the fast path takes as it is written is the one that the slow path makes."""
+def test_the_fast_path_gives_what_the_slow_path_gives(column, options):
+    """If the fast path takes a field as it is written, the slow path makes the same field."""
     one = make_converter(column, options)
     taken = plain_pattern(one, rb"\x00\x02\x04\n\r")
     words = {None: NULL, True: "true", False: "false", "": convert_empty(one)}

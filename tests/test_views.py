@@ -1,6 +1,6 @@
-"""The views answer what analysts ask, and each counts every play once.
+"""The views answer analysts' questions, and each counts every play once.
 
-What they must hold is worked out a second time from the rows of the star, in plain Python.
+The expected rows are computed a second time from the rows of the star, in plain Python.
 """
 
 from collections import defaultdict
@@ -9,9 +9,9 @@ from typing import Callable, NamedTuple
 
 import pytest
 from support import ROOT, SAMPLE
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
-from support.project import Project, bring
+from support.project import Project, copy_data
 from support.views import DAY, VIEWS, load_events
 
 import sql_queries
@@ -59,7 +59,7 @@ class Play(NamedTuple):
         return self.start.isoweekday() % 7
 
 
-# ----------------------------------------------------------------------------- what they must hold
+# ---------------------------------------------------------------------------------- expected rows
 
 def group_by(plays: list[Play], key: Callable) -> list[tuple]:
     groups = defaultdict(list)
@@ -80,7 +80,7 @@ def count_matched(plays: list[Play]) -> int:
     return sum(play.song is not None for play in plays)
 
 
-def of_artists(plays: list[Play]) -> int:
+def count_by_known_artist(plays: list[Play]) -> int:
     return sum(play.artist is not None for play in plays)
 
 
@@ -97,7 +97,7 @@ def seconds(plays: list[Play]) -> object:
 
 
 def family_of(agent: str | None) -> str:
-    """As the tests name it; those of generate.py are of three families."""
+    """Return the browser's family as in AGENTS. The agents of generate.py are of three families."""
     named = (family for family in ("Firefox", "Chrome", "Safari") if family in agent)
     return AGENTS[agent] if agent in AGENTS else next(named, "other")
 
@@ -154,21 +154,21 @@ def compute(plays: list[Play], artists_of_songs: dict, users: dict) -> dict[str,
             for family, group in group_by(plays, lambda play: family_of(play.agent))],
         "catalogue_match": [
             (len(plays), count_matched(plays), percent(count_matched(plays), plays),
-             of_artists(plays), percent(of_artists(plays), plays))],
+             count_by_known_artist(plays), percent(count_by_known_artist(plays), plays))],
     }
-    return {view: in_order(rows) for view, rows in views.items()}
+    return {view: sort_rows(rows) for view, rows in views.items()}
 
 
-def in_order(rows: list[tuple]) -> list[tuple]:
+def sort_rows(rows: list[tuple]) -> list[tuple]:
     return sorted(rows, key=lambda row: [(value is not None, value) for value in row])
 
 
 def views_of(project: Project) -> dict[str, list[tuple]]:
-    return {view: in_order(project.query(f"SELECT * FROM {view}")) for view in VIEWS}
+    return {view: sort_rows(project.query(f"SELECT * FROM {view}")) for view in VIEWS}
 
 
 def assert_right(project: Project) -> None:
-    """Every view holds what it must, and the same sum of plays."""
+    """Assert that every view has the expected rows, and the same sum of plays."""
     plays = [Play(*row) for row in project.query(
         "SELECT start_time, user_id, level, song_id, artist_id, session_id, location, user_agent,"
         " song_title, artist_name, length FROM songplays")]
@@ -189,9 +189,9 @@ def assert_right(project: Project) -> None:
 # ------------------------------------------------------------------------------------------- cases
 
 def test_the_sample(server, tables, tmp_path):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path, server, name)
-        bring(project, SAMPLE)
+        copy_data(project, SAMPLE)
         project.load()
         assert_right(project)
         assert project.query("SELECT SUM(plays) FROM top_songs") == [(2730,)]
@@ -203,7 +203,7 @@ def test_an_empty_warehouse(warehouse):
     assert set(map(len, found.values())) == {0}
 
 
-def test_nobody_is_logged_in(emptied):
+def test_plays_without_a_login_have_no_listeners(emptied):
     logged_out = {"userId": "", "firstName": None, "lastName": None, "gender": None,
                   "location": None, "userAgent": None, "registration": None}
     load_events(emptied, [event(n, sessionId=n // 2, **logged_out) for n in range(5)])
@@ -229,12 +229,12 @@ def test_a_title_by_two_artists_is_two_songs(emptied):
     load_events(emptied, [event(1), event(2, artist="Others"), event(3, artist=None)],
            song(), song("SO2", artist_id="AR2", artist_name="Others"))
     assert_right(emptied)
-    assert in_order(emptied.query("SELECT artist_name, song_id, artist_id FROM top_songs")) == [
+    assert sort_rows(emptied.query("SELECT artist_name, song_id, artist_id FROM top_songs")) == [
         (None, None, None), ("Others", "SO2", "AR2"), ("The Band", "SO1", "AR1")]
 
 
 def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
-    """The catalogue may well have them of two artists of one name, too."""
+    """The recordings in the catalogue may also be by two artists of one name."""
     load_events(emptied, [event(1, length=100.5), event(2, length=300.5), event(3, length=300.5)],
            song("SO9", duration=300.5, artist_id="AR1"),
            song("SO2", duration=100.5, artist_id="AR2"))
@@ -246,16 +246,16 @@ def test_a_title_that_matches_recordings_of_two_lengths_is_one_song(emptied):
         (3, 3, "AR1")]
 
 
-def test_a_play_without_a_song_is_of_the_artist_who_alone_bears_the_name(emptied):
+def test_a_play_without_a_song_is_of_the_only_artist_of_that_name(emptied):
     load_events(emptied, [event(1), event(2, song="New"), event(3, song="New", artist="Twins")],
            song(), song("SO2", artist_id="AR2", artist_name="Twins"),
            song("SO3", artist_id="AR3", artist_name="Twins"))
     assert_right(emptied)
-    assert in_order(emptied.query(
+    assert sort_rows(emptied.query(
         "SELECT artist_name, song_title, catalogue_plays, song_id, artist_id FROM top_songs")) == [
             ("The Band", "New", 0, None, "AR1"), ("The Band", "The Song", 1, "SO1", "AR1"),
             ("Twins", "New", 0, None, None)]
-    assert in_order(emptied.query(
+    assert sort_rows(emptied.query(
         "SELECT artist_name, plays, catalogue_plays, artist_id FROM top_artists")) == [
             ("The Band", 2, 1, "AR1"), ("Twins", 1, 0, None)]
     assert emptied.query("SELECT catalogue_plays, artist_plays FROM catalogue_match") == [(1, 2)]
@@ -269,10 +269,10 @@ def test_listeners_come_back_change_level_and_listen_past_midnight(emptied):
         event(5, ts=midnight + 2 * DAY, userId="1", level="paid", length=None),
         event(6, ts=midnight + 9 * DAY, userId="3", level="trial")])
     assert_right(emptied)
-    assert in_order(emptied.query("SELECT * FROM listeners_by_day")) == [
+    assert sort_rows(emptied.query("SELECT * FROM listeners_by_day")) == [
         (date(2018, 11, 1), 1, 1, 1, 0), (date(2018, 11, 2), 3, 2, 1, 1),
         (date(2018, 11, 4), 1, 1, 0, 1), (date(2018, 11, 11), 1, 1, 1, 0)]
-    assert in_order(emptied.query("SELECT level, plays, listeners FROM plays_by_level")) == [
+    assert sort_rows(emptied.query("SELECT level, plays, listeners FROM plays_by_level")) == [
         ("free", 3, 1), ("paid", 2, 2), ("trial", 1, 1)]
 
 
@@ -281,7 +281,7 @@ def test_plays_of_unknown_length_are_zero_seconds(emptied):
     assert_right(emptied)
 
 
-def test_browsers_are_told_from_those_that_they_name_as_well(emptied):
+def test_browsers_are_distinguished_from_others_that_their_agents_name(emptied):
     load_events(emptied, [event(n, userAgent=agent) for n, agent in enumerate(AGENTS)])
     assert_right(emptied)
     assert {family for family, in emptied.query("SELECT browser FROM plays_by_browser")} == set(

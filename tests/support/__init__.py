@@ -1,6 +1,6 @@
-"""What several test modules use: servers and proxies, projects, data, and questions to all of them.
+"""Helpers of several test modules: servers and proxies, projects, data, and queries on all of them.
 
-conftest.py makes the fixtures known; functions and constants are imported from here.
+conftest.py registers the fixtures. Import functions and constants from here.
 """
 
 from pathlib import Path

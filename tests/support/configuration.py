@@ -1,4 +1,4 @@
-"""A dwh.cfg of a few keys, and what the session answers that is made from it."""
+"""A dwh.cfg of a few keys, and queries on a session that connects by it."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from warehouse.database.connection import connect
 
 @pytest.fixture
 def no_libpq_environment(monkeypatch):
-    """libpq's own settings come from the test alone."""
+    """Hide the settings of libpq that this machine has."""
     for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE",
                  "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGAPPNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -18,10 +18,10 @@ def no_libpq_environment(monkeypatch):
 
 
 @pytest.fixture
-def configured(tmp_path, no_libpq_environment):
-    """A function that reads a dwh.cfg with these keys in [CLUSTER]."""
+def make_config(tmp_path, no_libpq_environment):
+    """A function that writes a dwh.cfg with these keys in [CLUSTER], and reads it."""
 
-    def configured(load: str = "", **cluster: str) -> config.Config:
+    def make_config(load: str = "", **cluster: str) -> config.Config:
         path = tmp_path / "dwh.cfg"
         lines = [f"{key} = {value}" for key, value in cluster.items()]
         path.write_text("[CLUSTER]\n" + "\n".join(lines) + "\n[S3]\nLOG_DATA = s3://abc/l\n"
@@ -29,11 +29,11 @@ def configured(tmp_path, no_libpq_environment):
                         "[IAM_ROLE]\nARN = default\n[LOAD]\n" + load)
         return config.read(path)
 
-    return configured
+    return make_config
 
 
-def answer(settings: config.Config, sql: str):
-    """What the session that connect() makes answers."""
+def ask(settings: config.Config, sql: str):
+    """Return the answer of a session that connect() makes."""
     with contextlib.closing(connect(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone()[0]

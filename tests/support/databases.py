@@ -16,29 +16,29 @@ from warehouse.standin.server import Server
 
 
 @contextmanager
-def maintenance(server: Server) -> Iterator[psycopg2.extensions.cursor]:
-    """A cursor for what no transaction may hold."""
+def administering(server: Server) -> Iterator[psycopg2.extensions.cursor]:
+    """Yield a cursor for statements that no transaction may contain."""
     with closing(psycopg2.connect(**server.connect_parameters("postgres"))) as connection:
         connection.autocommit = True
         yield connection.cursor()
 
 
 def administrate(server: Server, sql: str) -> None:
-    with maintenance(server) as cursor:
+    with administering(server) as cursor:
         cursor.execute(sql)
 
 
 @contextmanager
-def new_database(server: Server, template: str = "template0") -> Iterator[str]:
-    """The name of a database like the template (UTF8, C), dropped at the end."""
+def creating_database(server: Server, template: str = "template0") -> Iterator[str]:
+    """Yield the name of a copy of the template (UTF8, C). Drop the copy at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with maintenance(server) as cursor:
-        # By files: the other way writes every page to the log as well.
+    with administering(server) as cursor:
+        # FILE_COPY, because the other strategy also writes every page to the log.
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield name
     finally:
-        with maintenance(server) as cursor:
+        with administering(server) as cursor:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -46,7 +46,7 @@ def new_database(server: Server, template: str = "template0") -> Iterator[str]:
 def speaking_redshift(
     server: Server, database: str, **options: str
 ) -> Iterator[psycopg2.extensions.connection]:
-    """A connection that speaks Redshift; the options are libpq's."""
+    """Yield a connection that speaks Redshift. The options are libpq's."""
     connect = partial(psycopg2.connect, **server.connect_parameters(database), **options)
     with closing(connect()) as connection:
         adopt(connection, CopyContext(connect, lambda done, total: None))
@@ -55,14 +55,17 @@ def speaking_redshift(
 
 @pytest.fixture(scope="session")
 def server():
-    """A private PostgreSQL, gone with its folder at the end. Not under pytest's own folder: when root
-    runs the tests, another account serves and must be able to get there."""
+    """A private PostgreSQL, removed with its folder at the end.
+
+    The folder is not in pytest's own: if root runs the tests, the server runs as another account, which
+    may not enter that.
+    """
     folder = Path(tempfile.mkdtemp(prefix="sparkify-tests-"))
     folder.chmod(0o711)
     server = Server(folder / "standin")
     try:
         server.start()
-        with maintenance(server) as cursor:  # what it holds need not survive the machine
+        with administering(server) as cursor:  # its data need not survive a crash of the machine
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 cursor.execute(f"ALTER SYSTEM SET {setting} = off")
             cursor.execute("SELECT pg_reload_conf()")
@@ -75,7 +78,7 @@ def server():
 @pytest.fixture
 def database(server):
     """The name of a fresh database."""
-    with new_database(server) as name:
+    with creating_database(server) as name:
         yield name
 
 

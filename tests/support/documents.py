@@ -1,4 +1,4 @@
-"""One line of a log, and one song."""
+"""One event of a log, and one song."""
 
 
 def event(number: int, **changes) -> dict:

@@ -1,5 +1,5 @@
-"""Every statement of the toolkit by name: those of sql_queries.py, and those that stand in the package
-beside the function that asks."""
+"""Every statement of the toolkit by name: those of sql_queries.py, and those of the package, which are
+next to the functions that use them."""
 
 import sql_queries
 from warehouse import history, ledger, rejected_rows, tables
@@ -10,8 +10,8 @@ from warehouse.report import questions
 ASKERS = (questions, redshift, history, ledger, rejected_rows, transactions, tables)
 
 
-def named_in(module) -> dict[str, str]:
-    """The statements of a module: its constants, and those in the tuple QUESTIONS."""
+def find_statements(module) -> dict[str, str]:
+    """Return the statements of a module by name: its constants, and those in the tuple QUESTIONS."""
     constants = {name: value for name, value in vars(module).items()
                  if isinstance(value, str) and value.startswith("-- ")}
     return constants | {f"QUESTIONS.{question.view}": question.sql
@@ -21,9 +21,9 @@ def named_in(module) -> dict[str, str]:
 RUN_ORDERS = {
     name: value for name, value in vars(sql_queries).items() if isinstance(value, tuple)
 }
-IN_THE_FILE = named_in(sql_queries)
+IN_THE_FILE = find_statements(sql_queries)
 IN_THE_PACKAGE = {
-    f"{module.__name__}.{name}": sql for module in ASKERS for name, sql in named_in(module).items()
+    f"{module.__name__}.{name}": sql for module in ASKERS for name, sql in find_statements(module).items()
 }
 OF_ONE_LINE = {
     sql: sql for order in RUN_ORDERS.values() for sql in order if not sql.startswith("-- ")

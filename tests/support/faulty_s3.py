@@ -1,6 +1,6 @@
-"""An HTTP server before moto's S3 that answers wrongly, late or short where a rule says so.
+"""An HTTP server in front of moto's S3 that answers wrongly, late or in part when a rule says so.
 
-What no rule is for, it passes on and back unchanged.
+It forwards all other requests and answers unchanged.
 """
 
 import http.client
@@ -16,7 +16,7 @@ import pytest
 from warehouse import objects
 from warehouse.database import retry
 
-LIST = "list-type=2"  # what tells the request of a listing
+LIST = "list-type=2"  # a part of every request for a listing
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "host")
 
 
@@ -28,7 +28,7 @@ class Answer:
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request; the action of a rule deals with it."""
+    """One request, which the action of a rule answers."""
 
     protocol_version = "HTTP/1.1"
 
@@ -39,8 +39,8 @@ class Request(BaseHTTPRequestHandler):
 
     do_PUT = do_HEAD = do_GET
 
-    def forwarded(self) -> Answer:
-        """What moto answers."""
+    def ask_moto(self) -> Answer:
+        """Forward the request to moto. Return its answer."""
         moto = http.client.HTTPConnection(self.server.moto)
         headers = {key: value for key, value in self.headers.items()
                    if key.lower() not in HOP_BY_HOP}
@@ -51,7 +51,7 @@ class Request(BaseHTTPRequestHandler):
         return answer
 
     def answer(self, answer: Answer, length: int | None = None) -> None:
-        """Send it, with a Content-Length that may be another than that of the body."""
+        """Send an answer. Its Content-Length may differ from that of the body."""
         self.send_response(answer.status)
         for key, value in answer.headers.items():
             if key.lower() not in HOP_BY_HOP:
@@ -69,20 +69,20 @@ Action = Callable[[Request], None]
 
 
 def forward(request: Request) -> None:
-    request.answer(request.forwarded())
+    request.answer(request.ask_moto())
 
 
-def short(request: Request) -> None:
-    """Half of the body, and the end of the connection."""
-    whole = request.forwarded()
+def send_half(request: Request) -> None:
+    """Send half of the body, and close the connection."""
+    whole = request.ask_moto()
     half = Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
     request.answer(half, len(whole.body))
     request.close_connection = True
 
 
 def corrupt(request: Request) -> None:
-    """A body of the right length, in which a letter is another; the checksum is of the true one."""
-    answer = request.forwarded()
+    """Change one byte of the body. Its length and the checksum in the header stay as they were."""
+    answer = request.ask_moto()
     middle = len(answer.body) // 2
     changed = bytes([answer.body[middle] ^ 1])
     answer.body = answer.body[:middle] + changed + answer.body[middle + 1 :]
@@ -90,13 +90,13 @@ def corrupt(request: Request) -> None:
 
 
 class Stall:
-    """Half of the body, and then nothing until the server closes; reached is set by then."""
+    """Send half of the body, set `reached`, and send nothing more until `release` is set."""
 
     def __init__(self):
         self.reached, self.release = threading.Event(), threading.Event()
 
     def __call__(self, request: Request) -> None:
-        whole = request.forwarded()
+        whole = request.ask_moto()
         half = Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
         request.answer(half, len(whole.body))
         self.reached.set()
@@ -105,7 +105,7 @@ class Stall:
 
 
 def refuse(status: int, code: str, message: str = "Refused.", **headers: str) -> Action:
-    """S3's answer of an error."""
+    """Answer with an error, as S3 words it."""
     body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
 
     def action(request: Request) -> None:
@@ -113,10 +113,10 @@ def refuse(status: int, code: str, message: str = "Refused.", **headers: str) ->
     return action
 
 
-def after_it(happens: Callable[[], object]) -> Action:
-    """The right answer; but meanwhile something happens."""
+def answer_after(happens: Callable[[], object]) -> Action:
+    """Call a function after moto has answered and before the client gets that answer."""
     def action(request: Request) -> None:
-        answer = request.forwarded()
+        answer = request.ask_moto()
         happens()
         request.answer(answer)
     return action
@@ -144,12 +144,12 @@ class FaultyS3(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def on(self, text: str, action: Action, times: int = 1) -> Action:
-        """Do this, the first few times that a request has the text in its first line."""
+        """Use the action for the first requests, `times` of them, with the text in their first line."""
         self.rules.append(Rule(text, action, times))
         return action
 
     def forget(self) -> None:
-        """End what stalls, and answer rightly from now on."""
+        """Release the stalled answers, and forward every request from now on."""
         for rule in self.rules:
             if isinstance(rule.action, Stall):
                 rule.action.release.set()
@@ -167,8 +167,8 @@ class FaultyS3(ThreadingHTTPServer):
 
 
 @contextmanager
-def faulty_s3(moto: str) -> Iterator[FaultyS3]:
-    """Serves until the end of the block."""
+def serving_faulty_s3(moto: str) -> Iterator[FaultyS3]:
+    """Serve until the end of the block."""
     server = FaultyS3(moto)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -183,7 +183,7 @@ def faulty_s3(moto: str) -> Iterator[FaultyS3]:
 
 @pytest.fixture
 def no_pauses(monkeypatch):
-    """boto3 and the toolkit try again without a pause."""
+    """Let boto3 and the toolkit try again without a pause."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount",
                         lambda self, context: 0)
     monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
@@ -191,7 +191,7 @@ def no_pauses(monkeypatch):
 
 @pytest.fixture
 def s3(s3_endpoint, bucket, no_pauses, monkeypatch):
-    with faulty_s3(s3_endpoint) as s3:
+    with serving_faulty_s3(s3_endpoint) as s3:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.url)
         objects.s3.cache_clear()
         yield s3

@@ -7,16 +7,16 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from support.databases import new_database
+from support.databases import creating_database
 from warehouse.standin.cursor import CopyContext, adopt
 
-# What tells the rows of the session's last COPY in the SYS views, which have ids of their own.
+# The rows of the session's last COPY in the SYS views, which number COPYs on their own.
 LAST_COPY = ("query_id = (SELECT MAX(query_id) FROM sys_load_history"
              " WHERE session_id = pg_backend_pid())")
 
 
 class Copies:
-    """Runs COPYs in autocommit; the files are in a folder of the test's own."""
+    """Run COPYs in autocommit, of files in the test's own folder."""
 
     def __init__(self, connect, folder: Path):
         self.connect = connect
@@ -36,26 +36,26 @@ class Copies:
         return self.cursor.fetchall()
 
     def plain(self, sql: str) -> list[tuple]:
-        """What the SQL of PostgreSQL returns, on a connection of its own."""
+        """Run PostgreSQL's SQL on a connection of its own. Return the rows."""
         with closing(self.connect()) as connection, connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
     def write(self, name: str, content: str | bytes) -> str:
-        """The path of a new file."""
+        """Write a file. Return its path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return str(path)
 
     def create(self, columns: str) -> str:
-        """The name of a fresh table."""
+        """Create a table. Return its name."""
         self.table = f"t_{uuid.uuid4().hex[:8]}"
         self.execute(f"CREATE TABLE {self.table} ({columns})")
         return self.table
 
     def load(self, *args, **kwargs) -> list[tuple]:
-        """COPY a file into a fresh table; its rows, in the order in which they were loaded."""
+        """COPY a file into a fresh table. Return its rows in the order in which they were loaded."""
         self.fill(*args, **kwargs)
         return self.rows()
 
@@ -73,15 +73,15 @@ class Copies:
         return self.query(f"SELECT * FROM {self.table}")
 
     def errors(self, columns: str = "line_number, TRIM(column_name), error_code") -> list[tuple]:
-        """What the last COPY rejected."""
+        """Return the rows that the last COPY rejected."""
         return self.query(
             f"SELECT {columns} FROM sys_load_error_detail WHERE {LAST_COPY}")
 
 
 @contextmanager
-def copies_on(server, folder: Path):
-    """Copies on a database of their own."""
-    with new_database(server) as name:
+def opening_copies(server, folder: Path):
+    """Yield Copies on a database of their own."""
+    with creating_database(server) as name:
         copies = Copies(lambda: psycopg2.connect(**server.connect_parameters(name)), folder)
         with closing(copies.connection):
             yield copies
@@ -89,7 +89,7 @@ def copies_on(server, folder: Path):
 
 @pytest.fixture(scope="module")
 def module_copies(server, tmp_path_factory):
-    with copies_on(server, tmp_path_factory.mktemp("copies")) as copies:
+    with opening_copies(server, tmp_path_factory.mktemp("copies")) as copies:
         yield copies
 
 

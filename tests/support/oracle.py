@@ -1,8 +1,8 @@
-"""The star schema of a folder of data, worked out a second time: plain Python, no SQL.
+"""The star schema of a folder of data, computed a second time: plain Python, no SQL.
 
-Written from the data model in the README and not from sql_queries.py, so that a mistake would have
-to be made twice to pass. A row is a tuple in the order of the table's columns; rows stand in the
-order of all their columns, NULL last.
+Written from the data model in the README and not from sql_queries.py, so only a mistake made twice
+passes. A row is a tuple in the order of the table's columns. Rows are sorted by all their columns, NULL
+last.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ DECODER = json.JSONDecoder(parse_int=str, parse_float=str)  # a number as it was
 
 
 def star_schema(folder: Path) -> dict[str, list[tuple]]:
-    """What songplays, users, songs, artists and time must hold."""
+    """Return the rows that songplays, users, songs, artists and time must hold."""
     events = list(documents(folder / "log_data"))
     catalogue = catalogue_of(documents(folder / "song_data"))
     plays = songplays_of(events, catalogue)
@@ -34,13 +34,13 @@ def star_schema(folder: Path) -> dict[str, list[tuple]]:
 
 
 def documents(folder: Path) -> Iterator[dict]:
-    """The JSON documents of every file."""
+    """Yield the JSON documents of every file."""
     for file in folder.rglob("*.json"):
-        yield from map(document, as_written(file))
+        yield from map(document, split_documents(file))
 
 
-def as_written(file: Path) -> Iterator[str]:
-    """The JSON documents of a file, each as it is written."""
+def split_documents(file: Path) -> Iterator[str]:
+    """Yield the JSON documents of a file as text."""
     rest = file.read_text(encoding="utf-8").lstrip()
     while rest:
         _, end = DECODER.raw_decode(rest)
@@ -49,7 +49,7 @@ def as_written(file: Path) -> Iterator[str]:
 
 
 def document(written: str) -> dict:
-    """With its keys in lower case."""
+    """Parse a document. Its keys become lower case."""
     return {key.lower(): value for key, value in DECODER.decode(written).items()}
 
 
@@ -66,25 +66,25 @@ def whole(value: str | None) -> int | None:
 
 
 def decimal(value: str | None) -> Decimal | None:
-    """With five decimals, rounded."""
+    """Round to five decimals."""
     return None if value is None else Decimal(value).quantize(HUNDRED_THOUSANDTH, ROUND_HALF_UP)
 
 
-def unless_blank(value: str | None) -> str | None:
+def blank_to_none(value: str | None) -> str | None:
     return value if value and value.strip(" ") else None
 
 
-def unquoted(value: str | None) -> str | None:
-    """Without the pair of quotes that wraps it, if one does, and without the blanks before its end."""
+def strip_quotes(value: str | None) -> str | None:
+    """Remove the pair of quotes around a text, if there is one, and the blanks at its end."""
     if value and len(value) >= 2 and value[0] == value[-1] == '"':
         value = value[1:-1]
-    return unless_blank(text(value))
+    return blank_to_none(text(value))
 
 
 # ---------------------------------------------------------------------------------- songs, artists
 
 def catalogue_of(songs: Iterable[dict]) -> dict[str, dict]:
-    """The songs by id. Of several versions the first by content counts, whole."""
+    """Return the songs by id. If a song has several versions, the first by content counts as a whole."""
     versions = defaultdict(list)
     for song in songs:
         versions[text(song["song_id"])].append(version_of(song))
@@ -92,7 +92,7 @@ def catalogue_of(songs: Iterable[dict]) -> dict[str, dict]:
 
 
 def version_of(song: dict) -> tuple:
-    """The content of a song, by which its versions compete."""
+    """Return the content of a song, by which its versions are sorted."""
     return (
         text(song["title"]), text(song["artist_id"]), text(song["artist_name"]),
         decimal(song["duration"]), whole(song.get("year")), text(song.get("artist_location")),
@@ -105,12 +105,12 @@ def song_of(version: tuple) -> dict:
     return {
         "row": (title, artist_id, year or None, duration),
         "artist_id": artist_id,
-        "artist": (artist_name, unless_blank(location), latitude, longitude),
+        "artist": (artist_name, blank_to_none(location), latitude, longitude),
     }
 
 
 def artists_of(catalogue: dict[str, dict]) -> list[tuple]:
-    """Each artist as the best of its songs describes it."""
+    """Return each artist as the most complete of its songs describes it."""
     songs = defaultdict(list)
     for song_id, song in catalogue.items():
         songs[song["artist_id"]].append((preference(song), song_id, song["artist"]))
@@ -118,7 +118,7 @@ def artists_of(catalogue: dict[str, dict]) -> list[tuple]:
 
 
 def preference(song: dict) -> tuple:
-    """Low for a song that says much: its artist's place, then coordinates, then the latest year."""
+    """Return a low key for a song with its artist's place, then coordinates, then the latest year."""
     _, location, latitude, longitude = song["artist"]
     year = song["row"][2] or 0
     return location is None, latitude is None or longitude is None, -year
@@ -127,7 +127,7 @@ def preference(song: dict) -> tuple:
 # -------------------------------------------------------------------------------------------- users
 
 def users_of(events: list[dict]) -> list[tuple]:
-    """Each user as of the latest event, on whatever page."""
+    """Return each user as of the latest event, on any page."""
     rows = defaultdict(list)
     for event in events:
         if (user := whole(event.get("userid"))) is not None:
@@ -141,7 +141,7 @@ def users_of(events: list[dict]) -> list[tuple]:
 # ---------------------------------------------------------------------------------- songplays, time
 
 def songplays_of(events: list[dict], catalogue: dict[str, dict]) -> list[tuple]:
-    """One row per NextSong event; of rivals of the same key the first by content."""
+    """Return one row per NextSong event. Of events with the same key, the first by content counts."""
     rivals = defaultdict(list)
     for event in events:
         if text(event["page"]) == "NextSong":
@@ -162,10 +162,10 @@ KEY = ("userid", "sessionid", "iteminsession", "ts")
 
 
 def content_of(event: dict) -> tuple:
-    """The content of an event apart from its key, in the form that songplays stores."""
+    """Return the content of an event without its key, in the form that songplays stores."""
     return (
         text(event.get("song")), text(event.get("artist")), decimal(event.get("length")),
-        text(event["level"]), text(event.get("location")), unquoted(text(event.get("useragent"))),
+        text(event["level"]), text(event.get("location")), strip_quotes(text(event.get("useragent"))),
     )
 
 
@@ -175,7 +175,7 @@ def songplay(key: tuple, content: tuple, songs: dict, bearers: dict) -> tuple:
     name = "|".join("" if part is None else str(part) for part in key)
     song_id, artist_id = closest(songs.get((title, artist), []), length)
     if song_id is None:
-        artist_id = only(bearers.get(artist, set()))
+        artist_id = pick_only(bearers.get(artist, set()))
     return (
         hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(),
         EPOCH + timedelta(milliseconds=ts), user, level,
@@ -184,7 +184,7 @@ def songplay(key: tuple, content: tuple, songs: dict, bearers: dict) -> tuple:
 
 
 def closest(candidates: list[tuple], length: Decimal | None) -> tuple:
-    """song_id and artist_id of the song nearest in length, of equally near ones the lowest id."""
+    """Return song_id and artist_id of the song nearest in length; of equally near ones, the lowest id."""
     if not candidates:
         return None, None
     if length is None:
@@ -192,8 +192,8 @@ def closest(candidates: list[tuple], length: Decimal | None) -> tuple:
     return min(candidates, key=lambda song: (abs(song[2] - length), song[0]))[:2]
 
 
-def only(artist_ids: set[str]) -> str | None:
-    """The artist who bears a name, unless several do or none."""
+def pick_only(artist_ids: set[str]) -> str | None:
+    """Return the artist with a name, or None if several artists have it or none."""
     return next(iter(artist_ids)) if len(artist_ids) == 1 else None
 
 

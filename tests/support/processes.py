@@ -1,7 +1,7 @@
-"""The processes of scripts: each begun by a Python of its own, or forked from one that has imported
-what takes long (forge.py), which spares half of the time of a small load.
+"""The processes of scripts: each starts a Python of its own, or is a fork of one that has imported the
+slow modules already (fork_server.py), which halves the time of a small load.
 
-Either is a process like any other: it has its number, streams, environment and signals.
+Both are processes like any other, with a number, streams, an environment and signals.
 """
 
 import atexit
@@ -16,28 +16,29 @@ from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Iterable
 
-# What Python and the modules that are imported already read of the environment when they start.
+FORKS = sys.platform == "linux"
+# Python, and modules that the fork server has imported, read these variables only when they start.
 READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "HOME")
 
 
-def started(arguments: list, environment: dict[str, str]) -> subprocess.Popen:
-    """The process of a script in a Python of its own."""
+def start(arguments: list, environment: dict[str, str]) -> subprocess.Popen:
+    """Start a script in a Python of its own."""
     return subprocess.Popen(
         [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, cwd="/", env=environment)
 
 
 class Forked:
-    """A process as subprocess.Popen describes it, as far as the tests go."""
+    """A fork that runs a script, with as much of subprocess.Popen as the tests use."""
 
-    def __init__(self, forge: "Forge", arguments: list[str], environment: dict[str, str]):
+    def __init__(self, server: "ForkServer", arguments: list[str], environment: dict[str, str]):
         self.args = arguments
-        self.forge = forge
+        self.server = server
         self.returncode: int | None = None
-        self.said: list[str] = []
+        self.output: list[str] = []
         ours, theirs = zip(*(os.pipe() for _ in range(3)), strict=True)
         self.stdout, self.stderr, self.until_the_end = map(open, ours)
-        self.pid = forge.answer(arguments, environment, files=theirs)
+        self.pid = server.ask(arguments, environment, files=theirs)
         for file in theirs:
             os.close(file)
 
@@ -46,7 +47,7 @@ class Forked:
             if not select.select([self.until_the_end], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(self.args, timeout)
             self.until_the_end.close()
-            self.returncode = self.forge.answer(self.pid)
+            self.returncode = self.server.ask(self.pid)
         return self.returncode
 
     def poll(self) -> int | None:
@@ -56,8 +57,8 @@ class Forked:
             return None
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it says to its end; where that does not come in time, it is killed."""
-        if not self.said:
+        """Return stdout and stderr at the end. Kill the process if it does not end in time."""
+        if not self.output:
             with ThreadPoolExecutor(2) as pool, self.stdout, self.stderr:
                 reading = [pool.submit(stream.read) for stream in (self.stdout, self.stderr)]
                 try:
@@ -65,8 +66,8 @@ class Forked:
                 except subprocess.TimeoutExpired:
                     self.kill()
                     raise
-                self.said = [each.result() for each in reading]
-        return tuple(self.said)
+                self.output = [each.result() for each in reading]
+        return tuple(self.output)
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -76,41 +77,43 @@ class Forked:
         self.send_signal(9)
 
 
-class Forge:
-    """The program that forks. It ends when nobody can ask it any more, and with this process."""
+class ForkServer:
+    """The program that forks. It ends when its connection closes: with this process at the latest."""
 
     def __init__(self):
-        self.asked, theirs = Pipe()
+        self.connection, theirs = Pipe()
         with theirs:
-            self.process = subprocess.Popen(  # with pipes, as Python asks at its start what they are
-                [sys.executable, Path(__file__).with_name("forge.py"), str(theirs.fileno())],
+            self.process = subprocess.Popen(  # pipes, as Python looks at its streams when it starts
+                [sys.executable, Path(__file__).with_name("fork_server.py"), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 cwd="/", env={"PATH": os.environ["PATH"]}, pass_fds=[theirs.fileno()])
 
     def end(self) -> None:
-        self.asked.close()
+        self.connection.close()
         self.process.communicate()
 
-    def answer(self, *asked: object, files: Iterable[int] = ()) -> int:
+    def ask(self, *request: object, files: Iterable[int] = ()) -> int:
         try:
-            self.asked.send(asked)
+            self.connection.send(request)
             for file in files:
-                send_handle(self.asked, file, self.process.pid)
-            return self.asked.recv()
+                send_handle(self.connection, file, self.process.pid)
+            return self.connection.recv()
         except (EOFError, OSError) as error:
-            raise RuntimeError(f"the forge failed: {self.process.communicate()[1]}") from error
+            raise RuntimeError(f"the fork server failed: {self.process.communicate()[1]}") from error
 
 
 @cache
-def the_forge() -> Forge:
-    forge = Forge()
-    atexit.register(forge.end)
-    return forge
+def fork_server() -> ForkServer:
+    server = ForkServer()
+    atexit.register(server.end)
+    return server
 
 
-def forked(arguments: list, environment: dict[str, str]) -> subprocess.Popen | Forked:
-    """The process of a script, forked; or of its own where the environment holds what Python or a
-    module reads when it starts."""
-    if sys.platform != "linux" or any(name.startswith(READ_AT_THE_START) for name in environment):
-        return started(arguments, environment)
-    return Forked(the_forge(), list(map(str, arguments)), environment)
+def fork(arguments: list, environment: dict[str, str]) -> subprocess.Popen | Forked:
+    """Run a script in a fork, or start it if a fork would miss a part of its environment.
+
+    Only on Linux is a fork safe: on macOS it may crash in a system library.
+    """
+    if not FORKS or any(name.startswith(READ_AT_THE_START) for name in environment):
+        return start(arguments, environment)
+    return Forked(fork_server(), list(map(str, arguments)), environment)

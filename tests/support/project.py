@@ -1,4 +1,4 @@
-"""A folder with a dwh.cfg and data on a database of its own, and the two scripts run on it."""
+"""A folder with a dwh.cfg and data and a database of its own, on which tests run the two scripts."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from support import ROOT, processes
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from warehouse.config import SETTINGS
 from warehouse.standin.server import Server
@@ -22,21 +22,21 @@ STAR = ("songplays", "users", "songs", "artists", "time")
 STAGING = ("staging_events", "staging_songs")
 FOLDED = ("catalogue", "latest_events")
 TABLES = (*STAGING, *FOLDED, *STAR)
-LASTING = (*FOLDED, *STAR)  # what staging holds is of the last load only
+LASTING = (*FOLDED, *STAR)  # staging holds only rows of the last load
 DATA_FOLDERS = ("log_data", "song_data")
 
-OF_A_LOAD = {setting.key for setting in SETTINGS if setting.section == "LOAD"}
+LOAD_KEYS = {setting.key for setting in SETTINGS if setting.section == "LOAD"}
 
 
-def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
+def finish(process: subprocess.Popen) -> subprocess.CompletedProcess:
     stdout, stderr = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 class Project:
-    """A folder with a dwh.cfg and data, and the two scripts run on it as processes of their own."""
+    """A folder with a dwh.cfg and data. The two scripts run on it in processes of their own."""
 
-    launch = staticmethod(processes.forked)
+    launch = staticmethod(processes.fork)
 
     def __init__(self, folder: Path, server: Server, database: str):
         self.folder = folder
@@ -56,10 +56,10 @@ class Project:
         return self.folder / "dwh.cfg"
 
     def configure(self, **settings: str) -> None:
-        """Set keys of [S3], [LOAD] or [CLUSTER]; the file is written at the next run."""
+        """Set keys of [S3], [LOAD] or [CLUSTER]. The next run writes the file."""
         for key, value in settings.items():
             section = "S3" if key in ("LOG_DATA", "SONG_DATA", "LOG_JSONPATH", "REGION", "MANIFESTS") else (
-                "LOAD" if key in OF_A_LOAD else "CLUSTER")
+                "LOAD" if key in LOAD_KEYS else "CLUSTER")
             self.settings[section][key] = value
 
     def write_config(self) -> None:
@@ -69,7 +69,7 @@ class Project:
         ))
 
     def write(self, name: str, content: str | bytes | list[dict] | dict) -> Path:
-        """A data file: text, bytes, one JSON document, or a list of them a line each."""
+        """Write a data file: text, bytes, one JSON document, or a list of documents, one per line."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, list):
@@ -81,23 +81,23 @@ class Project:
 
     @property
     def process_environment(self) -> dict[str, str]:
-        """What a process sees of the environment: little, as under cron."""
+        """The environment of a process: small, as under cron."""
         return {
             "PATH": os.environ["PATH"],
             "SPARKIFY_STANDIN": str(self.server.folder),
-            "TMPDIR": str(self.folder),  # what a killed run leaves goes with the test's folder
+            "TMPDIR": str(self.folder),  # leftovers of a killed run vanish with the test's folder
             **self.environment,
         }
 
     def start(self, script: str, *arguments: str, configured: bool = True) -> subprocess.Popen:
-        """The process of a script, running. configured=False leaves dwh.cfg as the test wrote it."""
+        """Start a script. With configured=False, leave dwh.cfg as the test wrote it."""
         if configured:
             self.write_config()
         return self.launch([ROOT / script, "--config", self.config, *arguments],
                            self.process_environment)
 
     def run(self, script: str, *arguments: str, **options) -> subprocess.CompletedProcess:
-        """Run a script to its end: its exit status, stdout and stderr."""
+        """Run a script to its end. Return exit status, stdout and stderr."""
         process = self.start(script, *arguments, **options)
         stdout, stderr = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
@@ -110,13 +110,16 @@ class Project:
 
     @cached_property
     def connection(self) -> psycopg2.extensions.connection:
-        """For the test's own questions. It holds no transaction open, so nobody waits for it."""
+        """A connection for the test's own queries, in autocommit so that nothing waits for it."""
         connection = psycopg2.connect(**self.server.connect_parameters(self.database))
         connection.autocommit = True
         return connection
 
     def disconnect(self) -> None:
-        """Before the database is copied or dropped, or after its server died; query() connects again."""
+        """Close the connection before the database is copied or dropped, or after its server died.
+
+        The next query() connects again.
+        """
         if "connection" in vars(self):
             self.connection.close()
             del self.connection
@@ -127,7 +130,7 @@ class Project:
             return cursor.fetchall()
 
     def rows(self, table: str) -> list[tuple]:
-        """All rows of a table in a fixed order, without when they were loaded."""
+        """Return all rows of a table in a fixed order, without loaded_at."""
         columns = [name for name, in self.query(
             "SELECT column_name FROM information_schema.columns"
             f" WHERE table_name = '{table}' AND column_name <> 'loaded_at' ORDER BY ordinal_position")]
@@ -138,8 +141,8 @@ class Project:
         return {table: self.rows(table) for table in tables}
 
 
-def bring(project: Project, folder: Path) -> None:
-    """Make a folder's data, and whatever lies beside it, the data of the project."""
+def copy_data(project: Project, folder: Path) -> None:
+    """Replace the project's data by that of the folder. Copy the other files in the folder as well."""
     for name in DATA_FOLDERS:
         shutil.rmtree(project.folder / name)
     shutil.copytree(folder, project.folder, dirs_exist_ok=True)
@@ -153,8 +156,8 @@ def project(tmp_path, server, database):
 
 @pytest.fixture(scope="session")
 def tables(server, tmp_path_factory):
-    """The name of a database in which create_tables.py has run, to make others like it."""
-    with new_database(server) as name:
+    """The name of a database with empty tables, a template for others."""
+    with creating_database(server) as name:
         done = Project(tmp_path_factory.mktemp("tables"), server, name).run("create_tables.py")
         assert done.returncode == 0, done.stderr
         yield name
@@ -163,21 +166,20 @@ def tables(server, tmp_path_factory):
 @pytest.fixture
 def warehouse(tmp_path, server, tables):
     """A project whose tables are created."""
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         yield Project(tmp_path, server, name)
 
 
 @pytest.fixture(scope="module")
 def module_warehouse(tmp_path_factory, server, tables):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         yield Project(tmp_path_factory.mktemp("warehouse"), server, name)
 
 
-class Loaded:
-    """A project that was loaded, to begin many tests with.
+class LoadedProject:
+    """A project after a load, of which many tests get a copy.
 
-    Each gets a copy of the database and its files at the same paths, with the same times, for by
-    these the project knows them.
+    A copy has its own database. Its files have the same paths and times, by which the toolkit knows them.
     """
 
     def __init__(self, project: Project, folder: Path):
@@ -187,27 +189,27 @@ class Loaded:
         self.files = shutil.copytree(project.folder, folder)
 
     @contextmanager
-    def copied(self) -> Iterator[Project]:
+    def copying(self) -> Iterator[Project]:
         shutil.rmtree(self.project.folder)
         self.project.folder.mkdir()
-        with new_database(self.project.server, self.project.database) as name:
+        with creating_database(self.project.server, self.project.database) as name:
             project = Project(self.project.folder, self.project.server, name)
             shutil.copytree(self.files, project.folder, dirs_exist_ok=True)
-            project.write_config()  # which names the copy of the database
+            project.write_config()  # names the copy of the database
             yield project
 
 
 @pytest.fixture(scope="session")
 def two_plays(server, tables, tmp_path_factory):
-    with new_database(server, tables) as name:
+    with creating_database(server, tables) as name:
         project = Project(tmp_path_factory.mktemp("two_plays"), server, name)
         project.write("log_data/1.json", [event(1), event(2)])
         project.write("song_data/other.json", song("SO0", title="Another", artist_id="AR0"))
-        yield Loaded(project, tmp_path_factory.mktemp("loaded") / "files")
+        yield LoadedProject(project, tmp_path_factory.mktemp("loaded") / "files")
 
 
 @pytest.fixture
 def loaded(two_plays):
-    """A project that has loaded two plays and one song, which is another."""
-    with two_plays.copied() as project:
+    """A project that has loaded two plays and one song that does not match them."""
+    with two_plays.copying() as project:
         yield project

@@ -1,7 +1,7 @@
-"""A TCP proxy before PostgreSQL that cuts, holds, delays or answers at a statement of one's choice.
+"""A TCP proxy in front of PostgreSQL that cuts, holds, delays or answers at a chosen statement.
 
-It reads the client's messages one by one (PostgreSQL manual: Message Formats), so that what
-happens does not depend on when packets arrive.
+It reads the client's messages one by one (PostgreSQL manual: Message Formats), so its actions do not
+depend on when packets arrive.
 """
 
 import select
@@ -19,14 +19,14 @@ CONNECT, QUERY = "connect", "query"
 
 
 class Session:
-    """One client's connection and the server's for it, with which the action of a rule deals."""
+    """A client's connection and its connection to the server. The action of a rule gets both."""
 
     def __init__(self, client: socket.socket, server_address: tuple[str, int]):
         self.client = client
         self.server = socket.create_connection(server_address)
 
     def end(self) -> None:
-        """Let both sides, and the thread that waits for them, see the end of the stream."""
+        """Shut down both connections. Both sides, and the thread that waits for them, notice it."""
         for side in (self.client, self.server):
             with suppress(OSError):  # over already
                 side.shutdown(socket.SHUT_RDWR)
@@ -36,10 +36,10 @@ class Session:
         self.server.close()
 
     def reply(self) -> bytes:
-        """All that the server answers to a query; it ends with ReadyForQuery."""
+        """Return the server's answer to a query, up to ReadyForQuery."""
         answer = b""
         while not answer.endswith((b"Z\0\0\0\5I", b"Z\0\0\0\5T", b"Z\0\0\0\5E")):
-            answer += received(self.server)
+            answer += receive(self.server)
         return answer
 
 
@@ -51,12 +51,12 @@ def forward(session: Session, message: bytes) -> None:
 
 
 def cut(session: Session, message: bytes) -> None:
-    """The connection is lost, and the server never hears the message."""
+    """Cut the connection before the server gets the message."""
     raise ConnectionError
 
 
 def lose_the_reply(session: Session, message: bytes) -> None:
-    """The connection is lost after the server has done what the message asks for."""
+    """Cut the connection after the server has done what the message asks for."""
     forward(session, message)
     session.reply()
     raise ConnectionError
@@ -69,8 +69,8 @@ def delay(seconds: float) -> Action:
     return action
 
 
-def instead(sql: str) -> Action:
-    """The server runs this in place of the client's query."""
+def replace_by(sql: str) -> Action:
+    """Let the server run this SQL instead of the client's query."""
     def action(session: Session, message: bytes) -> None:
         text = sql.encode() + b"\0"
         forward(session, b"Q" + struct.pack("!i", len(text) + 4) + text)
@@ -78,7 +78,7 @@ def instead(sql: str) -> Action:
 
 
 class Hold:
-    """Keeps the message until release is set; reached is set when it has come."""
+    """Set `reached` when the message comes, and forward it when `release` is set."""
 
     def __init__(self):
         self.reached, self.release = threading.Event(), threading.Event()
@@ -90,7 +90,7 @@ class Hold:
 
 
 class Abandon(Hold):
-    """The client's connection is lost, and the server does not notice until release is set."""
+    """Cut the client's connection, and let the server notice only when `release` is set."""
 
     def __call__(self, session: Session, message: bytes) -> None:
         session.client.shutdown(socket.SHUT_RDWR)
@@ -100,13 +100,13 @@ class Abandon(Hold):
 
 
 def fail(message: str, code: str = "XX000", **fields: str) -> Action:
-    """Answer in the server's stead with an error, as fields such as D (detail) describe it.
+    """Answer with an error instead of the server. Fields such as D (detail) add to it.
 
-    The server hears nothing: its transaction goes on until the client rolls back.
+    The server gets no message: its transaction goes on until the client rolls back.
     """
     def action(session: Session, _: bytes) -> None:
-        told = {"S": "ERROR", "C": code, "M": message, **fields}
-        body = b"".join(f"{key}{value}\0".encode() for key, value in told.items()) + b"\0"
+        answer = {"S": "ERROR", "C": code, "M": message, **fields}
+        body = b"".join(f"{key}{value}\0".encode() for key, value in answer.items()) + b"\0"
         session.client.sendall(
             b"E" + struct.pack("!i", len(body) + 4) + body + b"Z\0\0\0\5E")
     return action
@@ -122,7 +122,7 @@ class Rule:
 
 
 class Proxy:
-    """Listens on a port of 127.0.0.1 until it is closed. A context manager."""
+    """A context manager that listens on a port of 127.0.0.1."""
 
     def __init__(self, server_address: tuple[str, int]):
         self.server_address = server_address
@@ -150,8 +150,10 @@ class Proxy:
     def on(
         self, text: str, action: Action, times: int = 1, of: str = QUERY, after: str = ""
     ) -> Action:
-        """Do this, the first few times that a message of this kind has the text; but not before a
-        message had the other text."""
+        """Use the action for the first messages, `times` of them, of this kind and with this text.
+
+        With `after`, wait first for a message with that text.
+        """
         self.rules.append(Rule(of, text.encode(), action, times, after.encode()))
         return action
 
@@ -189,14 +191,14 @@ class Proxy:
             session.close()
 
     def relay(self, session: Session) -> None:
-        pending, head = b"", 0  # the first message has no byte that tells its kind
+        pending, head = b"", 0  # the first message has no byte for its kind
         while True:
             ready, _, _ = select.select([session.client, session.server], [], [])
             if session.server in ready:
-                session.client.sendall(received(session.server))
+                session.client.sendall(receive(session.server))
             if session.client not in ready:
                 continue
-            pending += received(session.client)
+            pending += receive(session.client)
             while len(pending) >= head + 4:
                 end = head + struct.unpack_from("!i", pending, head)[0]
                 if len(pending) < end:
@@ -208,8 +210,8 @@ class Proxy:
                 self.action_on(kind, message)(session, message)
 
 
-def received(side: socket.socket) -> bytes:
-    """Raises ConnectionError at the end of the stream."""
+def receive(side: socket.socket) -> bytes:
+    """Read what has arrived. Raise ConnectionError at the end of the stream."""
     if data := side.recv(1 << 16):
         return data
     raise ConnectionError
@@ -222,7 +224,7 @@ def proxy(tcp):
 
 
 def block(error: str, code: int) -> str:
-    """The frame that Redshift puts around the details of an error."""
+    """Return the details of an error in the frame that Redshift puts around them."""
     line = f"\n  {'-' * 47}\n"
     return f"{line}  error:  {error}\n  code:      {code}\n  context:   \n  query:     1234{line}"
 

@@ -1,4 +1,4 @@
-"""The real Sparkify data, where it is beside the project."""
+"""The real Sparkify data, if it is next to the project."""
 
 import tarfile
 
@@ -7,11 +7,11 @@ import pytest
 from support import REAL_DATA
 
 needs_real_data = pytest.mark.skipif(
-    not REAL_DATA.is_dir(), reason="the real Sparkify data is not beside the project")
+    not REAL_DATA.is_dir(), reason="the real Sparkify data is not next to the project")
 
 
 @pytest.fixture(scope="session")
 def real_songs() -> list[bytes]:
-    """The documents of its songs, which lie in a file each: 14,896 files take seconds to unpack."""
+    """The documents of the songs, read from the archive: its 14,896 files take seconds to unpack."""
     with tarfile.open(REAL_DATA / "song_data.tar.gz") as archive:
         return [archive.extractfile(member).read().strip() for member in archive if member.isfile()]

@@ -1,4 +1,4 @@
-"""What a run of a script says, and runs in this process."""
+"""Runs of the scripts: as processes, with checks of their messages, and in this process."""
 
 import contextlib
 import re
@@ -13,9 +13,9 @@ NOTHING = "Nothing was committed."
 LINE = re.compile(r"^\d{4}-\S+ (?:DEBUG|INFO|ERROR) +(\S+(?: \w+)?)", re.MULTILINE)
 
 
-def refused(project: Project, status: int, *parts: str, script: str = "etl.py",
-            rolled_back: bool = True, arguments: tuple[str, ...] = (), **options) -> str:
-    """Run a script that must fail with one message that holds all the parts; the message."""
+def expect_refusal(project: Project, status: int, *parts: str, script: str = "etl.py",
+                   rolled_back: bool = True, arguments: tuple[str, ...] = (), **options) -> str:
+    """Run a script, which must fail with one message that has all the parts. Return the message."""
     done = project.run(script, *arguments, **options)
     assert_refused(done, status, *parts, rolled_back=rolled_back)
     return done.stderr
@@ -40,7 +40,7 @@ def create(project, *arguments: str):
 
 
 def load_here(project: Project, *arguments: str) -> object:
-    """Load in this process, with its retries; what there is to print."""
+    """Load in this process, with retries. Return the summary."""
     project.write_config()
     settings = config.read(project.config)
     return retry.run_with_retries(
@@ -48,7 +48,7 @@ def load_here(project: Project, *arguments: str) -> object:
 
 
 def load_by_prefix(project: Project, monkeypatch) -> None:
-    """As on Redshift without MANIFESTS, which nothing but the connection can tell."""
+    """Load as Redshift does without MANIFESTS: let is_standin, which only asks the connection, say no."""
     project.write_config()
     with monkeypatch.context() as patch:
         patch.setenv("SPARKIFY_STANDIN", str(project.server.folder))

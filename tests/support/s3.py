@@ -16,7 +16,7 @@ S3_ENVIRONMENT = {
 
 @pytest.fixture(scope="session")
 def s3_endpoint():
-    """The url of a moto server: S3 over real HTTP."""
+    """The URL of a moto server: S3 over real HTTP."""
     from moto.server import ThreadedMotoServer
 
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -28,7 +28,7 @@ def s3_endpoint():
 
 @pytest.fixture
 def bucket(s3_endpoint, monkeypatch):
-    """A boto3 Bucket that is empty and new; this process's and the projects' S3 is moto's."""
+    """A new, empty boto3 Bucket. This process and the projects use moto's S3."""
     import boto3
 
     from warehouse import objects
@@ -46,7 +46,7 @@ def bucket(s3_endpoint, monkeypatch):
 
 @pytest.fixture
 def put(bucket):
-    """Write objects, given as key=content; returns s3://bucket/."""
+    """A function that writes objects, given as {key: content}, and returns s3://bucket/."""
 
     def put(objects_: dict[str, str | bytes]) -> str:
         with ThreadPoolExecutor(8) as pool:
@@ -57,8 +57,8 @@ def put(bucket):
     return put
 
 
-def aws_environment() -> dict[str, str]:
-    """Of this process, for its scripts."""
+def read_aws_environment() -> dict[str, str]:
+    """Return the AWS variables of this process, for its scripts."""
     return {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
 
 
@@ -68,8 +68,8 @@ def upload(bucket, folder: Path, files: list[Path]) -> None:
 
 
 def read_from(project: Project, bucket) -> None:
-    """Let the project load from the bucket and use nothing but it."""
-    project.environment = aws_environment()
+    """Let the project load from the bucket alone."""
+    project.environment = read_aws_environment()
     project.configure(
         LOG_DATA=f"s3://{bucket.name}/log_data/", SONG_DATA=f"s3://{bucket.name}/song_data/",
         LOG_JSONPATH=f"s3://{bucket.name}/log_json_path.json",

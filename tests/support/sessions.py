@@ -1,4 +1,4 @@
-"""Other sessions in a project's database: they ask, change and hold, and wait for what a load does."""
+"""Other sessions in a project's database: they query, change and lock tables, and wait for a load."""
 
 import contextlib
 import time
@@ -8,7 +8,7 @@ import psycopg2
 from support.project import TABLES, Project
 
 
-def connection_to(project: Project):
+def connect_to(project: Project):
     return psycopg2.connect(**project.server.connect_parameters(project.database))
 
 
@@ -17,18 +17,18 @@ def execute(project: Project, sql: str) -> None:
 
 
 def age_the_history(project, hours: float) -> None:
-    """Let the newest run have ended so many hours ago, and the others as much before it as they did."""
+    """Shift the history so that the newest run ended so many hours ago."""
     execute(project, f"""
         UPDATE loads SET begun_at = begun_at + shift, finished_at = finished_at + shift
         FROM (SELECT now() AT TIME ZONE 'UTC' - interval '{hours} hours' - MAX(finished_at) AS shift
               FROM loads) AS age""")
 
 
-def plays(project: Project) -> int:
+def count_plays(project: Project) -> int:
     return project.query("SELECT COUNT(*) FROM songplays")[0][0]
 
 
-def relations(project, schema: str = "public") -> set[str]:
+def list_relations(project, schema: str = "public") -> set[str]:
     return {name for name, in project.query(
         f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{schema}'")}
 
@@ -38,14 +38,14 @@ def tables_of(project: Project) -> dict[str, list[tuple]]:
 
 
 def lose_rows(project: Project, change: str) -> None:
-    """Let the database skip the change, of every row, and say nothing."""
+    """Let the database silently skip the change of every row."""
     execute(project, "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
                      " 'BEGIN RETURN NULL; END'")
     execute(project, f"CREATE TRIGGER lose BEFORE {change} FOR EACH ROW EXECUTE FUNCTION lose()")
 
 
 def wait_until(project: Project, sql: str) -> None:
-    """Poll until the query answers true."""
+    """Poll until the query returns true."""
     deadline = time.monotonic() + 30
     while not project.query(sql)[0][0]:
         assert time.monotonic() < deadline, f"it never came true: {sql}"
@@ -53,14 +53,17 @@ def wait_until(project: Project, sql: str) -> None:
 
 
 def wait_until_no_session_is_left(project: Project) -> None:
-    """PostgreSQL asks every two seconds whether the client of a busy session still lives."""
+    """Wait for the end of all other sessions.
+
+    PostgreSQL checks every two seconds whether the client of a busy session still lives.
+    """
     wait_until(project, "SELECT COUNT(*) = 0 FROM pg_stat_activity"
                         " WHERE datname = current_database() AND pid <> pg_backend_pid()")
 
 
 def hold(project: Project, table: str):
-    """A session that keeps everybody else off a table until it is closed."""
-    connection = connection_to(project)
+    """Lock a table for every other session, until the returned connection is closed."""
+    connection = connect_to(project)
     with connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     return connection
@@ -87,9 +90,12 @@ WAITING = "locktype = 'advisory' AND NOT granted"
 
 @contextlib.contextmanager
 def waiting_at(project: Project, trigger: str):
-    """A load that has come to the trigger, and the session that holds it there until closed."""
+    """Start a load and wait until it is at the trigger. Yield it, and the session that holds it there.
+
+    Close the session to let the load go on.
+    """
     execute(project, WAITS + ";" + trigger)
-    with contextlib.closing(connection_to(project)) as holder:
+    with contextlib.closing(connect_to(project)) as holder:
         holder.cursor().execute("SELECT pg_advisory_lock(1)")
         process = project.start("etl.py")
         try:

@@ -1,11 +1,11 @@
-"""A project whose files are not loaded yet, on the server that asks for a password: its scripts
-connect by a proxy, or read their files from an S3 that may fail."""
+"""A project with files to load, on the server that asks for a password. Its scripts connect through a
+proxy, or read their files from an S3 that may fail."""
 
 import contextlib
 
 import pytest
 
-from support.databases import new_database
+from support.databases import creating_database
 from support.documents import event, song
 from support.project import Project
 from support.runs import NOTHING, load_here
@@ -15,13 +15,13 @@ from warehouse import WarehouseError
 from warehouse.database import retry
 
 LOG, SONG = "/log_data/1.json", "/song_data/2.json"
-LAST = "insert loads"  # what a load runs last; then comes COMMIT
+LAST = "insert loads"  # the last statement of a load before COMMIT
 
 
 @contextlib.contextmanager
-def project_with_files(folder, server, port: int, template: str = "template0"):
-    """A project with files that are not loaded, on a database of its own."""
-    with new_database(server, template) as name:
+def making_project(folder, server, port: int, template: str = "template0"):
+    """Yield a project with files to load, on a database of its own."""
+    with creating_database(server, template) as name:
         project = Project(folder, server, name)
         project.configure(**server.settings(DB_NAME=name, DB_PORT=str(port)))
         project.write("log_data/1.json", [event(1), event(2), event(5), event(6)])
@@ -32,31 +32,31 @@ def project_with_files(folder, server, port: int, template: str = "template0"):
 
 @pytest.fixture(scope="session")
 def tcp_tables(tcp, tmp_path_factory):
-    """The name of a database that has the tables, empty."""
-    with project_with_files(tmp_path_factory.mktemp("tcp_tables"), tcp, tcp.port) as project:
+    """The name of a database with empty tables."""
+    with making_project(tmp_path_factory.mktemp("tcp_tables"), tcp, tcp.port) as project:
         assert project.run("create_tables.py").returncode == 0
         yield project.database
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tcp, tcp_tables, tmp_path_factory):
-    """The tables after a load of the same files that nothing disturbs."""
+    """The tables after an undisturbed load of the same files."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    with project_with_files(folder, tcp, tcp.port, tcp_tables) as project:
+    with making_project(folder, tcp, tcp.port, tcp_tables) as project:
         project.load()
         yield project.snapshot()
 
 
 @pytest.fixture
 def fresh(tmp_path, tcp, tcp_tables, proxy):
-    """A project with empty tables and with files to load; its scripts connect by the proxy."""
-    with project_with_files(tmp_path, tcp, proxy.port, tcp_tables) as project:
+    """A project with empty tables and files to load. Its scripts connect through the proxy."""
+    with making_project(tmp_path, tcp, proxy.port, tcp_tables) as project:
         yield project
 
 
 @pytest.fixture
 def load_fresh(fresh, monkeypatch, caplog):
-    """Loads in this process and with short pauses; says how many attempts that took."""
+    """A function that loads in this process, with short pauses, and returns the number of attempts."""
     monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
 
     def load_fresh() -> int:
@@ -69,7 +69,7 @@ def load_fresh(fresh, monkeypatch, caplog):
 
 
 def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str:
-    """The load must fail at its first attempt; what it says."""
+    """Load, which must fail at the first attempt. Return the message."""
     with pytest.raises(WarehouseError) as raised:
         load()
     assert raised.value.exit_status == status
@@ -80,7 +80,7 @@ def assert_permanent(load, status: int, caplog, rolled_back: bool = True) -> str
 
 @pytest.fixture
 def loader(fresh):
-    """The project's scripts log in as a user who owns nothing."""
+    """Let the project's scripts log in as a user who owns nothing."""
     execute(fresh, "CREATE ROLE loader LOGIN PASSWORD 'canary-loader';"
                    " GRANT ALL ON ALL TABLES IN SCHEMA public TO loader")
     fresh.configure(DB_USER="loader", DB_PASSWORD="canary-loader")
@@ -91,7 +91,7 @@ def loader(fresh):
 @pytest.fixture
 def stored(tmp_path, tcp, tcp_tables, bucket, s3):
     """A project with empty tables whose files are in S3."""
-    with project_with_files(tmp_path, tcp, tcp.port, tcp_tables) as project:
+    with making_project(tmp_path, tcp, tcp.port, tcp_tables) as project:
         for file in project.folder.glob("*_data/*.json"):
             key = str(file.relative_to(project.folder))
             bucket.put_object(Key=key, Body=file.read_bytes())
@@ -101,7 +101,7 @@ def stored(tmp_path, tcp, tcp_tables, bucket, s3):
 
 
 @pytest.fixture
-def by_s3(stored, s3):
-    """A project of four plays and two songs whose scripts read S3."""
+def s3_project(stored, s3):
+    """The project `stored`, whose scripts read the S3 that may fail."""
     stored.environment = {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL_S3": s3.url}
     return stored

@@ -1,4 +1,4 @@
-"""A PostgreSQL that asks for a password on a port of 127.0.0.1, as a host of one's own would."""
+"""A PostgreSQL that asks for a password on a port of 127.0.0.1, like a database on another host."""
 
 import os
 import pwd
@@ -19,26 +19,26 @@ from warehouse.standin.server import Server
 CANARY = "canary-Xq7%#pw"
 
 
-def free_port() -> int:
-    """A port on which nobody listens."""
+def find_free_port() -> int:
+    """Return a port on which no program listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
 class TcpServer:
-    """Where the server listens, in the form that Project asks for."""
+    """The server, with the methods that Project uses."""
 
     user, password = "analyst", CANARY
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.port = free_port()
+        self.port = find_free_port()
         # PostgreSQL refuses root, so postgres runs it.
         self.account = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         self.binaries = Server(folder / "standin").binaries().folder
 
     def run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs on the data, as the account that serves."""
+        """Run one of PostgreSQL's programs on the data, as the server's account."""
         account = self.account
         who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
         done = subprocess.run(
@@ -69,11 +69,11 @@ class TcpServer:
                  " -c log_statement=all")
 
     def crash(self) -> None:
-        """End it as a crash does: nobody is told, nothing is written."""
+        """Stop the server as a crash does: no client is notified and nothing is written."""
         self.run("pg_ctl", "stop", "-s", "-m", "immediate")
 
     def kill(self) -> None:
-        """kill -9 the server and all that serve for it, and wait until they are gone."""
+        """kill -9 the server and its child processes, and wait until they are gone."""
         pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
         serving = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True).stdout.split()
         deadline = time.monotonic() + 30
@@ -95,7 +95,7 @@ class TcpServer:
 
 
 def make_certificates(folder: Path) -> None:
-    """root.crt and other.crt, two authorities, and server.crt for localhost, signed by root."""
+    """Make root.crt and other.crt, two authorities, and server.crt for localhost, signed by root."""
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
@@ -111,10 +111,10 @@ def make_certificates(folder: Path) -> None:
 
 
 @contextmanager
-def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
-    """A fresh server, ended and removed afterwards.
+def running_tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
+    """Run a fresh server, and remove it at the end.
 
-    It speaks TLS if there is a folder of certificates. Its log holds every statement.
+    With a folder of certificates it uses TLS. It logs every statement.
     """
     folder = Path(tempfile.mkdtemp(prefix="sparkify-tcp-"))
     server = TcpServer(folder)
@@ -131,14 +131,14 @@ def tcp_server(certificates: Path | None = None) -> Iterator[TcpServer]:
 
 @pytest.fixture(scope="session")
 def tcp():
-    """A server that asks for a password, and that a test may crash if it starts it again."""
-    with tcp_server() as server:
+    """A server that asks for a password. A test may crash it, but must start it again."""
+    with running_tcp_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
-    """A folder with those of make_certificates."""
+    """A folder with the certificates of make_certificates."""
     if not shutil.which("openssl"):
         pytest.skip("needs the openssl command to make certificates")
     folder = tmp_path_factory.mktemp("certificates")
@@ -148,6 +148,6 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tls_server(certificates):
-    """A server that asks for a password and speaks TLS."""
-    with tcp_server(certificates) as server:
+    """A server that asks for a password and uses TLS."""
+    with running_tcp_server(certificates) as server:
         yield server

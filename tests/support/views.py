@@ -1,4 +1,4 @@
-"""The views, and one warehouse for many small loads that they are asked about."""
+"""The views, and one warehouse for many small loads on which they are queried."""
 
 import pytest
 
@@ -14,7 +14,7 @@ DAY = 86_400_000  # milliseconds
 
 @pytest.fixture
 def emptied(module_warehouse):
-    """One warehouse for all cases: etl.py --full replaces what the case before has loaded."""
+    """The module's warehouse without files: etl.py --full replaces what an earlier test loaded."""
     for folder in ("log_data", "song_data"):
         for file in (module_warehouse.folder / folder).iterdir():
             file.unlink()
