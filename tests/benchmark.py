@@ -693,7 +693,7 @@ def build_star_in_duckdb(data: Path) -> None:
             ("staging_events", "log_data", sql_queries.staging_events_table_create),
             ("staging_songs", "song_data", sql_queries.staging_songs_table_create),
         ):
-            keys = {key.lower(): key for key in generate.KEYS}
+            keys = {key.lower(): key for key in generate.PATHS}
             columns = {keys.get(name, name): "VARCHAR" if name == "userid" else kind
                        for name, kind in parse_columns(create).items()}
             connection.execute(
@@ -879,7 +879,7 @@ def time_duckdb(url: str, log: Path) -> float:
     """DuckDB, read_json of the files"""
     import duckdb
 
-    columns = {key: kind for key, (_, kind) in zip(generate.KEYS, list_peer_columns(), strict=True)}
+    columns = {key: kind for key, (_, kind) in zip(generate.PATHS, list_peer_columns(), strict=True)}
     read = f"read_json('{log}/**/*.json', format = 'newline_delimited', columns = {columns})"
     with duckdb.connect() as connection:
         return measure_seconds(connection.execute, f"CREATE TABLE events AS SELECT * FROM {read}")

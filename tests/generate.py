@@ -26,6 +26,7 @@ PLAYED_SONGS = 20_000  # only the first songs of a larger catalogue are ever pla
 EVENTS_PER_REPEAT = 110
 KEYS = ("artist auth firstName gender itemInSession lastName length level location method page "
         "registration sessionId song status ts userAgent userId").split()
+PATHS = KEYS  # of the JSONPaths file; a key that only newer logs have is added here, at its column's place
 
 PAGES = {"NextSong": ("PUT", 200), "Home": ("GET", 200), "Login": ("PUT", 307),
          "Logout": ("PUT", 307), "Upgrade": ("GET", 200), "Submit Upgrade": ("PUT", 307),
@@ -395,7 +396,7 @@ def generate(folder: Path, events: int, songs: int, seed: int = 2018,
     files = files or min(30, max(1, events // 50))
     users = users or min(20_000, max(20, events // 83))
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {"jsonpaths": [f"$['{key}']" for key in KEYS]}
+    paths = {"jsonpaths": [f"$['{key}']" for key in PATHS]}
     (folder / "log_json_path.json").write_bytes(json.dumps(paths, indent=4).encode())
     write_songs(folder, seed, songs)
     write_log(folder, Traffic(seed, events, songs, users), events, files)

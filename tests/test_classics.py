@@ -7,6 +7,7 @@ of the script's last SELECT, and their number in the sample.
 
 import csv
 import hashlib
+import json
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from generate import KEYS
 from support import REAL_DATA, ROOT, SAMPLE, oracle
 from support.real_data import needs_real_data
 from support.scratch import run
@@ -43,13 +45,19 @@ class Data:
 
 @pytest.fixture(scope="module", params=["sample", pytest.param("real", marks=needs_real_data)])
 def data(request, tmp_path_factory):
-    """The sample; and the real data, its songs in a hundred files instead of one each."""
+    """The sample; and the real data, its songs in a hundred files instead of one each.
+
+    The JSONPaths file has the keys that the classics know, and no others.
+    """
+    folder = tmp_path_factory.mktemp(request.param)
+    paths = {"jsonpaths": [f"$['{key}']" for key in KEYS]}
+    (folder / "log_json_path.json").write_text(json.dumps(paths))
     if request.param == "sample":
-        return Data(SAMPLE)
+        for name in ("log_data", "song_data"):
+            (folder / name).symlink_to(SAMPLE / name)
+        return Data(folder)
     songs = request.getfixturevalue("real_songs")
-    folder = tmp_path_factory.mktemp("real")
-    for name in ("log_data", "log_json_path.json"):
-        (folder / name).symlink_to(REAL_DATA / name)
+    (folder / "log_data").symlink_to(REAL_DATA / "log_data")
     (folder / "song_data").mkdir()
     for nth in range(100):
         (folder / f"song_data/{nth}.json").write_bytes(b"\n".join(songs[nth::100]))

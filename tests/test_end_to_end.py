@@ -187,8 +187,8 @@ def test_the_sample_from_s3_gives_the_tables_of_the_sample_from_a_folder(
 def test_the_real_logs_from_s3_give_the_tables_of_the_oracle(warehouse, bucket):
     logs = sorted((REAL_DATA / "log_data").rglob("*.json"))
     songs = sorted((SAMPLE / "song_data").rglob("*.json"))[:100]
-    upload(bucket, REAL_DATA, [REAL_DATA / "log_json_path.json", *logs])
-    upload(bucket, SAMPLE, songs)
+    upload(bucket, REAL_DATA, logs)
+    upload(bucket, SAMPLE, [SAMPLE / "log_json_path.json", *songs])
     read_from(warehouse, bucket)
     warehouse.load()
     for folder, files in ((REAL_DATA, logs), (SAMPLE, songs)):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import generate as generator
 import pytest
-from generate import EVENTS_PER_REPEAT, KEYS, PAGES, generate
+from generate import EVENTS_PER_REPEAT, KEYS, PAGES, PATHS, generate
 from support import SAMPLE
 
 TESTS = Path(__file__).parent
@@ -130,7 +130,7 @@ def test_lines_are_compact_and_escape_their_slashes(data):
 
 def test_the_jsonpaths_name_the_keys():
     paths = json.loads((SAMPLE / "log_json_path.json").read_text())
-    assert paths == {"jsonpaths": [f"$['{key}']" for key in KEYS]}
+    assert paths == {"jsonpaths": [f"$['{key}']" for key in PATHS]}
 
 
 def test_files_end_without_a_newline():

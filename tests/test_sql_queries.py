@@ -546,7 +546,8 @@ AN_EVENT_OF_A_STRANGER = (
     " SELECT MAX(userid) + 1, 1, 0, MAX(ts), 'Home', 'free' FROM staging_events")
 
 
-MAY_BE_EMPTY: set[str] = set()  # columns whose key only newer logs have: no check of *_filled names them
+# Columns whose key only newer logs have: no check of *_filled names them.
+MAY_BE_EMPTY: set[str] = set()
 
 
 def nullable_columns(table: str) -> list[str]:

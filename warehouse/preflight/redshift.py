@@ -126,8 +126,11 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
     differences = [f"{column} is {existing.get(column, 'missing')} and should be {kind}"
                    for column, kind in declared.items() if not is_as_good(existing.get(column, ""), kind)]
     if differences:
+        add = "; ".join(f"ALTER TABLE {table} ADD COLUMN {column} {kind}"
+                        for column, kind in declared.items() if column not in existing)
+        keep = f"To keep the rows, run: {add}. Otherwise " if add else ""
         raise WarehouseError(
-            f"{'; '.join(differences)}. create_tables.py creates the tables again, empty (with --force if"
+            f"{'; '.join(differences)}. {keep}create_tables.py creates the tables again, empty (with --force if"
             " it refuses this one). Or set another SCHEMA.")
     if missing := ", ".join(right for right in needed if not rights[right]):
         raise explain_missing_right(missing, f"TABLE {table}", connection)
