@@ -1,8 +1,8 @@
 """The code that create_tables.py and etl.py share: configuration, connection, files, command line.
 
 Dependencies point one way: the scripts use this package, and its other modules use its subpackage
-`standin` (Amazon Redshift on PostgreSQL). `standin` knows nothing about Sparkify. From outside itself it
-uses only `objects`, `jsonpaths` and the exceptions below.
+`standin` (Amazon Redshift on PostgreSQL). `standin` knows nothing about Sparkify's tables. From outside
+itself it uses only `objects`, `jsonpaths` and the exceptions below.
 """
 
 __version__ = "0.5.0"

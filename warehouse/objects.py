@@ -15,6 +15,7 @@ from typing import BinaryIO, Iterable, Iterator, NamedTuple, Sequence
 from . import WarehouseError, aws
 
 MAX_BYTES_READ = 64 * 1024 * 1024  # to compare a file, or to find a line
+MAX_FILES_SEARCHED = 200
 MD5 = re.compile("[0-9a-f]{32}")
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
@@ -176,11 +177,12 @@ def has_only_grown(file: Object, loaded: Object) -> bool | None:
 def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
     """Return " (url:line)" for the first line that contains all of the values as text, else ''.
 
-    Only the first MAX_BYTES_READ bytes of the files are searched. Returns '' if a file cannot be read.
+    Only so many files and bytes are searched: the load holds its locks meanwhile. Returns '' if a file
+    cannot be read.
     """
     words = [str(value).encode() for value in values if value not in (None, "")]
     left = MAX_BYTES_READ
-    for file in files:
+    for file in files[:MAX_FILES_SEARCHED]:
         left -= file.size
         try:
             lines = read(file.url).split(b"\n") if left >= 0 else ()

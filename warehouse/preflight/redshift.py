@@ -130,8 +130,8 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
                         for column, kind in declared.items() if column not in existing)
         keep = f"To keep the rows, run: {add}. Otherwise " if add else ""
         raise WarehouseError(
-            f"{'; '.join(differences)}. {keep}create_tables.py creates the tables again, empty (with --force if"
-            " it refuses this one). Or set another SCHEMA.")
+            f"{'; '.join(differences)}. {keep}create_tables.py creates the tables again, empty (with"
+            " --force if it refuses this one). Or set another SCHEMA.")
     if missing := ", ".join(right for right in needed if not rights[right]):
         raise explain_missing_right(missing, f"TABLE {table}", connection)
     user = connection.info.user
