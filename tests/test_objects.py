@@ -291,3 +291,28 @@ def test_a_manifest_names_exactly_its_objects_as_mandatory():
         {"url": "s3://b/é \"1\"", "mandatory": True, "meta": {"content_length": 7}},
         {"url": "s3://b/2", "mandatory": True, "meta": {"content_length": 0}},
     ]}
+
+
+# ----------------------------------------------------------------------------------- finding a line
+
+def test_the_line_that_holds_all_values_is_found_in_the_first_file_that_has_one(tmp_path):
+    (tmp_path / "1.json").write_text('{"ts": 1, "page": "Home"}\n{"ts": 22, "page": "Home"}\n')
+    (tmp_path / "2.json").write_text('{"ts": 22, "page": "Help"}\n')
+    files = objects.list_objects(f"{tmp_path}/")
+    assert objects.find_line(files, (22, "Help")) == f" ({tmp_path}/2.json:1)"
+    assert objects.find_line(files, (22, None, "")) == f" ({tmp_path}/1.json:2)"
+    assert objects.find_line(files, (333,)) == ""
+
+
+def test_a_line_is_not_looked_for_in_what_is_large_many_or_gone(tmp_path, monkeypatch):
+    (tmp_path / "1.json").write_text("1\n" * 10)
+    (tmp_path / "2.json").write_text("2\n")
+    first, second = objects.list_objects(f"{tmp_path}/")
+    monkeypatch.setattr(objects, "MAX_FILES_SEARCHED", 1)
+    assert objects.find_line([first, second], (2,)) == ""
+    assert objects.find_line([second], (2,)) != ""
+    monkeypatch.setattr(objects, "MAX_BYTES_READ", 1)
+    assert objects.find_line([second], (2,)) == ""
+    monkeypatch.undo()
+    (tmp_path / "1.json").unlink()
+    assert objects.find_line([first, second], (2,)) == ""
