@@ -350,14 +350,25 @@ def test_indented_keys_are_keys(tell):
 @pytest.mark.parametrize("empty", ["''", " # a note"])
 def test_a_line_after_a_value_that_is_meant_to_be_empty_is_no_value(tell, empty):
     said = tell(swap("Canary55", f"{empty}\n   Canary55"))[1]
-    assert "dwh.cfg:6: this line is indented below DB_PASSWORD" in said and "Canary55" not in said
+    assert "dwh.cfg:5: line 6 is indented below DB_PASSWORD" in said and "Canary55" not in said
 
 
 @pytest.mark.parametrize("rest", ["Canary56", "Canary56=", "Canary56 = ab", "Canary56: ab"])
 def test_a_password_over_two_lines_is_refused_and_no_part_of_it_is_shown(tell, rest):
     said = tell(swap("Canary55", f"Canary55\n    {rest}"))[1]
-    assert "dwh.cfg:6: this line is indented below DB_PASSWORD" in said
+    assert "dwh.cfg:5: line 6 is indented below DB_PASSWORD" in said
     assert "Write the whole value on one line" in said and "CANARY" not in said.upper()
+
+
+def test_a_password_over_two_lines_in_another_section_is_refused_too(tell):
+    text = swap("DB_USER = ann\n", "", swap("DB_PASSWORD = Canary55\n", ""))
+    values, said = tell(f"{text}[DWH]\nDB_USER = ann\nDWH_DB_PASSWORD = Canary55\n    Canary56\n")
+    assert values is None and "is indented below DWH_DB_PASSWORD" in said and "CANARY" not in said.upper()
+
+
+def test_a_line_that_is_no_setting_is_not_named_by_the_line_indented_below_it(tell):
+    said = tell(swap("Canary55", "Canary55\nCanaryPass55\n    third"))[1]
+    assert "dwh.cfg:6: " in said and "CANARY" not in said.upper()
 
 
 def test_a_setting_that_is_indented_below_a_password_is_read(tell):

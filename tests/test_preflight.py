@@ -241,6 +241,21 @@ def test_a_table_of_an_older_version(warehouse, ready):
     assert "create_tables.py" in found.text_of("users")
 
 
+def test_no_alter_table_is_advised_if_it_would_not_do(warehouse, ready):
+    """A foreign table, a column of another type, and a column whose default a load relies on."""
+    warehouse.settings = ready.settings | {
+        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
+    execute(warehouse, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT);"
+                       "ALTER TABLE songs DROP COLUMN year; ALTER TABLE songs ALTER duration TYPE REAL;"
+                       "ALTER TABLE loaded_files DROP COLUMN loaded_at;"
+                       "DROP TABLE loads; CREATE TABLE loads (weight INT)")
+    found = check_here(warehouse)
+    assert found.parts_with("FAIL")[:4] == ["loads", "loaded_files", "users", "songs"]
+    assert "create_tables.py keeps this table: rename or drop it by hand" in found.text_of("loads")
+    for table in ("loaded_files", "users", "songs"):
+        assert "missing" in found.text_of(table) and "ALTER TABLE" not in found.text_of(table)
+
+
 def test_views_that_are_missing_or_unreadable_are_a_warning(warehouse, ready):
     warehouse.settings = ready.settings | {
         "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from typing import BinaryIO, Iterable, Iterator, NamedTuple, Sequence
+from typing import BinaryIO, Iterator, NamedTuple, Sequence
 
 from . import WarehouseError, aws
 
@@ -174,13 +174,12 @@ def has_only_grown(file: Object, loaded: Object) -> bool | None:
     return digest.hexdigest() == loaded.etag
 
 
-def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
-    """Return " (url:line)" for the first line that contains all of the values as text, else ''.
+def find_line(files: Sequence[Object], row: dict[str, object]) -> str:
+    """Return " (url:line)" for the first line whose JSON object has the values of a row, else ''.
 
-    Only so many files and bytes are searched: the load holds its locks meanwhile. Returns '' if a file
-    cannot be read.
+    The keys are compared in lower case. Only so many files and bytes are searched: the load holds its
+    locks meanwhile. Returns '' if a file cannot be read.
     """
-    words = [str(value).encode() for value in values if value not in (None, "")]
     left = MAX_BYTES_READ
     for file in files[:MAX_FILES_SEARCHED]:
         left -= file.size
@@ -189,9 +188,27 @@ def find_line(files: Sequence[Object], values: Iterable[object]) -> str:
         except ObjectError:
             return ""
         for number, line in enumerate(lines, 1):
-            if all(word in line for word in words):
+            if has_values(line, row):
                 return f" ({escape(file.url)}:{number})"
     return ""
+
+
+def has_values(line: bytes, row: dict[str, object]) -> bool:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(document, dict):
+        return False
+    values = {key.lower(): value for key, value in document.items()}
+    return all(format_value(values.get(name)) == format_value(value) for name, value in row.items())
+
+
+def format_value(value: object) -> str:
+    """Return a value of JSON or of staging as the text that both have in common."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str("" if value is None else value).rstrip()
 
 
 def write_new(url: str, data: bytes) -> str:

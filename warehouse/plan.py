@@ -266,7 +266,7 @@ def explain_whole(source: Source, loaded: dict[str, Object]) -> str:
         try:
             has_only_grown = objects.has_only_grown(file, loaded[file.url])
         except objects.ObjectError as error:
-            has_only_grown, problem = None, f" ({error})"
+            has_only_grown, problem = None, problem if uncompared else f" ({error})"
         if has_only_grown is False:
             return format_first("log file {} grew, and loaded lines were corrected", [file])
         if has_only_grown is None:

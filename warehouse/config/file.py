@@ -89,10 +89,11 @@ def parse(text: str, is_name: Callable[[str], bool]
                     raise Mistake(f"[{section}] already begins on line {first}. Merge the two.")
             elif is_indented and is_open and not is_entry(line, is_name):
                 entries[-1] = continue_entry(above, line)
-            elif (is_indented and above and re.search("PASS|PWD", above.key)
+            elif (is_indented and above and re.search("PASS|PWD", above.key) and is_name(above.key)
                   and not is_entry(line, is_name)):
-                raise Mistake(f"this line is indented below {above.key}, as if it continued the value. "
-                              "Write the whole value on one line, or begin this line at the margin.")
+                entries[-1] = above._replace(value=None, problem=above.problem or (
+                    f"line {number} is indented below {above.key}, as if it continued the value. Write "
+                    "the whole value on one line, or begin that line at the margin."))
             else:
                 entries.append(read_entry(section, number, line))
                 validate_line(line, re.split("[=:]", line)[0].strip(), ".*[=:].*")

@@ -114,10 +114,10 @@ def find_failure(cursor: extensions.cursor, sql: str, values: dict[str, object],
     if not rows:
         return ""
     *names, _ = (column.name for column in cursor.description)
+    offending = [dict(zip(names, row[:-1], strict=True)) for row in rows]
     examples = "; ".join(
-        ", ".join(f"{name} = {escape(str(value))}" for name, value in zip(names, row, strict=False))
-        + find_line(files, row[:-1])
-        for row in rows
+        ", ".join(f"{name} = {escape(str(value))}" for name, value in row.items()) + find_line(files, row)
+        for row in offending
     )
     count = rows[0][-1]
     many = f"{count:,} rows, for example " if count > len(rows) else ""

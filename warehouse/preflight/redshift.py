@@ -126,12 +126,8 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
     differences = [f"{column} is {existing.get(column, 'missing')} and should be {kind}"
                    for column, kind in declared.items() if not is_as_good(existing.get(column, ""), kind)]
     if differences:
-        add = "; ".join(f"ALTER TABLE {table} ADD COLUMN {column} {kind}"
-                        for column, kind in declared.items() if column not in existing)
-        keep = f"To keep the rows, run: {add}. Otherwise " if add else ""
         raise WarehouseError(
-            f"{'; '.join(differences)}. {keep}create_tables.py creates the tables again, empty (with"
-            " --force if it refuses this one). Or set another SCHEMA.")
+            f"{'; '.join(differences)}. {advise_columns(create, declared, existing, differences)}")
     if missing := ", ".join(right for right in needed if not rights[right]):
         raise explain_missing_right(missing, f"TABLE {table}", connection)
     user = connection.info.user
@@ -142,6 +138,25 @@ def inspect_table(connection: extensions.connection, create: str) -> str:
     others = [column for column in existing if column not in declared]
     more = f" (and others, not of this toolkit: {', '.join(others)})" if others else ""
     return f"{len(declared)} columns{more}; the user may {', '.join(needed)}"
+
+
+def advise_columns(create: str, declared: dict[str, str], existing: dict[str, str],
+                   differences: list[str]) -> str:
+    """Return how to make the columns right: by ALTER TABLE, if the table is ours but for a column or two.
+
+    A table that lacks more may be somebody else's, and a column with a DEFAULT would stay NULL.
+    """
+    table = subject_of(create)
+    missing = [column for column in declared if column not in existing]
+    alters = "; ".join(f"ALTER TABLE {table} ADD COLUMN {column} {declared[column]}" for column in missing)
+    reset = ("create_tables.py keeps this table: rename or drop it by hand, or set another SCHEMA."
+             if table == "loads" else
+             "create_tables.py creates the tables again, empty (with --force if it refuses this one). Or set"
+             " another SCHEMA.")
+    has_default = any(re.search(rf"^    {column} .* DEFAULT ", create, re.MULTILINE) for column in missing)
+    if not missing or len(missing) < len(differences) or len(missing) > 2 or has_default:
+        return reset
+    return f"To keep the rows, run: {alters}. Otherwise {reset}"
 
 
 def inspect_views(connection: extensions.connection) -> str:
