@@ -376,7 +376,7 @@ def time_psql_copy(bench: Bench, connection, text: Path) -> float:
 def night(bench: Bench) -> None:
     """A night's load into a large warehouse, against the same night into a small one.
 
-    Besides seconds and blocks of all tables, it counts the blocks of songplays and time that each
+    In addition to seconds and blocks of all tables, it counts the blocks of songplays and time that each
     statement reads, against those of the touched span.
     """
     warehouses = {f"{count:,} events loaded": Warehouse(

@@ -224,14 +224,19 @@ def test_tables_that_are_missing_and_tls_that_is_there(guarded, certificates):
     assert "SONG_DATA" in found.parts_with("ok")
 
 
-def test_a_table_of_an_older_version(warehouse, ready):
-    warehouse.settings = ready.settings | {
-        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
-    execute(warehouse, "ALTER TABLE users DROP COLUMN gender; ALTER TABLE users ADD email TEXT;"
+@pytest.fixture
+def ready_warehouse(warehouse, ready):
+    """A database of its own, for tests that change tables, with the files of `ready`."""
+    warehouse.settings = ready.settings | {"CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
+    return warehouse
+
+
+def test_a_table_of_an_older_version(ready_warehouse):
+    execute(ready_warehouse, "ALTER TABLE users DROP COLUMN gender; ALTER TABLE users ADD email TEXT;"
                        "ALTER TABLE songs ALTER duration TYPE REAL;"
                        "ALTER TABLE artists ALTER name TYPE VARCHAR(20);"
                        "ALTER TABLE artists ALTER location TYPE VARCHAR(5000)")
-    found = check_here(warehouse)
+    found = check_here(ready_warehouse)
     assert (found.status, found.parts_with("FAIL")) == (1, ["users", "artists", "songs"])
     assert ("gender is missing and should be VARCHAR(16). To keep the rows, run: ALTER TABLE users ADD COLUMN"
             " gender VARCHAR(16). Otherwise create_tables.py ") in found.text_of("users")
@@ -241,27 +246,23 @@ def test_a_table_of_an_older_version(warehouse, ready):
     assert "create_tables.py" in found.text_of("users")
 
 
-def test_no_alter_table_is_advised_if_it_would_not_do(warehouse, ready):
+def test_no_alter_table_is_advised_if_it_would_not_do(ready_warehouse):
     """A foreign table, a column of another type, and a column whose default a load relies on."""
-    warehouse.settings = ready.settings | {
-        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
-    execute(warehouse, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT);"
+    execute(ready_warehouse, "DROP TABLE users CASCADE; CREATE TABLE users (email TEXT);"
                        "ALTER TABLE songs DROP COLUMN year; ALTER TABLE songs ALTER duration TYPE REAL;"
                        "ALTER TABLE loaded_files DROP COLUMN loaded_at;"
                        "DROP TABLE loads; CREATE TABLE loads (weight INT)")
-    found = check_here(warehouse)
+    found = check_here(ready_warehouse)
     assert found.parts_with("FAIL")[:4] == ["loads", "loaded_files", "users", "songs"]
     assert "create_tables.py keeps this table: rename or drop it by hand" in found.text_of("loads")
     for table in ("loaded_files", "users", "songs"):
         assert "missing" in found.text_of(table) and "ALTER TABLE" not in found.text_of(table)
 
 
-def test_views_that_are_missing_or_unreadable_are_a_warning(warehouse, ready):
-    warehouse.settings = ready.settings | {
-        "CLUSTER": {"HOST": "local", "DB_NAME": warehouse.database}}
-    execute(warehouse, "DROP VIEW top_songs; DROP VIEW plays_by_day;"
+def test_views_that_are_missing_or_unreadable_are_a_warning(ready_warehouse):
+    execute(ready_warehouse, "DROP VIEW top_songs; DROP VIEW plays_by_day;"
                        "CREATE VIEW plays_by_day AS SELECT 1 AS plays")
-    found = check_here(warehouse)
+    found = check_here(ready_warehouse)
     assert (found.status, found.parts_with("warn")) == (0, ["views"])
     assert found.text_of("views").startswith("top_songs, plays_by_day: missing")
     assert "create_tables.py --views" in found.text_of("views")

@@ -10,12 +10,11 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from typing import BinaryIO, Iterator, NamedTuple, Sequence
+from typing import BinaryIO, Iterator, NamedTuple
 
 from . import WarehouseError, aws
 
-MAX_BYTES_READ = 64 * 1024 * 1024  # to compare a file, or to find a line
-MAX_FILES_SEARCHED = 200
+MAX_BYTES_COMPARED = 64 * 1024 * 1024
 MD5 = re.compile("[0-9a-f]{32}")
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # GLACIER_IR can be read at once
 S3_URL = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
@@ -157,9 +156,9 @@ def has_only_grown(file: Object, loaded: Object) -> bool | None:
     Returns None if that is unknown, and raises ObjectError if the object cannot be read. The etag of S3
     is the MD5 of the content, but only of an object uploaded in one part and not encrypted with a KMS
     key (S3 guide: API_Object). An object that was encrypted with such a key when it was loaded, and is
-    not now, counts as different. No more than MAX_BYTES_READ bytes are read.
+    not now, counts as different. No more than MAX_BYTES_COMPARED bytes are read.
     """
-    if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MAX_BYTES_READ):
+    if not (is_s3(file.url) and MD5.fullmatch(loaded.etag) and 0 < loaded.size <= MAX_BYTES_COMPARED):
         return None
     bucket, key = split_s3(file.url)
     digest = hashlib.md5(usedforsecurity=False)
@@ -172,43 +171,6 @@ def has_only_grown(file: Object, loaded: Object) -> bool | None:
             for chunk in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(chunk)
     return digest.hexdigest() == loaded.etag
-
-
-def find_line(files: Sequence[Object], row: dict[str, object]) -> str:
-    """Return " (url:line)" for the first line whose JSON object has the values of a row, else ''.
-
-    The keys are compared in lower case. Only so many files and bytes are searched: the load holds its
-    locks meanwhile. Returns '' if a file cannot be read.
-    """
-    left = MAX_BYTES_READ
-    for file in files[:MAX_FILES_SEARCHED]:
-        left -= file.size
-        try:
-            lines = read(file.url).split(b"\n") if left >= 0 else ()
-        except ObjectError:
-            return ""
-        for number, line in enumerate(lines, 1):
-            if has_values(line, row):
-                return f" ({escape(file.url)}:{number})"
-    return ""
-
-
-def has_values(line: bytes, row: dict[str, object]) -> bool:
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict):
-        return False
-    values = {key.lower(): value for key, value in document.items()}
-    return all(format_value(values.get(name)) == format_value(value) for name, value in row.items())
-
-
-def format_value(value: object) -> str:
-    """Return a value of JSON or of staging as the text that both have in common."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str("" if value is None else value).rstrip()
 
 
 def write_new(url: str, data: bytes) -> str:

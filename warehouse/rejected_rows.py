@@ -18,6 +18,7 @@ from .database.errors import RowsRejected, message_of
 from .history import STARTED
 from .objects import escape
 from .signals import INTERRUPTION
+from .source_lines import read_document
 
 log = logging.getLogger(__name__)
 
@@ -226,19 +227,6 @@ def make_row(*fields) -> Row:
     return row._replace(
         value=value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
         keys=frozenset(document))
-
-
-def read_document(raw_line: str) -> dict[str, object]:
-    """Read the document that raw_line begins with, its keys in lower case; {} if it is cut off.
-
-    >>> read_document('{"userId": "abc"}{"userId": "7"')
-    {'userid': 'abc'}
-    """
-    try:
-        document, _ = json.JSONDecoder().raw_decode(raw_line.lstrip())
-    except (ValueError, RecursionError):
-        return {}
-    return {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
 
 
 def fetch_rows(connection: extensions.connection, sql: str, values: dict) -> list[tuple]:

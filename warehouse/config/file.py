@@ -87,13 +87,9 @@ def parse(text: str, is_name: Callable[[str], bool]
                 old_section = section
                 if (first := sections.setdefault(section, number)) != number:
                     raise Mistake(f"[{section}] already begins on line {first}. Merge the two.")
-            elif is_indented and is_open and not is_entry(line, is_name):
-                entries[-1] = continue_entry(above, line)
-            elif (is_indented and above and re.search("PASS|PWD", above.key) and is_name(above.key)
-                  and not is_entry(line, is_name)):
-                entries[-1] = above._replace(value=None, problem=above.problem or (
-                    f"line {number} is indented below {above.key}, as if it continued the value. Write "
-                    "the whole value on one line, or begin that line at the margin."))
+            elif (is_indented and not is_entry(line, is_name) and (is_open or above and is_name(above.key)
+                                                                   and re.search("PASS|PWD", above.key))):
+                entries[-1] = continue_entry(above, line, is_open)
             else:
                 entries.append(read_entry(section, number, line))
                 validate_line(line, re.split("[=:]", line)[0].strip(), ".*[=:].*")
@@ -122,9 +118,16 @@ def is_entry(line: str, is_name: Callable[[str], bool]) -> bool:
     return bool(separator) and is_name(name.strip().upper()) and not re.match(VALUE_START, line)
 
 
-def continue_entry(entry: Entry, line: str) -> Entry:
-    """Return the entry with the value from the next line, or with a problem if that is ambiguous."""
+def continue_entry(entry: Entry, line: str, is_open: bool) -> Entry:
+    """Return the entry with the value from the next line, or with a problem if that is ambiguous.
+
+    An entry that is not open has a value already, which the line may continue.
+    """
     try:
+        if not is_open:
+            raise Mistake(entry.problem or (
+                f"line {entry.line + 1} is indented below {entry.key}, as if it continued the value. "
+                "Write the whole value on one line, or begin that line at the margin."))
         if re.search("[=:]", line) and not re.match(VALUE_START, line):
             raise Mistake(f"{entry.key} has no value on its line; line {entry.line + 1} may be the "
                           "value. Write both on one line.")

@@ -9,9 +9,10 @@ from psycopg2 import extensions
 from psycopg2.extensions import AsIs
 
 from ..config import Config
-from ..objects import Object, escape, find_line
+from ..objects import Object, escape
 from ..progress import PROGRESS
 from ..signals import INTERRUPTION
+from ..source_lines import find_lines
 from .errors import explain_failure
 
 log = logging.getLogger(__name__)
@@ -116,8 +117,8 @@ def find_failure(cursor: extensions.cursor, sql: str, values: dict[str, object],
     *names, _ = (column.name for column in cursor.description)
     offending = [dict(zip(names, row[:-1], strict=True)) for row in rows]
     examples = "; ".join(
-        ", ".join(f"{name} = {escape(str(value))}" for name, value in row.items()) + find_line(files, row)
-        for row in offending
+        ", ".join(f"{name} = {escape(str(value))}" for name, value in row.items()) + place
+        for row, place in zip(offending, find_lines(files, offending), strict=True)
     )
     count = rows[0][-1]
     many = f"{count:,} rows, for example " if count > len(rows) else ""

@@ -150,7 +150,7 @@ def advise_columns(create: str, declared: dict[str, str], existing: dict[str, st
     missing = [column for column in declared if column not in existing]
     alters = "; ".join(f"ALTER TABLE {table} ADD COLUMN {column} {declared[column]}" for column in missing)
     reset = ("create_tables.py keeps this table: rename or drop it by hand, or set another SCHEMA."
-             if table == "loads" else
+             if create in sql_queries.create_lasting_queries else
              "create_tables.py creates the tables again, empty (with --force if it refuses this one). Or set"
              " another SCHEMA.")
     has_default = any(re.search(rf"^    {column} .* DEFAULT ", create, re.MULTILINE) for column in missing)
